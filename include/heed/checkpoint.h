@@ -1,0 +1,70 @@
+/** Checkpoints: one HDF5 file and one manifest a step, written so that a kill at any moment loses nothing (the commit protocol is in
+ *  src/checkpoint/commit.c).  They hold global, logical tensors only: the number of ranks leaves no trace. */
+#ifndef HEED_CHECKPOINT_H
+#define HEED_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "heed/communication.h"
+#include "heed/parameters.h"
+#include "heed/status.h"
+
+enum { HEED_MAX_MOMENTS = 2 };
+
+/** What a checkpoint holds beside tensors. */
+typedef struct heed_checkpoint_info {
+  int64_t step;          /**< steps made */
+  int64_t updates;       /**< updates made (Adam's t): a skipped update parts it from step */
+  int64_t data_position; /**< global batches read */
+  int64_t samples_seen;
+  uint32_t seed;
+  bool cased;
+  double validation_loss; /**< of the last evaluation; NaN before the first */
+  char isa[32], blas[32]; /**< instruction level and OpenBLAS core: a resume on others goes on, but not bit for bit */
+  char *config;           /**< resolved YAML; on load allocated, freed by heed_checkpoint_info_free */
+  char *vocabulary;       /**< text of vocab.txt; likewise */
+} heed_checkpoint_info;
+
+/** The tensors of a save or a load: blocks laid out by the table. */
+typedef struct heed_checkpoint_tensors {
+  const heed_parameter_table *table;
+  float *parameters;                 /**< the whole flat block, the same on every rank */
+  int moments;                       /**< 0 (weights only) to HEED_MAX_MOMENTS */
+  const char *moment_names[HEED_MAX_MOMENTS]; /**< "m", "v" */
+  float *moment_shards[HEED_MAX_MOMENTS];     /**< this rank's shard of each (communication.h) */
+} heed_checkpoint_tensors;
+
+typedef struct heed_checkpoint_store heed_checkpoint_store;
+
+/** Takes the run folder: creates it and checkpoints/ below it, locks it against a second job, sweeps leftovers of killed saves.
+ *  Collective.  Errors: HEED_INVALID when another job holds the lock, HEED_IO when the folder cannot be made or written. */
+heed_status heed_checkpoint_store_open(heed_checkpoint_store **store, const char *run_folder, int64_t keep,
+                                       heed_communication *communication);
+void heed_checkpoint_store_close(heed_checkpoint_store *store);
+
+/** Whether the store holds any checkpoint, good or not.  Collective. */
+bool heed_checkpoint_store_is_empty(heed_checkpoint_store *store);
+
+/** Saves and then retires old checkpoints: the newest `keep` (at least two) and the best by validation_loss stay.  Collective.
+ *  On failure the earlier checkpoints are untouched and all ranks return the same status. */
+heed_status heed_checkpoint_save(heed_checkpoint_store *store, const heed_checkpoint_info *info, const heed_checkpoint_tensors *tensors);
+
+/** Finds the newest good checkpoint of the run; bad ones are passed over with a warning that says why.  Collective.
+ *  \param[out] path  allocated: the checkpoint's folder, or NULL when there is none. */
+heed_status heed_checkpoint_newest(heed_checkpoint_store *store, char **path);
+
+/** Reads step, configuration and vocabulary.  `path` is a checkpoint folder, or a run folder (its newest good checkpoint is taken).
+ *  Rank-local.  \param[out] resolved  the checkpoint's folder, allocated (may be NULL). */
+heed_status heed_checkpoint_read_info(const char *path, heed_checkpoint_info *info, char **resolved);
+
+/** Reads tensors into the given blocks.  Rank 0 reads and validates; others receive.  Collective (heed_alone() for one process).
+ *  Errors: HEED_INVALID naming the tensor for one that is missing or of another shape or type. */
+heed_status heed_checkpoint_load(const char *path, const heed_checkpoint_tensors *tensors, heed_communication *communication);
+
+/** Checks every byte of one checkpoint against its manifest.  Rank-local. */
+heed_status heed_checkpoint_verify(const char *path);
+
+void heed_checkpoint_info_free(heed_checkpoint_info *info);
+
+#endif

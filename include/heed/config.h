@@ -1,0 +1,112 @@
+/** The configuration of a run: YAML in, checked struct out.  The names of the keys are the names of the fields. */
+#ifndef HEED_CONFIG_H
+#define HEED_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "heed/status.h"
+
+typedef enum heed_activation { HEED_GELU, HEED_GELU_TANH } heed_activation; /* gelu | gelu_tanh (HF: gelu_new) */
+typedef enum heed_masking { HEED_MASKING_FIXED, HEED_MASKING_INDEPENDENT } heed_masking;
+typedef enum heed_precision { HEED_FP32, HEED_BF16 } heed_precision;
+typedef enum heed_optimizer_name { HEED_ADAMW, HEED_LAMB } heed_optimizer_name;
+typedef enum heed_decay { HEED_LINEAR, HEED_COSINE, HEED_CONSTANT, HEED_STABLE } heed_decay;
+
+typedef struct heed_run_config {
+  char *name;
+  uint32_t seed;
+  char *output; /**< the run folder */
+} heed_run_config;
+
+typedef struct heed_model_config {
+  char *family; /**< a row of the families' table: bert */
+  int64_t vocabulary_size, layers, hidden, heads, feed_forward, max_positions, token_types;
+  heed_activation activation;
+  double dropout, attention_dropout, layer_norm_epsilon, initializer_range;
+} heed_model_config;
+
+typedef struct heed_data_config {
+  char **train; /**< token shards: files or globs */
+  unsigned train_count;
+  char **validation;
+  unsigned validation_count;
+  char *vocabulary;
+} heed_data_config;
+
+typedef struct heed_objective_config {
+  heed_masking masking;
+  double mask_probability;
+  int64_t max_predictions; /**< upper bound of masked tokens a sequence, 0 = none */
+  bool whole_word, next_sentence;
+  double short_sequence_probability;
+} heed_objective_config;
+
+typedef struct heed_train_config {
+  int64_t steps, sequence_length, batch_sequences, slices;
+  heed_precision precision;
+  double time_limit;      /**< minutes, 0 = none */
+  char *start_from;       /**< checkpoint whose weights to start from, NULL = initialise */
+  int64_t slices_at_once; /**< slices of a rank that go through the model together; 0 = as many as memory allows.  Bits unaffected */
+} heed_train_config;
+
+typedef struct heed_optimizer_config {
+  heed_optimizer_name name;
+  double learning_rate, beta1, beta2, epsilon, weight_decay, clip_norm; /* clip_norm 0 = no clipping */
+  bool bias_correction;
+} heed_optimizer_config;
+
+typedef struct heed_schedule_config {
+  int64_t warmup_steps;
+  heed_decay decay;
+  int64_t decay_steps;      /**< stable: length of the final decay */
+  double final_fraction;    /**< learning rate at the end as a fraction of the highest */
+} heed_schedule_config;
+
+typedef struct heed_checkpoint_config {
+  int64_t every_steps, keep;
+} heed_checkpoint_config;
+
+typedef struct heed_evaluate_config {
+  int64_t every_steps, batches;
+} heed_evaluate_config;
+
+typedef struct heed_log_config {
+  int64_t every_steps;
+} heed_log_config;
+
+typedef struct heed_config {
+  heed_run_config run;
+  heed_model_config model;
+  heed_data_config data;
+  heed_objective_config objective;
+  heed_train_config train;
+  heed_optimizer_config optimizer;
+  heed_schedule_config schedule;
+  heed_checkpoint_config checkpoint;
+  heed_evaluate_config evaluate;
+  heed_log_config log;
+} heed_config;
+
+/** Reads and checks a configuration.  Rank-local.
+ *  \param[in]  path  YAML file, also the name in messages
+ *  \param[in]  settings  "KEY=VALUE" strings that replace values of the file, `setting_count` of them
+ *  \param[out] config  to be freed with heed_config_free
+ *  Errors: HEED_INVALID with file, line and the nearest valid key for an unknown key, a wrong type, an impossible value, values that
+ *  do not fit each other (hidden not a multiple of heads, …), or a feature that is not built yet. */
+heed_status heed_config_read(heed_config *config, const char *path, const char *const *settings, int setting_count);
+
+/** The same from text in memory (a checkpoint's stored configuration). */
+heed_status heed_config_parse(heed_config *config, const char *text, const char *name, const char *const *settings, int setting_count);
+
+/** The resolved configuration as YAML: every key, defaults included; reading it back gives an equal struct.
+ *  \param[out] text  allocated; the caller frees it. */
+heed_status heed_config_print(const heed_config *config, char **text);
+
+/** Checks that a run saved with `saved` may go on with `now`: only train.steps, train.time_limit, train.slices_at_once, schedule,
+ *  checkpoint, evaluate, log and run.output may differ, and what differs is printed.  Errors: HEED_INVALID naming the key and both values. */
+heed_status heed_config_check_resume(const heed_config *saved, const heed_config *now);
+
+void heed_config_free(heed_config *config);
+
+#endif

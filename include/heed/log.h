@@ -1,0 +1,28 @@
+/** Messages for people, on standard error.  Standard output belongs to results.
+ *
+ *  heed_info and heed_warn speak once for the whole job (rank 0); heed_rank_warn speaks for the rank that calls it, with its number. */
+#ifndef HEED_LOG_H
+#define HEED_LOG_H
+
+#include <stdbool.h>
+
+/** Tells the log who speaks.  Called once after the world is known; before that the process is rank 0 of 1. */
+void heed_log_set_rank(int rank, int size);
+
+/** Silences heed_info (warnings stay). */
+void heed_log_set_quiet(bool quiet);
+
+void heed_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void heed_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void heed_rank_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** A progress line: on a terminal it is drawn over the one before; elsewhere it is a plain line.  Rank 0 only. */
+void heed_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** Ends the progress line on a terminal, so that other output starts on a fresh line. */
+void heed_progress_end(void);
+
+/** Whether heed_progress draws on a terminal. */
+bool heed_log_is_terminal(void);
+
+#endif

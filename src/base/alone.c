@@ -1,0 +1,59 @@
+/* The communication table of a process by itself: one rank, one shard, nothing to exchange. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "heed/communication.h"
+#include "heed/log.h"
+
+static heed_status alone_agree(heed_communication *c, heed_status mine) {
+  (void)c;
+  return mine;
+}
+static void alone_broadcast(heed_communication *c, void *data, size_t bytes) {
+  (void)c, (void)data, (void)bytes;
+}
+static void alone_allgather(heed_communication *c, double *values, int64_t count) {
+  (void)c, (void)values, (void)count;
+}
+static int64_t alone_maximum(heed_communication *c, int64_t value) {
+  (void)c;
+  return value;
+}
+static void alone_barrier(heed_communication *c) {
+  (void)c;
+}
+static heed_status alone_shard(heed_communication *c, const int64_t *cuts, int64_t count) {
+  c->shard_first = 0;
+  c->shard_end = cuts[count - 1];
+  return HEED_OK;
+}
+static void alone_reduce_scatter(heed_communication *c, float *data, int64_t first, int64_t count) {
+  (void)c, (void)data, (void)first, (void)count;
+}
+static void alone_allgather_shards(heed_communication *c, float *data) {
+  (void)c, (void)data;
+}
+static void alone_gather_range(heed_communication *c, float *root, const float *shard, int64_t first, int64_t count) {
+  memcpy(root, shard + (first - c->shard_first), (size_t)count * sizeof *root);
+}
+static void alone_abort(heed_communication *c, heed_status status) {
+  (void)c;
+  heed_rank_warn("%s", heed_error_text());
+  exit(status);
+}
+
+heed_communication *heed_alone(void) {
+  static heed_communication alone = {.rank = 0,
+                                     .size = 1,
+                                     .agree = alone_agree,
+                                     .broadcast = alone_broadcast,
+                                     .allgather = alone_allgather,
+                                     .maximum = alone_maximum,
+                                     .barrier = alone_barrier,
+                                     .shard = alone_shard,
+                                     .reduce_scatter = alone_reduce_scatter,
+                                     .allgather_shards = alone_allgather_shards,
+                                     .gather_range = alone_gather_range,
+                                     .abort = alone_abort};
+  return &alone;
+}

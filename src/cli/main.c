@@ -1,0 +1,54 @@
+/* heed COMMAND …: finds the command, runs it, and turns its status into the exit code. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "heed/log.h"
+
+typedef struct command {
+  const char *name;
+  heed_status (*run)(int argc, char **argv);
+  const char *summary;
+} command;
+
+static const command commands[] = {
+    {NULL, NULL, NULL},
+};
+
+static void print_help(FILE *out) {
+  fputs("Usage: heed COMMAND …\n\nTrains, evaluates and inspects attention models on CPU clusters.\n\nCommands:\n", out);
+  for (const command *c = commands; c->name; c++)
+    fprintf(out, "  %-12s %s\n", c->name, c->summary);
+  fputs("\n`heed COMMAND --help` tells what each takes.  Under mpirun: train, evaluate, bench.\n"
+        "Exit codes: 0 done; 64 command line; 65 something named is missing or invalid; 74 read or write failed;\n"
+        "75 stopped after saving, run again with --resume; 124 watchdog; 1 anything else.\n",
+        out);
+}
+
+int main(int argc, char **argv) {
+  if (argc < 2) {
+    print_help(stderr);
+    return HEED_USAGE;
+  }
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0 || strcmp(argv[1], "help") == 0) {
+    print_help(stdout);
+    return HEED_OK;
+  }
+  if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+    puts("heed " HEED_VERSION);
+    return HEED_OK;
+  }
+  for (const command *c = commands; c->name; c++) {
+    if (strcmp(argv[1], c->name) != 0)
+      continue;
+    char name[64];
+    snprintf(name, sizeof name, "heed %s", c->name);
+    argv[1] = name;
+    heed_status status = c->run(argc - 1, argv + 1);
+    if (status != HEED_OK && heed_error_text()[0])
+      heed_rank_warn("%s", heed_error_text());
+    return status;
+  }
+  fprintf(stderr, "heed: there is no command '%s'; `heed --help` lists them\n", argv[1]);
+  return HEED_USAGE;
+}

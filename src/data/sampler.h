@@ -1,0 +1,48 @@
+/** The sampler: which segments of which documents make row r of global batch n, and how they are masked.
+ *
+ *  Everything is a pure function of (seed, data position, row): there is no state, so any rank makes any row, and a resume costs nothing. */
+#ifndef HEED_DATA_SAMPLER_H
+#define HEED_DATA_SAMPLER_H
+
+#include <stdint.h>
+
+#include "data/shard.h"
+#include "heed/batch.h"
+#include "heed/config.h"
+#include "heed/tokenizer.h"
+
+typedef struct heed_sampler heed_sampler;
+
+typedef struct heed_sampler_spec {
+  const char *const *paths; /**< token shards: files or globs, in this order; a glob's files sorted by name */
+  unsigned path_count;
+  const heed_tokenizer *tokenizer; /**< must be the one the shards were made with; borrowed */
+  heed_objective_config objective;
+  int64_t sequence_length; /**< longest row, [CLS] and [SEP] included */
+  int64_t batch_sequences; /**< rows of the global batch */
+  int64_t slices;          /**< slices of the global batch */
+  uint32_t seed;
+  bool evaluation; /**< rows in the order of the data, once; masks depend on the sample's number alone, not on the seed; no short rows */
+} heed_sampler_spec;
+
+/** Opens the shards and cuts them into samples: segments of whole sentences up to the sequence length within a document (a longer
+ *  sentence goes on in the next segment; no token is dropped).  Rank-local.
+ *  Errors: HEED_INVALID for a shard of another vocabulary or casing, no shard, or no sample. */
+heed_status heed_sampler_create(heed_sampler **sampler, const heed_sampler_spec *spec);
+void heed_sampler_free(heed_sampler *sampler);
+
+int64_t heed_sampler_samples(const heed_sampler *sampler); /**< samples in an epoch */
+bool heed_sampler_is_cased(const heed_sampler *sampler);   /**< casing of the shards */
+
+/** The most tokens and targets that `rows` rows can hold: what to allocate batches and plan models for. */
+int64_t heed_sampler_most_targets(const heed_sampler *sampler, int64_t rows);
+
+/** Makes slices [first_slice, first_slice + slices) of global batch `data_position` (row r of batch n is sample n · batch_sequences + r
+ *  of the run, counted over epochs).  In evaluation rows past the last sample are absent: the batch may be shorter or empty.
+ *  `batch` was created large enough. */
+void heed_sampler_read(const heed_sampler *sampler, heed_batch *batch, uint32_t data_position, int64_t first_slice, int64_t slices);
+
+/** Casing of a token shard without opening a sampler: so that the tokenizer can be opened first. */
+heed_status heed_sampler_casing(const char *const *paths, unsigned path_count, bool *cased);
+
+#endif

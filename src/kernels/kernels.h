@@ -1,0 +1,135 @@
+/** The kernels: pure math on raw pointers, one operation a file, forward and backward side by side.
+ *
+ *  The same sources are compiled once per instruction level; each gives one table of function pointers.  No MPI, no allocation, no
+ *  globals, no log.  A kernel is called by all threads of an open parallel region and shares its work with orphaned `omp for`
+ *  (outside a region it runs on one thread); it ends with a barrier.  Work is cut by shape, never by the number of threads, and tile
+ *  grids restart at each slice, so the bits of a result do not depend on threads, nor on which slices go through together.
+ *
+ *  Arguments: forward — out, saved, in, parameters, sizes; backward — d_in, d_parameters, d_out, then forward's.
+ *  Gradients of parameters are added (+=).  Those that sum over rows do so slice by slice along the fixed tree (tree.h).
+ *  `scratch` is the calling thread's own, of heed_kernels.scratch_floats(…) floats, 64-byte aligned.
+ *  `slices` and `starts[slices + 1]`: slice g is rows [starts[g], starts[g + 1]); T = starts[slices]. */
+#ifndef HEED_KERNELS_KERNELS_H
+#define HEED_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Dropout whose mask is never stored: forward and backward draw it from the same counters.  For logical element e of a row, 16 bits
+ *  of Philox(counter {e / 8, row, site, data position}, key {seed, HEED_FOR_DROPOUT}) below `threshold` drop it; the others are scaled.
+ *  Element: of [T, C] tensors, token-in-sequence · 8⌈C/8⌉ + channel; of attention, the head joins the site and the element is
+ *  8 · (query · 8192 + key / 8) + key mod 8. */
+typedef struct heed_dropout {
+  uint32_t threshold; /**< round(p · 65536); 0 = no dropout */
+  float scale;        /**< 1 / (1 − threshold / 65536) */
+  uint32_t seed, data_position;
+  uint32_t site;       /**< which dropout of the model, < 65536 */
+  uint32_t first_row;  /**< row of the global batch that is sequence 0 of the stream */
+} heed_dropout;
+
+/** Sizes of an attention call: queries of one stream, keys and values of another (or the same). */
+typedef struct heed_attention_shape {
+  int64_t sequences, heads, head_width; /* B, H, D */
+  const int64_t *q_offsets, *kv_offsets; /* [B + 1] first token of each sequence */
+  int64_t q_stride, kv_stride, out_stride; /* floats between tokens of q, of k and v, of out */
+  float scale;                             /* 1/√D */
+} heed_attention_shape;
+
+typedef struct heed_adamw {
+  float learning_rate, beta1, beta2, epsilon, weight_decay;
+  float correction1, correction2; /* 1 / (1 − βᵗ), or 1 without bias correction */
+  float gradient_scale;           /* multiplies each gradient: 1/targets and clipping */
+} heed_adamw;
+
+typedef struct heed_kernels {
+  const char *isa; /**< x86-64-v2, x86-64-v3, x86-64-v4 or generic */
+
+  /** Floats of scratch a thread needs for any kernel, given the most slices in one call, the longest sequence and the head width. */
+  int64_t (*scratch_floats)(int64_t slices, int64_t longest, int64_t head_width);
+
+  /* linear.c: tiles over serial OpenBLAS.  w is [outputs, inputs]. */
+  /** y[T, outputs] = x[T, inputs] · wᵀ + bias (bias may be NULL). */
+  void (*linear_forward)(float *y, const float *x, const float *w, const float *bias, const int64_t *starts, int64_t slices,
+                         int64_t inputs, int64_t outputs);
+  /** d_x[T, inputs] = (add ? d_x : 0) + d_y[T, outputs] · w. */
+  void (*linear_backward_input)(float *d_x, const float *d_y, const float *w, const int64_t *starts, int64_t slices, int64_t inputs,
+                                int64_t outputs, bool add);
+  /** d_w += Σ over slices (tree) d_yᵀ · x; d_bias += Σ d_y (d_bias may be NULL). */
+  void (*linear_backward_weight)(float *d_w, float *d_bias, const float *d_y, const float *x, const int64_t *starts, int64_t slices,
+                                 int64_t inputs, int64_t outputs, float *scratch);
+
+  /* layer_norm.c (Ba et al. 2016, eq. 4) */
+  /** y[t,:] = (x[t,:] − mean_t) · rstd_t · γ + β, rstd_t = 1/√(var_t + ε). */
+  void (*layer_norm_forward)(float *y, float *mean, float *rstd, const float *x, const float *gamma, const float *beta, int64_t tokens,
+                             int64_t width, float epsilon);
+  /** d_x (written, not added; may be d_y's memory), d_gamma +=, d_beta +=. */
+  void (*layer_norm_backward)(float *d_x, float *d_gamma, float *d_beta, const float *d_y, const float *x, const float *mean,
+                              const float *rstd, const float *gamma, const int64_t *starts, int64_t slices, int64_t width,
+                              float *scratch);
+
+  /* activation.c.  Forward may run in place only where the backward's x is kept elsewhere. */
+  /** y = gelu(x): x·Φ(x) with erf, or the tanh form. */
+  void (*gelu_forward)(float *y, const float *x, int64_t count, bool tanh_form);
+  void (*gelu_backward)(float *d_x, const float *d_y, const float *x, int64_t count, bool tanh_form);
+  void (*tanh_forward)(float *y, const float *x, int64_t count);
+  /** d_x = d_y · (1 − y²). */
+  void (*tanh_backward)(float *d_x, const float *d_y, const float *y, int64_t count);
+
+  /* dropout.c.  sequence_of[t], offsets[B + 1]: as in heed_stream; they name the row and the token of each element. */
+  /** y = (residual ? residual : 0) + dropout(x); y may be x's memory. */
+  void (*dropout_forward)(float *y, const float *x, const float *residual, const int32_t *sequence_of, const int64_t *offsets,
+                          int64_t tokens, int64_t width, const heed_dropout *dropout);
+  /** d_x = dropout's mask · scale · d_y; d_x may be d_y's memory. */
+  void (*dropout_backward)(float *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
+                           int64_t width, const heed_dropout *dropout);
+
+  /* embedding.c */
+  /** y[t,:] = words[ids[t],:] + positions[position[t],:] + types[type[t],:]; `types` may be NULL. */
+  void (*embedding_forward)(float *y, const int32_t *ids, const int32_t *position, const int32_t *type, const float *words,
+                            const float *positions, const float *types, int64_t tokens, int64_t width);
+  /** Prepares embedding_backward: order[T] lists the tokens of each slice sorted by id (stable), slice by slice.  One thread works
+   *  a slice.  Needs order[T] only. */
+  void (*embedding_sort)(int32_t *order, const int32_t *ids, const int64_t *starts, int64_t slices);
+  /** d_table[id,:] += Σ over slices (tree) Σ tokens t of that id, in their order, d_y[t,:].  rows: of the table. */
+  void (*embedding_backward)(float *d_table, const float *d_y, const int32_t *order, const int32_t *ids, const int64_t *starts,
+                             int64_t slices, int64_t rows, int64_t width, float *scratch);
+
+  /* rows.c: masked positions, first tokens */
+  /** y[m,:] = x[index[m],:]. */
+  void (*gather_rows)(float *y, const float *x, const int64_t *index, int64_t rows, int64_t width);
+  /** d_x[index[m],:] += d_y[m,:]; the indices are distinct. */
+  void (*scatter_rows)(float *d_x, const float *d_y, const int64_t *index, int64_t rows, int64_t width);
+
+  /* softmax_cross_entropy.c */
+  /** loss[m] = log Σ_v exp(logits[m,v]) − logits[m, target[m]], in double.  With `d_logits` (may be the memory of logits; NULL: not
+   *  wanted) also its gradient, scale · (softmax − one-hot). */
+  void (*softmax_cross_entropy)(double *loss, float *d_logits, const float *logits, const int32_t *target, int64_t rows,
+                                int64_t vocabulary, float scale);
+
+  /* attention.c (Vaswani et al. 2017, eq. 1), by sequence: each query sees every key of its own sequence. */
+  /** out[t, h·D …] = dropout(softmax(scale · q·kᵀ)) · v.  lse[t, h] = log Σ exp of the scaled scores, saved. */
+  void (*attention_forward)(float *out, float *lse, const float *q, const float *k, const float *v, const heed_attention_shape *shape,
+                            const heed_dropout *dropout, float *scratch);
+  /** d_q, d_k, d_v (strides as q and k, v; written, not added). */
+  void (*attention_backward)(float *d_q, float *d_k, float *d_v, const float *d_out, const float *out, const float *lse, const float *q,
+                             const float *k, const float *v, const heed_attention_shape *shape, const heed_dropout *dropout,
+                             float *scratch);
+
+  /* optimizer.c: elements of one chunk or of a run of elements with the same decay; rank-local, one thread a call. */
+  /** Σ x², in double, over at most HEED_CHUNK elements. */
+  double (*square_sum)(const float *x, int64_t count);
+  /** AdamW (Loshchilov & Hutter 2019, alg. 2), decoupled decay: m, v, w updated in place. */
+  void (*adamw)(float *w, float *m, float *v, const float *gradient, int64_t count, const heed_adamw *settings);
+  /** LAMB's direction (You et al. 2020, alg. 2): m, v updated, u = m̂/(√v̂ + ε) + λw written. */
+  void (*lamb_direction)(float *u, float *m, float *v, const float *w, const float *gradient, int64_t count, const heed_adamw *settings);
+  /** w −= step · u. */
+  void (*lamb_apply)(float *w, const float *u, float step, int64_t count);
+  /** y += x. */
+  void (*add)(float *y, const float *x, int64_t count);
+} heed_kernels;
+
+/** The table of the highest level that this processor runs, or of the level that HEED_ISA names (v2, v3, v4).  `ceiling` (may be NULL)
+ *  bounds it from above: the lowest level of all ranks.  NULL when HEED_ISA names a level that is unknown or that the processor lacks. */
+const heed_kernels *heed_kernels_choose(const char *ceiling);
+
+#endif
