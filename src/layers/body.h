@@ -1,0 +1,29 @@
+/** The body of a residual sublayer: attention or feed-forward, chosen by a table of operations.
+ *
+ *  forward and backward are called by all threads of a parallel region. */
+#ifndef HEED_LAYERS_BODY_H
+#define HEED_LAYERS_BODY_H
+
+#include "heed/config.h"
+#include "layers/attention.h"
+#include "layers/feed_forward.h"
+
+typedef union heed_body {
+  heed_attention attention;
+  heed_feed_forward feed_forward;
+} heed_body;
+
+typedef struct heed_body_operations {
+  /** Registers the parameters, whose names begin with `prefix`, and reserves what forward saves. */
+  heed_status (*plan)(heed_body *body, heed_plan *plan, const heed_model_config *config, const char *prefix);
+  /** Reserves what only backward works on; it may be shared with other sublayers. */
+  void (*plan_backward)(heed_body *body, heed_plan *plan);
+  /** y[T, C] = f(x[T, C]). */
+  void (*forward)(const heed_context *context, float *y, const float *x, const heed_body *body);
+  /** d_x += ∂f/∂xᵀ · d_y; gradients of parameters are added. */
+  void (*backward)(const heed_context *context, float *d_x, const float *d_y, const float *x, const heed_body *body);
+} heed_body_operations;
+
+extern const heed_body_operations heed_self_attention_body, heed_feed_forward_body;
+
+#endif

@@ -1,0 +1,73 @@
+/** What a layer is planned with, and what it is given at each call. */
+#ifndef HEED_LAYERS_CONTEXT_H
+#define HEED_LAYERS_CONTEXT_H
+
+#include <omp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "heed/batch.h"
+#include "heed/parameters.h"
+#include "kernels/kernels.h"
+
+/** While planning: layers register parameters in the table, reserve what they save and work on in the arena, and take numbers for
+ *  their dropouts.  The sizes are the most that one call will bring. */
+typedef struct heed_plan {
+  heed_parameter_table *table;
+  heed_arena *arena;
+  int64_t sequences, tokens, targets; /* B, T, M */
+  bool training;                      /* whether backward will be called */
+  uint32_t next_site;
+} heed_plan;
+
+/** At each call.  Layers keep offsets (of parameters in the flat block, of buffers in the arena); the context turns them into memory. */
+typedef struct heed_context {
+  const heed_kernels *kernels;
+  const heed_batch *batch;
+  const float *parameters; /**< the flat block */
+  float *gradients;        /**< the gradient block, NULL outside training */
+  const heed_arena *arena;
+  float *scratch; /**< [threads][scratch_floats] */
+  int64_t scratch_floats;
+  bool training; /**< dropout on, activations kept */
+  uint32_t seed;
+} heed_context;
+
+/** Rows of a matrix, in slices (kernels.h): tokens, targets or sequences of the batch. */
+typedef struct heed_rows {
+  const int64_t *starts;
+  int64_t slices;
+} heed_rows;
+
+static inline heed_rows heed_token_rows(const heed_context *context) {
+  return (heed_rows){context->batch->slice_tokens, context->batch->slices};
+}
+static inline heed_rows heed_target_rows(const heed_context *context) {
+  return (heed_rows){context->batch->slice_targets, context->batch->slices};
+}
+static inline heed_rows heed_sequence_rows(const heed_context *context) {
+  return (heed_rows){context->batch->slice_rows, context->batch->slices};
+}
+
+static inline float *heed_buffer(const heed_context *context, size_t offset) {
+  return heed_arena_at(context->arena, offset);
+}
+
+/** The calling thread's scratch. */
+static inline float *heed_thread_scratch(const heed_context *context) {
+  return context->scratch + omp_get_thread_num() * context->scratch_floats;
+}
+
+/** The dropout of a site with probability p in this call; none outside training. */
+static inline heed_dropout heed_dropout_at(const heed_context *context, double p, uint32_t site) {
+  uint32_t threshold = context->training ? (uint32_t)(p * 65536.0 + 0.5) : 0;
+  return (heed_dropout){.threshold = threshold,
+                        .scale = (float)(65536.0 / (65536.0 - threshold)),
+                        .seed = context->seed,
+                        .data_position = context->batch->data_position,
+                        .site = site,
+                        .first_row = (uint32_t)context->batch->first_row};
+}
+
+#endif

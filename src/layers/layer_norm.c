@@ -1,0 +1,32 @@
+#include "layers/layer_norm.h"
+
+#include <stdio.h>
+
+heed_status heed_layer_norm_plan(heed_layer_norm *norm, heed_plan *plan, const char *name, int64_t width, double epsilon, int64_t rows) {
+  heed_parameter gamma = {.rank = 1, .shape = {width}, .initialisation = HEED_INIT_ONES, .shard_axis = -1};
+  heed_parameter beta = {.rank = 1, .shape = {width}, .initialisation = HEED_INIT_ZEROS, .shard_axis = -1};
+  snprintf(gamma.name, sizeof gamma.name, "%s.weight", name);
+  snprintf(beta.name, sizeof beta.name, "%s.bias", name);
+  *norm = (heed_layer_norm){.width = width, .epsilon = (float)epsilon};
+  norm->gamma = plan->table->total;
+  HEED_TRY(heed_parameters_add(plan->table, &gamma, NULL));
+  norm->beta = plan->table->total;
+  HEED_TRY(heed_parameters_add(plan->table, &beta, NULL));
+  norm->mean = heed_arena_reserve(plan->arena, (size_t)rows, sizeof(float));
+  norm->rstd = heed_arena_reserve(plan->arena, (size_t)rows, sizeof(float));
+  return HEED_OK;
+}
+
+void heed_layer_norm_forward(const heed_context *context, float *y, const float *x, const heed_layer_norm *norm, heed_rows rows) {
+  context->kernels->layer_norm_forward(y, heed_buffer(context, norm->mean), heed_buffer(context, norm->rstd), x,
+                                       context->parameters + norm->gamma, context->parameters + norm->beta, rows.starts[rows.slices],
+                                       norm->width, norm->epsilon);
+}
+
+void heed_layer_norm_backward(const heed_context *context, float *d_x, const float *d_y, const float *x, const heed_layer_norm *norm,
+                              heed_rows rows) {
+  context->kernels->layer_norm_backward(d_x, context->gradients + norm->gamma, context->gradients + norm->beta, d_y, x,
+                                        heed_buffer(context, norm->mean), heed_buffer(context, norm->rstd),
+                                        context->parameters + norm->gamma, rows.starts, rows.slices, norm->width,
+                                        heed_thread_scratch(context));
+}

@@ -1,0 +1,25 @@
+/** Layer normalisation with a gain γ and a shift β (Ba et al. 2016). */
+#ifndef HEED_LAYERS_LAYER_NORM_H
+#define HEED_LAYERS_LAYER_NORM_H
+
+#include "layers/context.h"
+
+typedef struct heed_layer_norm {
+  int64_t width;
+  float epsilon;
+  int64_t gamma, beta; /**< offsets in the flat block */
+  size_t mean, rstd;   /**< saved, [rows] each */
+} heed_layer_norm;
+
+/** Registers NAME.weight (γ, ones) and NAME.bias (β, zeros); `rows` is the most rows of a call. */
+heed_status heed_layer_norm_plan(heed_layer_norm *norm, heed_plan *plan, const char *name, int64_t width, double epsilon, int64_t rows);
+
+/* Below: called by all threads of a parallel region. */
+
+void heed_layer_norm_forward(const heed_context *context, float *y, const float *x, const heed_layer_norm *norm, heed_rows rows);
+
+/** d_x is written and may be d_y's memory; d_γ, d_β are added. */
+void heed_layer_norm_backward(const heed_context *context, float *d_x, const float *d_y, const float *x, const heed_layer_norm *norm,
+                              heed_rows rows);
+
+#endif

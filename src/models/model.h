@@ -1,0 +1,62 @@
+/** A model: embedding, a stack of sublayers, and heads, planned for a largest batch and then run without any allocation. */
+#ifndef HEED_MODELS_MODEL_H
+#define HEED_MODELS_MODEL_H
+
+#include <stddef.h>
+
+#include "heed/batch.h"
+#include "heed/config.h"
+#include "heed/parameters.h"
+#include "kernels/kernels.h"
+
+typedef struct heed_model heed_model;
+
+/** What a model is planned for: the most that one call brings. */
+typedef struct heed_model_sizes {
+  int64_t sequences, tokens, targets, slices; /* B, T, M, G */
+  int64_t longest;                            /**< longest sequence, in tokens */
+  bool training;                              /**< whether backward will be called */
+  bool next_sentence;                         /**< whether the next-sentence head and the pooler are there */
+  bool masked_head;                           /**< whether logits are wanted (not only hidden states) */
+} heed_model_sizes;
+
+/** Sums of a slice, in double: divided by the global counts only after all slices are added along the fixed tree. */
+typedef struct heed_slice_sums {
+  double masked_loss, targets;
+  double next_sentence_loss, sequences; /* sequences: those with a next-sentence label */
+  double tokens;
+} heed_slice_sums;
+
+/** Builds the parameter table and plans all buffers.  No memory of size is taken before heed_model_commit.
+ *  Errors: HEED_INVALID for a family or sizes that do not fit. */
+heed_status heed_model_create(heed_model **model, const heed_model_config *config, const heed_model_sizes *sizes,
+                              const heed_kernels *kernels);
+
+/** Allocates the planned buffers. */
+heed_status heed_model_commit(heed_model *model);
+void heed_model_free(heed_model *model);
+
+const heed_parameter_table *heed_model_table(const heed_model *model);
+
+/** Bytes of activations and of the threads' scratch that commit takes. */
+size_t heed_model_bytes(const heed_model *model);
+
+/** Training: forward and backward of one batch, dropout drawn from `seed`.  Gradients are added to gradients[gradient_total].
+ *  \param[out] sums  [batch->slices]
+ *  \param[in] next_sentence_scale  targets / sequences of the global batch (ignored without that head) */
+void heed_model_train(heed_model *model, const float *parameters, float *gradients, const heed_batch *batch, uint32_t seed,
+                      float next_sentence_scale, heed_slice_sums *sums);
+
+/** Hidden states [T, C] of the last layer, without dropout.  Valid until the next call. */
+const float *heed_model_hidden(heed_model *model, const float *parameters, const heed_batch *batch);
+
+/** Logits [M, V] at the batch's targets, without dropout.  Valid until the next call. */
+const float *heed_model_logits(heed_model *model, const float *parameters, const heed_batch *batch);
+
+/** After heed_model_logits: −log p(target) of each target, in double [M]. */
+const double *heed_model_losses(heed_model *model, const heed_batch *batch);
+
+/** After heed_model_hidden or _logits: logits [B, 2] of the next-sentence head and their losses [B]; the batch has labels. */
+const float *heed_model_next_sentence(heed_model *model, const float *parameters, const heed_batch *batch, const double **losses);
+
+#endif
