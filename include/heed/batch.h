@@ -38,6 +38,7 @@ typedef struct heed_batch {
 
   uint32_t data_position; /**< number of the global batch since the start of the run: names the step's randomness */
   int64_t first_row;      /**< row of the global batch that is sequence 0 here */
+  int64_t step_targets;   /**< targets of all this rank's slices of the step, also of those that come in other passes (set by the reader) */
 } heed_batch;
 
 /** Allocates a batch for at most so many of each.  Errors: HEED_FAILED when memory is short. */

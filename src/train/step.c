@@ -1,0 +1,253 @@
+#include "train/step.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/tree.h"
+
+enum { SUMS = sizeof(heed_slice_sums) / sizeof(double), MOST_BLOCKS = 64 };
+
+struct heed_stepper {
+  heed_stepper_spec spec;
+  heed_model *model;
+  heed_optimizer *optimizer;
+  int64_t slices, slices_at_once, passes; /* of this rank */
+  float *parameters;
+  float *blocks[MOST_BLOCKS]; /* gradient blocks: one a level of the tree over passes */
+  int block_count;
+  double *sums; /* [ranks][slices · SUMS + 1] */
+};
+
+static heed_model_sizes sizes_of(const heed_stepper_spec *spec, int64_t slices) {
+  const heed_train_config *train = &spec->config->train;
+  int64_t rows = train->batch_sequences / train->slices * slices;
+  return (heed_model_sizes){.sequences = rows,
+                            .tokens = rows * train->sequence_length,
+                            .targets = rows * spec->targets_per_sequence,
+                            .slices = slices,
+                            .longest = train->sequence_length,
+                            .training = true,
+                            .next_sentence = spec->config->objective.next_sentence,
+                            .masked_head = true};
+}
+
+/* Memory that may be used: three quarters of what is available on this machine, shared by its ranks. */
+static size_t memory_limit(int64_t ranks_on_node) {
+  char line[256];
+  unsigned long long kilobytes = 0;
+  FILE *file = fopen("/proc/meminfo", "r");
+  while (file && fgets(line, sizeof line, file))
+    if (sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1)
+      break;
+  if (file)
+    fclose(file);
+  return kilobytes ? (size_t)(kilobytes * 768 / (unsigned long long)ranks_on_node) : SIZE_MAX;
+}
+
+/* The next smaller number of slices that may go through together: an aligned subtree, that is a power of two that divides `slices`. */
+static int64_t fewer_slices(int64_t slices, int64_t at_once) {
+  int64_t power = slices & -slices;
+  while (power >= at_once)
+    power /= 2;
+  return power;
+}
+
+/* Plans the model for as many slices at once as fit (or as configured).  The bits do not depend on it. */
+static heed_status plan_model(heed_stepper *s) {
+  const heed_stepper_spec *spec = &s->spec;
+  int64_t wanted = spec->config->train.slices_at_once;
+  if (wanted > 0 && wanted < s->slices && (s->slices % wanted || (wanted & (wanted - 1))))
+    return heed_error(HEED_INVALID, "train.slices_at_once: %lld must be a power of two that divides the %lld slices of a rank",
+                      (long long)wanted, (long long)s->slices);
+  size_t limit = memory_limit(spec->ranks_on_node);
+  s->slices_at_once = wanted > 0 && wanted < s->slices ? wanted : s->slices;
+  for (;;) {
+    heed_model_sizes sizes = sizes_of(spec, s->slices_at_once);
+    HEED_TRY(heed_model_create(&s->model, &spec->config->model, &sizes, spec->kernels));
+    int64_t fewer = fewer_slices(s->slices, s->slices_at_once);
+    if (wanted > 0 || fewer == 0 || heed_model_bytes(s->model) < limit)
+      return HEED_OK;
+    heed_model_free(s->model);
+    s->model = NULL;
+    s->slices_at_once = fewer;
+  }
+}
+
+static heed_status allocate(heed_stepper *s) {
+  const heed_parameter_table *table = heed_model_table(s->model);
+  HEED_TRY(heed_model_commit(s->model));
+  s->passes = s->slices / s->slices_at_once;
+  for (int64_t n = s->passes; n > 0; n /= 2)
+    s->block_count++;
+  bool have = (s->parameters = aligned_alloc(64, ((size_t)table->total * sizeof(float) + 63) / 64 * 64)) &&
+              (s->sums = calloc((size_t)(s->spec.communication->size * (s->slices * SUMS + 1)), sizeof *s->sums));
+  for (int i = 0; i < s->block_count && have; i++)
+    have = (s->blocks[i] = aligned_alloc(64, ((size_t)table->gradient_total * sizeof(float) + 63) / 64 * 64));
+  if (!have)
+    return heed_error(HEED_FAILED, "out of memory for %lld parameters and their gradients", (long long)table->total);
+  memset(s->parameters, 0, (size_t)table->total * sizeof(float));
+  return HEED_OK;
+}
+
+static heed_status build(heed_stepper *s) {
+  heed_communication *c = s->spec.communication;
+  s->slices = s->spec.config->train.slices / c->size;
+  HEED_TRY(c->agree(c, plan_model(s)));
+  /* All ranks take the same passes: the fewest slices at once of any. */
+  int64_t fewest = -c->maximum(c, -s->slices_at_once);
+  heed_status status = HEED_OK;
+  if (fewest != s->slices_at_once) {
+    heed_model_sizes sizes = sizes_of(&s->spec, fewest);
+    heed_model_free(s->model);
+    s->model = NULL;
+    s->slices_at_once = fewest;
+    status = heed_model_create(&s->model, &s->spec.config->model, &sizes, s->spec.kernels);
+  }
+  if (status == HEED_OK)
+    status = allocate(s);
+  HEED_TRY(c->agree(c, status));
+  return heed_optimizer_create(&s->optimizer, heed_model_table(s->model), &s->spec.config->optimizer, s->spec.kernels, c);
+}
+
+heed_status heed_stepper_create(heed_stepper **result, const heed_stepper_spec *spec) {
+  heed_stepper *s = calloc(1, sizeof *s);
+  if (!s)
+    return heed_error(HEED_FAILED, "out of memory for the training step");
+  s->spec = *spec;
+  heed_status status = build(s);
+  if (status != HEED_OK) {
+    heed_stepper_free(s);
+    return status;
+  }
+  *result = s;
+  return HEED_OK;
+}
+
+void heed_stepper_free(heed_stepper *s) {
+  if (!s)
+    return;
+  heed_optimizer_free(s->optimizer);
+  heed_model_free(s->model);
+  for (int i = 0; i < s->block_count; i++)
+    free(s->blocks[i]);
+  free(s->parameters);
+  free(s->sums);
+  free(s);
+}
+
+static void zero_block(float *block, int64_t count) {
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < count; i += HEED_CHUNK)
+    memset(block + i, 0, (size_t)(count - i < HEED_CHUNK ? count - i : HEED_CHUNK) * sizeof *block);
+}
+
+static void add_block(const heed_kernels *kernels, float *to, const float *from, int64_t count) {
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < count; i += HEED_CHUNK)
+    kernels->add(to + i, from + i, count - i < HEED_CHUNK ? count - i : HEED_CHUNK);
+}
+
+/* Targets / sequences of the global batch, for the next-sentence loss; agreed on before the first backward. */
+static float next_sentence_scale(heed_stepper *s, const heed_batch *batch) {
+  heed_communication *c = s->spec.communication;
+  if (!s->spec.config->objective.next_sentence)
+    return 0.0f;
+  double targets = 0;
+  s->sums[c->rank] = (double)batch->step_targets;
+  c->allgather(c, s->sums, 1);
+  for (int rank = 0; rank < c->size; rank++)
+    targets += s->sums[rank];
+  return (float)(targets / (double)s->spec.config->train.batch_sequences);
+}
+
+/* Runs this rank's passes; the sum of their gradients, along the tree, is left in blocks[0]. */
+static void run_passes(heed_stepper *s, heed_batch_source source, heed_slice_sums *sums) {
+  const heed_kernels *kernels = s->spec.kernels;
+  int64_t floats = heed_model_table(s->model)->gradient_total;
+  float scale = 0;
+  int depth = 0;
+  for (int64_t pass = 0; pass < s->passes; pass++) {
+    const heed_batch *batch = source.next(source.self);
+    if (pass == 0)
+      scale = next_sentence_scale(s, batch);
+    zero_block(s->blocks[depth], floats);
+    heed_model_train(s->model, s->parameters, s->blocks[depth], batch, s->spec.config->run.seed, scale, sums + pass * s->slices_at_once);
+    depth++;
+    for (int64_t done = pass + 1; done % 2 == 0; done /= 2, depth--)
+      add_block(kernels, s->blocks[depth - 2], s->blocks[depth - 1], floats);
+  }
+  for (; depth > 1; depth--)
+    add_block(kernels, s->blocks[depth - 2], s->blocks[depth - 1], floats);
+}
+
+/* Shares the sums of all slices and adds them along the tree; `request` travels along. */
+static heed_slice_sums share_sums(heed_stepper *s, int64_t request, int64_t *largest_request) {
+  heed_communication *c = s->spec.communication;
+  int64_t stride = s->slices * SUMS + 1;
+  double total[SUMS];
+  double *all = s->sums;
+  all[c->rank * stride + s->slices * SUMS] = (double)request;
+  c->allgather(c, all, stride);
+  *largest_request = 0;
+  for (int rank = 0; rank < c->size; rank++) {
+    int64_t theirs = (int64_t)all[rank * stride + s->slices * SUMS];
+    *largest_request = theirs > *largest_request ? theirs : *largest_request;
+  }
+  /* A rank's slices are a subtree: sum it, then the tree over ranks. */
+  for (int n = 0; n < SUMS; n++) {
+    for (int rank = 0; rank < c->size; rank++)
+      all[rank * stride + n] = heed_tree_sum(all + rank * stride + n, s->slices, SUMS);
+    total[n] = heed_tree_sum(all + n, c->size, stride);
+  }
+  heed_slice_sums sums;
+  memcpy(&sums, total, sizeof sums);
+  return sums;
+}
+
+heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, double learning_rate, int64_t t, int64_t request) {
+  heed_communication *c = s->spec.communication;
+  heed_step_result result = {0};
+  heed_slice_sums *mine = (heed_slice_sums *)(s->sums + c->rank * (s->slices * SUMS + 1));
+  run_passes(s, source, mine);
+  heed_slice_sums sums = share_sums(s, request, &result.request);
+  double divisor = sums.targets > 0 ? sums.targets : 1;
+  result.loss = sums.masked_loss / divisor + (sums.sequences > 0 ? sums.next_sentence_loss / sums.sequences : 0);
+  result.tokens = (int64_t)sums.tokens;
+  result.targets = (int64_t)sums.targets;
+  if (!isfinite(result.loss)) {
+    result.skipped = true;
+    result.gradient_norm = NAN;
+    return result;
+  }
+  heed_update update = heed_optimizer_update(s->optimizer, s->parameters, s->blocks[0], divisor, learning_rate, t);
+  result.gradient_norm = update.gradient_norm;
+  result.skipped = update.skipped;
+  return result;
+}
+
+const heed_parameter_table *heed_stepper_table(const heed_stepper *s) {
+  return heed_model_table(s->model);
+}
+float *heed_stepper_parameters(heed_stepper *s) {
+  return s->parameters;
+}
+heed_optimizer *heed_stepper_optimizer(heed_stepper *s) {
+  return s->optimizer;
+}
+heed_model *heed_stepper_model(heed_stepper *s) {
+  return s->model;
+}
+int64_t heed_stepper_first_slice(const heed_stepper *s) {
+  return s->spec.communication->rank * s->slices;
+}
+int64_t heed_stepper_slices(const heed_stepper *s) {
+  return s->slices;
+}
+int64_t heed_stepper_slices_at_once(const heed_stepper *s) {
+  return s->slices_at_once;
+}
+size_t heed_stepper_activation_bytes(const heed_stepper *s) {
+  return heed_model_bytes(s->model);
+}

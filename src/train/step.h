@@ -1,0 +1,57 @@
+/** One training step: a rank's slices go through the model, the gradients through the tree, the update to all. */
+#ifndef HEED_TRAIN_STEP_H
+#define HEED_TRAIN_STEP_H
+
+#include "heed/batch.h"
+#include "heed/communication.h"
+#include "heed/config.h"
+#include "models/model.h"
+#include "train/optimizer.h"
+
+typedef struct heed_stepper heed_stepper;
+
+typedef struct heed_stepper_spec {
+  const heed_config *config;
+  const heed_kernels *kernels;
+  heed_communication *communication;
+  int64_t targets_per_sequence; /**< the most masked tokens of a sequence */
+  int64_t ranks_on_node;        /**< that share this machine's memory */
+} heed_stepper_spec;
+
+/** Where batches come from: each call gives the rank's next pass (data/reader.h). */
+typedef struct heed_batch_source {
+  const heed_batch *(*next)(void *self);
+  void *self;
+} heed_batch_source;
+
+typedef struct heed_step_result {
+  double loss; /**< mean over masked tokens, plus mean over sentence pairs when asked */
+  double gradient_norm;
+  int64_t tokens, targets;
+  bool skipped;    /**< loss or gradient not finite: no update */
+  int64_t request; /**< the largest `request` of all ranks */
+} heed_step_result;
+
+/** Plans and allocates model, gradients and optimizer.  Collective.
+ *  Errors: HEED_INVALID for a number of ranks that the slices do not allow; HEED_FAILED when memory is short. */
+heed_status heed_stepper_create(heed_stepper **stepper, const heed_stepper_spec *spec);
+void heed_stepper_free(heed_stepper *stepper);
+
+/** Runs one step.  Collective.  \param[in] t  number of this update, from 1; \param[in] request  what this rank asks of all (a signal
+ *  came: save and stop); it travels with the losses. */
+heed_step_result heed_stepper_run(heed_stepper *stepper, heed_batch_source source, double learning_rate, int64_t t, int64_t request);
+
+const heed_parameter_table *heed_stepper_table(const heed_stepper *stepper);
+float *heed_stepper_parameters(heed_stepper *stepper);
+heed_optimizer *heed_stepper_optimizer(heed_stepper *stepper);
+heed_model *heed_stepper_model(heed_stepper *stepper);
+
+/** This rank's slices of a global batch: [first_slice, first_slice + slices), slices_at_once a pass. */
+int64_t heed_stepper_first_slice(const heed_stepper *stepper);
+int64_t heed_stepper_slices(const heed_stepper *stepper);
+int64_t heed_stepper_slices_at_once(const heed_stepper *stepper);
+
+/** Bytes of activations and scratch. */
+size_t heed_stepper_activation_bytes(const heed_stepper *stepper);
+
+#endif
