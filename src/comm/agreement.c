@@ -1,0 +1,76 @@
+/* What ranks tell each other beside sums: errors, small values, copies from rank 0, and the end of the job. */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cast.h"
+#include "comm/job.h"
+#include "heed/log.h"
+
+enum { BROADCAST_BYTES = 1 << 30 }; /* of one call: MPI counts are int */
+
+/* The failing rank's text becomes everybody's.  A text that holds what was agreed on before names its rank already. */
+static heed_status take_failure(heed_job *job, int failed, heed_status mine) {
+  struct {
+    int status;
+    char text[sizeof job->agreed];
+  } failure = {0};
+  if (job->table.rank == failed) {
+    const char *text = heed_error_text();
+    const bool named = job->table.size == 1 || (job->agreed[0] && strstr(text, job->agreed));
+    failure.status = mine;
+    if (named)
+      snprintf(failure.text, sizeof failure.text, "%s", text);
+    else
+      snprintf(failure.text, sizeof failure.text, "rank %d: %s", failed, text);
+  }
+  MPI_Bcast(&failure, sizeof failure, MPI_BYTE, failed, job->ranks);
+  memcpy(job->agreed, failure.text, sizeof job->agreed);
+  return heed_error((heed_status)failure.status, "%s", failure.text);
+}
+
+/* In the good case one small collective: the lowest failing rank, or INT_MAX. */
+static heed_status agree(heed_communication *table, heed_status mine) {
+  heed_job *job = heed_job_of(table);
+  int lowest = mine == HEED_OK ? INT_MAX : table->rank;
+  MPI_Allreduce(MPI_IN_PLACE, &lowest, 1, MPI_INT, MPI_MIN, job->ranks);
+  return lowest == INT_MAX ? HEED_OK : take_failure(job, lowest, mine);
+}
+
+static void broadcast(heed_communication *table, void *data, size_t bytes) {
+  char *next = data;
+  while (bytes > 0) {
+    const size_t piece = bytes < BROADCAST_BYTES ? bytes : BROADCAST_BYTES;
+    MPI_Bcast(next, heed_int((int64_t)piece), MPI_BYTE, 0, heed_job_of(table)->ranks);
+    next += piece;
+    bytes -= piece;
+  }
+}
+
+static void allgather(heed_communication *table, double *values, int64_t count) {
+  MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values, heed_int(count), MPI_DOUBLE, heed_job_of(table)->ranks);
+}
+
+static int64_t maximum(heed_communication *table, int64_t value) {
+  MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_MAX, heed_job_of(table)->ranks);
+  return value;
+}
+
+static void barrier(heed_communication *table) {
+  MPI_Barrier(heed_job_of(table)->ranks);
+}
+
+static void abort_job(heed_communication *table, heed_status status) {
+  heed_rank_warn("%s", heed_error_text());
+  fflush(NULL);
+  MPI_Abort(heed_job_of(table)->ranks, status);
+}
+
+void heed_job_set_agreement(heed_job *job) {
+  job->table.agree = agree;
+  job->table.broadcast = broadcast;
+  job->table.allgather = allgather;
+  job->table.maximum = maximum;
+  job->table.barrier = barrier;
+  job->table.abort = abort_job;
+}

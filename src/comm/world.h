@@ -1,0 +1,57 @@
+/** The world: the ranks of an mpirun job as a communication table.
+ *
+ *  The only room that calls MPI.  A process that no launcher started gets heed_alone() and never touches MPI, so that a plain
+ *  `heed train` needs no daemon and starts at once.
+ *
+ *  What ranks agree on beside the table's own operations, for callers:
+ *  - one decision a step (save, stop): `maximum` of a code, larger = more urgent;
+ *  - the lowest common instruction level: heed_world_lowest, which is −maximum(−value). */
+#ifndef HEED_COMM_WORLD_H
+#define HEED_COMM_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "heed/communication.h"
+#include "heed/status.h"
+
+/** Whether a launcher (mpirun, srun with PMI or PMIx) started this process: told by its environment, no MPI call. */
+bool heed_world_is_launched(void);
+
+/** Opens the world and tells the log this rank.  Collective when launched.  A second call gives the same world.
+ *  MPI starts with MPI_THREAD_FUNNELED: only the thread that opened the world may use the table.  When the calling program has
+ *  started MPI itself, it is used as it is.  Signal handlers must be installed before.
+ *  \param[out] world  owned by comm/, valid until heed_world_close
+ *  Errors: HEED_INVALID when the launcher started more processes than MPI can see (another MPI's mpirun, srun without PMI): they would
+ *  all be rank 0 of a job of their own.  HEED_FAILED when MPI cannot be funneled or memory is short. */
+heed_status heed_world_open(heed_communication **world);
+
+/** Ends MPI if heed_world_open started it.  Collective; harmless when no world is open.  A rank that leaves because of an error that
+ *  was not agreed on must call the table's abort instead. */
+void heed_world_close(void);
+
+/** This rank's place among the ranks of its machine, for the placement of threads: rank 0 of 1 when alone. */
+typedef struct heed_node {
+  int rank, size;
+} heed_node;
+heed_node heed_world_node(const heed_communication *world);
+
+/** The processors this rank may count as its own.  Collective.
+ *  Each processor this process may run on (its affinity) is divided among the ranks of the machine that may run on it too: ranks that
+ *  mpirun bound apart keep what they have, unbound ones share.  At least 1, and no more than a container's limit on processor time.
+ *  Errors: HEED_FAILED when the affinity cannot be read. */
+heed_status heed_world_processors(heed_communication *world, int *processors);
+
+/** Chooses the number of OpenMP threads of this rank and sets it: OMP_NUM_THREADS where set, else heed_world_processors.  Collective.
+ *  \param[out] threads  what was set */
+heed_status heed_world_threads(heed_communication *world, int *threads);
+
+/** The smallest of all ranks' values.  Collective. */
+int64_t heed_world_lowest(heed_communication *world, int64_t value);
+
+/** Checks that `slices` = G can be summed by `ranks` = P along one tree: G = q·2ⁿ with q odd runs on P = 1 or q·2ᵏ, k ≤ n.  Rank r then
+ *  holds the slices [r·G/P, (r + 1)·G/P), which are one subtree.  Pure.
+ *  Errors: HEED_INVALID, naming the allowed numbers. */
+heed_status heed_world_check_ranks(int64_t slices, int ranks);
+
+#endif

@@ -1,0 +1,35 @@
+#include <string.h>
+
+#include "comm/world.h"
+#include "test.h"
+
+static void allowed_counts(void) {
+  static const struct {
+    int64_t slices;
+    const char *ranks; /* allowed, of 1 … 24: each as a letter */
+  } known[] = {{1, "a"}, {2, "ab"}, {3, "ac"}, {6, "acf"}, {8, "abdh"}, {12, "acfl"}, {16, "abdhp"}, {24, "acflx"}, {40, "aejt"}};
+  for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+    for (int ranks = 1; ranks <= 24; ranks++) {
+      const heed_status expected = strchr(known[k].ranks, 'a' + ranks - 1) ? HEED_OK : HEED_INVALID;
+      CU_ASSERT_EQUAL(heed_world_check_ranks(known[k].slices, ranks), expected);
+    }
+}
+
+static void refusals_name_what_is_allowed(void) {
+  CU_ASSERT_EQUAL(heed_world_check_ranks(8, 3), HEED_INVALID);
+  CU_ASSERT_STRING_EQUAL(heed_error_text(), "8 slices run on 1, 2, 4 or 8 ranks, not 3; use mpirun -n 4 or set train.slices to 12");
+  CU_ASSERT_EQUAL(heed_world_check_ranks(12, 4), HEED_INVALID);
+  CU_ASSERT_STRING_EQUAL(heed_error_text(), "12 slices run on 1, 3, 6 or 12 ranks, not 4; use mpirun -n 3 or set train.slices to 16");
+  CU_ASSERT_EQUAL(heed_world_check_ranks(3, 2), HEED_INVALID);
+  CU_ASSERT_STRING_EQUAL(heed_error_text(), "3 slices run on 1 or 3 ranks, not 2; use mpirun -n 3 or set train.slices to 4");
+  CU_ASSERT_EQUAL(heed_world_check_ranks(1, 5), HEED_INVALID);
+  CU_ASSERT_STRING_EQUAL(heed_error_text(), "1 slice runs on 1 rank, not 5; use mpirun -n 1 or set train.slices to 5");
+  CU_ASSERT_EQUAL(heed_world_check_ranks(0, 1), HEED_INVALID);
+  CU_ASSERT_EQUAL(heed_world_check_ranks(-4, 2), HEED_INVALID);
+  CU_ASSERT_EQUAL(heed_world_check_ranks(8, 0), HEED_INVALID);
+  CU_ASSERT_EQUAL(heed_world_check_ranks(INT64_C(1) << 62, 3), HEED_INVALID);
+  CU_ASSERT_EQUAL(heed_world_check_ranks(INT64_MAX, 2), HEED_INVALID);
+  CU_ASSERT_EQUAL(heed_world_check_ranks(INT64_C(1) << 62, 1 << 30), HEED_OK);
+}
+
+HEED_TESTS({"allowed counts", allowed_counts}, {"refusals name what is allowed", refusals_name_what_is_allowed})

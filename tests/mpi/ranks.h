@@ -1,0 +1,57 @@
+/** A test program that runs on several ranks: every rank runs every case; rank 0 shows them, the others only what fails.
+ *
+ *      static heed_communication *world = … is given as `world`
+ *      HEED_RANK_TESTS({"sums", sums})
+ */
+#ifndef HEED_TESTS_MPI_RANKS_H
+#define HEED_TESTS_MPI_RANKS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "comm/world.h"
+#include "test.h"
+
+static heed_communication *world;
+
+static inline void print_failures(void) {
+  for (CU_pFailureRecord failure = CU_get_failure_list(); failure; failure = failure->pNext)
+    fprintf(stderr, "rank %d: %s:%u: %s\n", world->rank, failure->strFileName, failure->uiLineNumber, failure->strCondition);
+}
+
+static inline int run_on_ranks(const char *file, const CU_TestInfo *tests) {
+  if (heed_world_open(&world) != HEED_OK) {
+    fprintf(stderr, "%s\n", heed_error_text());
+    return 2;
+  }
+  CU_pSuite suite = CU_initialize_registry() == CUE_SUCCESS ? CU_add_suite(file, NULL, NULL) : NULL;
+  for (const CU_TestInfo *test = tests; suite && test->pName; test++)
+    CU_add_test(suite, test->pName, test->pTestFunc);
+  CU_basic_set_mode(world->rank == 0 ? CU_BRM_VERBOSE : CU_BRM_SILENT);
+  const CU_ErrorCode error = CU_basic_run_tests();
+  const int failed = error != CUE_SUCCESS || !suite || CU_get_number_of_failure_records() > 0 || CU_get_number_of_tests_run() == 0;
+  if (failed && world->rank != 0)
+    print_failures();
+  CU_cleanup_registry();
+  heed_world_close();
+  return failed;
+}
+
+#define HEED_RANK_TESTS(...)                                                                                                               \
+  int main(void) {                                                                                                                         \
+    static const CU_TestInfo tests[] = {__VA_ARGS__, CU_TEST_INFO_NULL};                                                                   \
+    return run_on_ranks(__FILE__, tests);                                                                                                  \
+  }
+
+/** A float that looks random and may be very large or very small, so that another order of addition gives other bits. */
+static inline float uneven(int64_t leaf, int64_t element) {
+  uint64_t z = (uint64_t)leaf * 0x9E3779B97F4A7C15u + (uint64_t)element * 0xD1B54A32D192ED03u + 1;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  z ^= z >> 31;
+  const float mantissa = (float)(int32_t)(z & 0xFFFFFF) - (float)0x800000;
+  const float scale = (float)(1u << (z >> 40 & 15)) / (float)(1u << (z >> 48 & 15));
+  return mantissa * scale;
+}
+
+#endif
