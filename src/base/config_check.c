@@ -1,0 +1,125 @@
+#include "base/config_check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const heed_config_value *value_of(const heed_config_document *document, const char *path) {
+  return &document->values[heed_config_find(path)];
+}
+
+static bool is_given(const heed_config_value *value) {
+  return value->line > 0 || value->setting;
+}
+
+/* Of two places, the one that people changed last: a --set, else the line of the first key that the file gives. */
+static heed_status at_either(const heed_config_document *document, const char *first, const char *second, heed_status status) {
+  const heed_config_value *a = value_of(document, first), *b = value_of(document, second);
+  bool take_second = !is_given(a) || (b->setting && !a->setting);
+  return heed_config_document_at(document, take_second ? b : a, status);
+}
+
+/* A name becomes a folder below runs/. */
+static bool is_folder_name(const char *name) {
+  return *name && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static heed_status derive_run(heed_run_config *run, const heed_config_document *document) {
+  if (!run->name && !run->output)
+    return heed_error(HEED_INVALID, "%s: run.name is missing; the run's folder will be runs/NAME (or name it with run.output)",
+                      document->name);
+  if (!run->name) { /* the last part of the folder's path */
+    size_t end = strlen(run->output);
+    while (end > 1 && run->output[end - 1] == '/')
+      end--;
+    size_t start = end;
+    while (start > 0 && run->output[start - 1] != '/')
+      start--;
+    run->name = strndup(run->output + start, end - start);
+  }
+  if (run->name && !is_folder_name(run->name))
+    return heed_config_document_at(
+        document, value_of(document, "run.name"),
+        heed_error(HEED_INVALID, "run.name: '%.80s' is no name of a folder; a path goes into run.output", run->name));
+  if (run->name && !run->output && asprintf(&run->output, "runs/%s", run->name) < 0)
+    run->output = NULL;
+  return run->name && run->output ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the configuration");
+}
+
+heed_status heed_config_derive(heed_config *config, const heed_config_document *document) {
+  HEED_TRY(derive_run(&config->run, document));
+  if (!is_given(value_of(document, "model.feed_forward")))
+    config->model.feed_forward = 4 * config->model.hidden;
+  if (!is_given(value_of(document, "train.slices"))) /* up to 8 ranks of 2ᵏ */
+    for (config->train.slices = 8; config->train.batch_sequences % config->train.slices != 0;)
+      config->train.slices /= 2;
+  return HEED_OK;
+}
+
+static heed_status check_model(const heed_config *config, const heed_config_document *document) {
+  const heed_model_config *model = &config->model;
+  if (strcmp(model->family, "bert") != 0)
+    return heed_config_document_at(document, value_of(document, "model.family"),
+                                   heed_error(HEED_INVALID, "model.family: '%.80s' is no family; bert is possible", model->family));
+  if (model->hidden % model->heads != 0)
+    return at_either(document, "model.hidden", "model.heads",
+                     heed_error(HEED_INVALID, "model.hidden %lld is not a multiple of model.heads %lld; change one of them",
+                                (long long)model->hidden, (long long)model->heads));
+  if (config->train.sequence_length > model->max_positions)
+    return at_either(document, "train.sequence_length", "model.max_positions",
+                     heed_error(HEED_INVALID,
+                                "train.sequence_length %lld is above model.max_positions %lld; shorten one or raise the other",
+                                (long long)config->train.sequence_length, (long long)model->max_positions));
+  if (config->objective.next_sentence && model->token_types < 2)
+    return at_either(
+        document, "objective.next_sentence", "model.token_types",
+        heed_error(HEED_INVALID, "objective.next_sentence needs model.token_types 2 or more, found %lld", (long long)model->token_types));
+  if (config->objective.next_sentence && config->train.sequence_length < 5)
+    return at_either(document, "train.sequence_length", "objective.next_sentence",
+                     heed_error(HEED_INVALID, "objective.next_sentence needs train.sequence_length 5 or more, found %lld",
+                                (long long)config->train.sequence_length));
+  return HEED_OK;
+}
+
+static heed_status check_train(const heed_config *config, const heed_config_document *document) {
+  const heed_train_config *train = &config->train;
+  if (train->batch_sequences % train->slices != 0)
+    return at_either(document, "train.batch_sequences", "train.slices",
+                     heed_error(HEED_INVALID, "train.batch_sequences %lld is not a multiple of train.slices %lld; change one of them",
+                                (long long)train->batch_sequences, (long long)train->slices));
+  if (train->batch_sequences > INT32_MAX / train->sequence_length)
+    return at_either(
+        document, "train.batch_sequences", "train.sequence_length",
+        heed_error(HEED_INVALID,
+                   "train.batch_sequences %lld times train.sequence_length %lld is above 2147483647 tokens a step; make one smaller",
+                   (long long)train->batch_sequences, (long long)train->sequence_length));
+  return HEED_OK;
+}
+
+static heed_status check_schedule(const heed_config *config, const heed_config_document *document) {
+  const heed_schedule_config *schedule = &config->schedule;
+  int64_t steps = config->train.steps;
+  if (schedule->warmup_steps > steps)
+    return at_either(document, "schedule.warmup_steps", "train.steps",
+                     heed_error(HEED_INVALID, "schedule.warmup_steps %lld is above train.steps %lld; shorten one or raise the other",
+                                (long long)schedule->warmup_steps, (long long)steps));
+  if (schedule->decay == HEED_STABLE && schedule->decay_steps == 0)
+    return at_either(document, "schedule.decay", "schedule.decay_steps",
+                     heed_error(HEED_INVALID, "schedule.decay: stable needs schedule.decay_steps, the length of its final decay"));
+  if (schedule->decay != HEED_STABLE && schedule->decay_steps > 0)
+    return at_either(document, "schedule.decay_steps", "schedule.decay",
+                     heed_error(HEED_INVALID, "schedule.decay_steps is for schedule.decay: stable; set it to 0 or choose stable"));
+  if (schedule->warmup_steps + schedule->decay_steps > steps)
+    return at_either(
+        document, "schedule.decay_steps", "train.steps",
+        heed_error(HEED_INVALID,
+                   "schedule.warmup_steps %lld and schedule.decay_steps %lld are together above train.steps %lld; shorten them",
+                   (long long)schedule->warmup_steps, (long long)schedule->decay_steps, (long long)steps));
+  return HEED_OK;
+}
+
+heed_status heed_config_check(const heed_config *config, const heed_config_document *document) {
+  HEED_TRY(check_model(config, document));
+  HEED_TRY(check_train(config, document));
+  return check_schedule(config, document);
+}

@@ -1,0 +1,214 @@
+#include "base/config_fields.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const cyaml_strval_t truths[] = {{"true", true}, {"false", false}, {"yes", true}, {"no", false}, {"on", true}, {"off", false}};
+static const cyaml_strval_t activations[] = {{"gelu", HEED_GELU}, {"gelu_tanh", HEED_GELU_TANH}};
+static const cyaml_strval_t maskings[] = {{"fixed", HEED_MASKING_FIXED}, {"independent", HEED_MASKING_INDEPENDENT}};
+static const cyaml_strval_t precisions[] = {{"fp32", HEED_FP32}, {"bf16", HEED_BF16}};
+static const cyaml_strval_t optimizers[] = {{"adamw", HEED_ADAMW}, {"lamb", HEED_LAMB}};
+static const cyaml_strval_t decays[] = {
+    {"linear", HEED_LINEAR}, {"cosine", HEED_COSINE}, {"constant", HEED_CONSTANT}, {"stable", HEED_STABLE}};
+
+static const cyaml_schema_value_t list_entry = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, HEED_CONFIG_MAX_TEXT)};
+
+/* A row begins with one of these: the path names key and struct member alike. */
+#define WHOLE(path, lowest, highest)                                                                                                       \
+  .schema = CYAML_FIELD_INT(#path, CYAML_FLAG_OPTIONAL, heed_config, path), .low = lowest, .high = highest
+#define REAL(path, lowest, highest)                                                                                                        \
+  .schema = CYAML_FIELD_FLOAT(#path, CYAML_FLAG_OPTIONAL, heed_config, path), .low = lowest, .high = highest
+#define WORD(path, table)                                                                                                                  \
+  .schema = CYAML_FIELD_ENUM(#path, CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, heed_config, path, table, CYAML_ARRAY_LEN(table))
+#define TEXT(path) .schema = CYAML_FIELD_STRING_PTR(#path, CYAML_FLAG_OPTIONAL, heed_config, path, 1, HEED_CONFIG_MAX_TEXT)
+#define LIST(path)                                                                                                                         \
+  .schema = CYAML_FIELD_SEQUENCE(#path, CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER, heed_config, path, &list_entry, 1, HEED_CONFIG_MAX_LIST)
+
+/* Upper ends keep products of sizes within 64 bits; the data position is a 32-bit counter of the random numbers. */
+const heed_config_field heed_config_fields[] = {
+    {TEXT(run.name)},
+    {.schema = CYAML_FIELD_UINT("run.seed", CYAML_FLAG_OPTIONAL, heed_config, run.seed), .high = 4294967295, .fallback = "1234"},
+    {TEXT(run.output), .may_change = true},
+
+    {TEXT(model.family), .required = true, .not_built = "gpt vit seq2seq diffusion"},
+    {WHOLE(model.vocabulary_size, 5, 16777216), .required = true},
+    {WHOLE(model.layers, 1, 1024), .required = true},
+    {WHOLE(model.hidden, 1, 1048576), .required = true},
+    {WHOLE(model.heads, 1, 65536), .required = true},
+    {WHOLE(model.feed_forward, 1, 4194304)},
+    {WHOLE(model.max_positions, 1, 1048576), .fallback = "512"},
+    {WHOLE(model.token_types, 1, 65536), .fallback = "2"},
+    {WORD(model.activation, activations), .fallback = "gelu"},
+    {REAL(model.dropout, 0, 1), .high_open = true, .fallback = "0.1"},
+    {REAL(model.attention_dropout, 0, 1), .high_open = true, .fallback = "0.1"},
+    {REAL(model.layer_norm_epsilon, 0, 1), .low_open = true, .fallback = "1e-12"},
+    {REAL(model.initializer_range, 0, 10), .low_open = true, .fallback = "0.02"},
+
+    {LIST(data.train)},
+    {LIST(data.validation)},
+    {TEXT(data.vocabulary)},
+
+    {WORD(objective.masking, maskings), .fallback = "fixed"},
+    {REAL(objective.mask_probability, 0, 1), .low_open = true, .high_open = true, .fallback = "0.15"},
+    {WHOLE(objective.max_predictions, 0, 1048576), .fallback = "0"},
+    {WORD(objective.whole_word, truths), .fallback = "false"},
+    {WORD(objective.next_sentence, truths), .fallback = "false"},
+    {REAL(objective.short_sequence_probability, 0, 1), .high_open = true, .fallback = "0.1"},
+
+    {WHOLE(train.steps, 1, 4294967295), .required = true, .may_change = true},
+    {WHOLE(train.sequence_length, 3, 1048576), .required = true},
+    {WHOLE(train.batch_sequences, 1, 16777216), .required = true},
+    {WHOLE(train.slices, 1, 65536)},
+    {WORD(train.precision, precisions), .fallback = "fp32", .not_built = "bf16"},
+    {REAL(train.time_limit, 0, 1e7), .fallback = "0", .may_change = true},
+    {TEXT(train.start_from)},
+    {WHOLE(train.slices_at_once, 0, 65536), .fallback = "0", .may_change = true},
+
+    {WORD(optimizer.name, optimizers), .fallback = "adamw"},
+    {REAL(optimizer.learning_rate, 0, 100), .low_open = true, .required = true},
+    {REAL(optimizer.beta1, 0, 1), .high_open = true, .fallback = "0.9"},
+    {REAL(optimizer.beta2, 0, 1), .high_open = true, .fallback = "0.999"},
+    {REAL(optimizer.epsilon, 0, 1), .low_open = true, .fallback = "1e-6"},
+    {REAL(optimizer.weight_decay, 0, 100), .fallback = "0.01"},
+    {REAL(optimizer.clip_norm, 0, 1e9), .fallback = "1.0"},
+    {WORD(optimizer.bias_correction, truths), .fallback = "true"},
+
+    {WHOLE(schedule.warmup_steps, 0, 4294967295), .fallback = "0", .may_change = true},
+    {WORD(schedule.decay, decays), .fallback = "linear", .may_change = true},
+    {WHOLE(schedule.decay_steps, 0, 4294967295), .fallback = "0", .may_change = true},
+    {REAL(schedule.final_fraction, 0, 1), .fallback = "0", .may_change = true},
+
+    {WHOLE(checkpoint.every_steps, 1, 4294967295), .fallback = "500", .may_change = true},
+    {WHOLE(checkpoint.keep, 1, 1000000), .fallback = "3", .may_change = true},
+
+    {WHOLE(evaluate.every_steps, 1, 4294967295), .fallback = "250", .may_change = true},
+    {WHOLE(evaluate.batches, 1, 4294967295), .fallback = "20", .may_change = true},
+
+    {WHOLE(log.every_steps, 1, 4294967295), .fallback = "10", .may_change = true},
+};
+const int heed_config_field_count = CYAML_ARRAY_LEN(heed_config_fields);
+_Static_assert(CYAML_ARRAY_LEN(heed_config_fields) <= HEED_CONFIG_MAX_FIELDS, "raise HEED_CONFIG_MAX_FIELDS");
+
+/* Sections of families that design and users know of, but that nothing reads yet. */
+static const char *const planned[] = {"model.encoder", "model.decoder", "model.image", "model.caption", "model.latent"};
+
+int heed_config_find(const char *path) {
+  for (int i = 0; i < heed_config_field_count; i++)
+    if (strcmp(heed_config_fields[i].schema.key, path) == 0)
+      return i;
+  return -1;
+}
+
+static size_t section_length(const char *path) {
+  const char *dot = strchr(path, '.');
+  return dot ? (size_t)(dot - path) : strlen(path);
+}
+
+bool heed_config_is_section(const char *name, size_t length) {
+  for (int i = 0; i < heed_config_field_count; i++) {
+    const char *key = heed_config_fields[i].schema.key;
+    if (section_length(key) == length && memcmp(key, name, length) == 0)
+      return true;
+  }
+  return false;
+}
+
+/* Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours that lead from a to b.  The section before
+ * the dot counts like the rest. */
+static int distance(const char *a, const char *b) {
+  enum { LONGEST = 64 };
+  size_t n = strlen(a), m = strlen(b);
+  int cost[LONGEST + 1][LONGEST + 1];
+  if (n > LONGEST || m > LONGEST)
+    return LONGEST;
+  for (size_t i = 0; i <= n; i++)
+    for (size_t j = 0; j <= m; j++) {
+      if (i == 0 || j == 0) {
+        cost[i][j] = (int)(i + j);
+        continue;
+      }
+      int best = cost[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+      if (cost[i - 1][j] + 1 < best)
+        best = cost[i - 1][j] + 1;
+      if (cost[i][j - 1] + 1 < best)
+        best = cost[i][j - 1] + 1;
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && cost[i - 2][j - 2] + 1 < best)
+        best = cost[i - 2][j - 2] + 1;
+      cost[i][j] = best;
+    }
+  return cost[n][m];
+}
+
+/* Where the key would be right but stands in a wrong section, that is the nearest; else the smallest distance of the whole path. */
+static const heed_config_field *nearest_field(const char *path, int *apart) {
+  const char *key = strchr(path, '.');
+  const heed_config_field *nearest = NULL;
+  for (int i = 0; i < heed_config_field_count; i++) {
+    const char *candidate = heed_config_fields[i].schema.key;
+    int d = distance(path, candidate), here = key ? 1 + distance(key, strchr(candidate, '.')) : d;
+    int least = d < here ? d : here;
+    if (!nearest || least < *apart) {
+      nearest = &heed_config_fields[i];
+      *apart = least;
+    }
+  }
+  return nearest;
+}
+
+static heed_status unknown_section(const char *name) {
+  char list[256] = "";
+  size_t used = 0;
+  const char *nearest = NULL;
+  int least = 3;
+  for (int i = 0; i < heed_config_field_count; i++) {
+    const char *key = heed_config_fields[i].schema.key;
+    size_t length = section_length(key);
+    char section[32];
+    if (i > 0 && strncmp(key, heed_config_fields[i - 1].schema.key, length + 1) == 0)
+      continue;
+    snprintf(section, sizeof section, "%.*s", (int)length, key);
+    used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", section);
+    int d = distance(name, section);
+    if (d < least) {
+      least = d;
+      nearest = key;
+    }
+  }
+  if (nearest)
+    return heed_error(HEED_INVALID, "unknown section '%s'; did you mean '%.*s'?", name, (int)section_length(nearest), nearest);
+  int apart;
+  const heed_config_field *field = nearest_field(name, &apart);
+  for (int i = 0; i < heed_config_field_count; i++) /* a key at the top level, without its section */
+    if (strcmp(strchr(heed_config_fields[i].schema.key, '.') + 1, name) == 0)
+      field = &heed_config_fields[i], apart = 0;
+  if (apart == 0)
+    return heed_error(HEED_INVALID, "unknown section '%s'; did you mean '%s'?", name, field->schema.key);
+  return heed_error(HEED_INVALID, "unknown section '%.80s'; sections are: %s", name, list);
+}
+
+heed_status heed_config_unknown_key(const char *path) {
+  size_t length = section_length(path);
+  if (!heed_config_is_section(path, length)) {
+    char section[96];
+    snprintf(section, sizeof section, "%.*s", (int)length, path);
+    return unknown_section(section);
+  }
+  for (size_t i = 0; i < CYAML_ARRAY_LEN(planned); i++)
+    if (strncmp(path, planned[i], strlen(planned[i])) == 0)
+      return heed_error(HEED_INVALID, "%s is not built yet", planned[i]);
+  int apart = 0;
+  const char *nearest = nearest_field(path, &apart)->schema.key;
+  bool same_section = strncmp(path, nearest, length + 1) == 0;
+  int limit = (int)(strlen(path) - length) / 3;
+  if (apart <= (limit > 2 ? limit : 2))
+    return heed_error(HEED_INVALID, "unknown key '%s'; did you mean '%s'?", path, same_section ? nearest + length + 1 : nearest);
+  char list[512] = "";
+  size_t used = 0;
+  for (int i = 0; i < heed_config_field_count; i++) {
+    const char *key = heed_config_fields[i].schema.key;
+    if (strncmp(key, path, length + 1) == 0)
+      used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", key + length + 1);
+  }
+  return heed_error(HEED_INVALID, "unknown key '%.120s'; keys of '%.*s' are: %s", path, (int)length, path, list);
+}
