@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Sets up, builds and runs all tests.  Its last line is "N passed, N failed, N skipped"; it exits 1 if any failed or none ran.
+#   tests/run.sh [release|debug] [CTEST OPTION…]     debug: under the address and undefined-behaviour sanitizers
+# With CI=true warnings are errors.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+preset=release
+case ${1:-} in
+  release | debug) preset=$1; shift ;;
+esac
+
+# Open MPI refuses to run as root unless told; oversubscribed ranks must not spin; in containers it may not read a peer's memory.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_WAIT_POLICY=passive
+export OMPI_MCA_btl_vader_single_copy_mechanism=none
+# Open MPI and the libraries below it never free what they got in MPI_Init.
+export LSAN_OPTIONS="suppressions=$PWD/tests/leaks.supp:print_suppressions=0"
+export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1}" UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
+
+jobs/setup.sh --tests
+werror=OFF
+[ "${CI:-}" = true ] && werror=ON
+cmake --preset "$preset" -DHEED_WERROR=$werror -DHEED_TESTS=ON >/dev/null
+cmake --build --preset "$preset"
+build=build
+[ "$preset" = debug ] && build=build-debug
+
+results=$PWD/$build/tests.xml
+rm -f "$results"
+ctest --test-dir "$build" --output-on-failure --no-tests=ignore --timeout 300 -j "$(nproc)" --output-junit "$results" "$@" </dev/null || true
+[ -s "$results" ] || { echo "run.sh: ctest wrote no results" >&2; exit 1; }
+
+# A test is a testcase element.  What exits 77 is skipped; a program that is missing or never started has failed.
+passed=$(grep -c '<testcase .* status="run"' "$results" || true)
+skipped=$(grep -c '<skipped message="SKIP_RETURN_CODE=' "$results" || true)
+failed=$(($(grep -c '<testcase ' "$results" || true) - passed - skipped))
+
+# Every test source must be among those results, unless ctest was asked for a part.
+if [ $# -eq 0 ]; then
+  while read -r source; do
+    name=${source#tests/}
+    case $name in
+      *_test.*) grep -qE "<testcase name=\"${name%_test.*}(-[0-9]+)?\"" "$results" && continue ;;
+    esac
+    echo "run.sh: $source was not run" >&2
+    failed=$((failed + 1))
+  done < <(find tests -name '*_test.*' -o -name '*.c' -exec grep -lE '^(HEED_TESTS\(|int main\()' {} + | sort -u)
+fi
+[ $((passed + failed)) -gt 0 ] || echo "run.sh: no test ran" >&2
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
