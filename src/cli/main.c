@@ -46,7 +46,7 @@ int main(int argc, char **argv) {
     argv[1] = name;
     heed_status status = c->run(argc - 1, argv + 1);
     if (status != HEED_OK && heed_error_text()[0])
-      heed_rank_warn("%s", heed_error_text());
+      heed_warn("%s", heed_error_text()); /* ranks agreed on it: rank 0 speaks for all */
     return status;
   }
   fprintf(stderr, "heed: there is no command '%s'; `heed --help` lists them\n", argv[1]);

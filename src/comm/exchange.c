@@ -1,7 +1,7 @@
 #include "comm/exchange.h"
 
 #include "base/cast.h"
-#include "comm/tree.h"
+#include "comm/sum.h"
 
 enum { TAG_ADD = 1, TAG_COPY = 2 };
 enum { LARGEST = 1 << 28 }; /* floats of a message that is only copied: MPI counts are int */
@@ -24,7 +24,7 @@ void heed_exchange_add(heed_job *job, int peer, heed_run give, heed_run take) {
     float *arrived = job->receive + slot * HEED_PIECE;
     if (i >= 0 && i < incoming) {
       MPI_Wait(&receives[slot], MPI_STATUS_IGNORE);
-      heed_tree_add(take.data + i * HEED_PIECE, arrived, piece_length(take, i));
+      heed_sum_into(take.data + i * HEED_PIECE, arrived, piece_length(take, i));
     }
     if (next < incoming)
       MPI_Irecv(arrived, piece_length(take, next), MPI_FLOAT, peer, TAG_ADD, job->ranks, &receives[slot]);

@@ -7,14 +7,13 @@
  *
  * So the first bit of `member` chooses the half, the second the quarter …: the shards of the flat block, in order, belong to the
  * members in bit-reversed order, and within each 1/2ᵏ to the groups in their order.  Only this file knows. */
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cast.h"
 #include "comm/exchange.h"
 #include "comm/job.h"
-#include "comm/tree.h"
+#include "comm/sum.h"
 
 enum { DIRECT_FLOATS = 4 << 20, TAG_DIRECT = 3 };
 
@@ -136,7 +135,7 @@ static void sum_piece(heed_job *job, part whole, int low, int64_t piece) {
       MPI_Isend(give.data, heed_int(give.count), MPI_FLOAT, other * job->group + member, TAG_DIRECT, job->ranks, &job->requests[count++]);
   }
   MPI_Waitall(count, job->requests, MPI_STATUSES_IGNORE);
-  heed_tree_sum(own.data, job->leaves, q, own.count);
+  heed_sum_leaves(own.data, job->leaves, q, own.count);
 }
 
 static void reduce_scatter(heed_communication *table, float *data, int64_t first, int64_t count) {

@@ -99,8 +99,7 @@ void heed_world_close(void) {
   MPI_Comm_free(&job.node);
   MPI_Comm_free(&job.ranks);
   job = (heed_job){0};
-  job_open = false;
-  heed_log_set_rank(0, 1);
+  job_open = false; /* the log keeps its rank: what is said after this is said once */
   if (began_mpi)
     MPI_Finalize();
 }

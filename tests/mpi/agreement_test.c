@@ -1,6 +1,5 @@
 /* Ranks agree on errors, values and copies.
  * ranks: 1 2 3 4 6 */
-#include <limits.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>

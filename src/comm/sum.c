@@ -1,6 +1,8 @@
-#include "comm/tree.h"
+#include "comm/sum.h"
 
 #include <string.h>
+
+#include "base/tree.h"
 
 /** Floats summed at once: the partial sums of all levels stay in the first cache. */
 enum { TILE = 1024 };
@@ -8,14 +10,7 @@ enum { TILE = 1024 };
 /** Below this many floats a parallel region costs more than it saves. */
 enum { WORTH_THREADS = 1 << 15 };
 
-int64_t heed_tree_split(int64_t count) {
-  int64_t left = 1;
-  while (2 * left < count)
-    left *= 2;
-  return left;
-}
-
-void heed_tree_add(float *restrict into, const float *restrict from, int64_t count) {
+void heed_sum_into(float *restrict into, const float *restrict from, int64_t count) {
 #pragma omp parallel for simd schedule(static) if (count >= WORTH_THREADS)
   for (int64_t i = 0; i < count; i++)
     into[i] += from[i];
@@ -36,7 +31,7 @@ static void sum_tile(float *restrict sum, const float *const *leaves, int64_t le
     sum[i] += right[i];
 }
 
-void heed_tree_sum(float *sum, const float *const *leaves, int64_t leaf_count, int64_t count) {
+void heed_sum_leaves(float *sum, const float *const *leaves, int64_t leaf_count, int64_t count) {
 #pragma omp parallel for schedule(static) if (count >= WORTH_THREADS)
   for (int64_t begin = 0; begin < count; begin += TILE) {
     const int64_t length = count - begin < TILE ? count - begin : TILE;

@@ -1,9 +1,10 @@
-#include "comm/tree.h"
+#include "comm/sum.h"
 
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/tree.h"
 #include "test.h"
 
 static void splits(void) {
@@ -20,12 +21,12 @@ static void order_is_that_of_the_tree(void) {
   for (int i = 0; i < 6; i++)
     leaves[i] = &values[i];
   float sum;
-  heed_tree_sum(&sum, leaves, 6, 1);
+  heed_sum_leaves(&sum, leaves, 6, 1);
   /* (large + 1 = large) + 2 = large + 2;  −large + 1 = −(large − 1);  together 3 */
   CU_ASSERT_EQUAL(sum, 3.f);
-  heed_tree_sum(&sum, leaves, 5, 1); /* (large + 2) − large */
+  heed_sum_leaves(&sum, leaves, 5, 1); /* (large + 2) − large */
   CU_ASSERT_EQUAL(sum, 2.f);
-  heed_tree_sum(&sum, leaves, 1, 1);
+  heed_sum_leaves(&sum, leaves, 1, 1);
   CU_ASSERT_EQUAL(sum, large);
 }
 
@@ -48,12 +49,12 @@ static void threads_and_places_do_not_matter(void) {
     omp_set_num_threads(threads);
     memcpy(in_place, leaves[5], sizeof(float) * COUNT);
     leaves[5] = in_place;
-    heed_tree_sum(in_place, leaves, LEAVES, COUNT);
+    heed_sum_leaves(in_place, leaves, LEAVES, COUNT);
     leaves[5] = block + (size_t)5 * COUNT;
     CU_ASSERT_EQUAL(memcmp(in_place, expected, sizeof(float) * COUNT), 0);
   }
   memcpy(in_place, leaves[0], sizeof(float) * COUNT);
-  heed_tree_add(in_place, leaves[1], COUNT);
+  heed_sum_into(in_place, leaves[1], COUNT);
   int wrong = 0;
   for (int i = 0; i < COUNT; i++)
     wrong += in_place[i] != leaves[0][i] + leaves[1][i];
