@@ -11,6 +11,7 @@ function(heed_need module package)
   pkg_check_modules(${name} IMPORTED_TARGET GLOBAL ${module})
   if(${name}_FOUND)
     target_link_libraries(heed_dependencies INTERFACE PkgConfig::${name})
+    set(heed_modules "${heed_modules} ${module}" PARENT_SCOPE)
   else()
     set(heed_missing ${heed_missing} "${module} (Debian: ${package})" PARENT_SCOPE)
   endif()
@@ -60,3 +61,8 @@ target_link_libraries(heed_dependencies INTERFACE OpenMP::OpenMP_C MPI::MPI_C ${
 target_link_options(heed_dependencies INTERFACE -Wl,-rpath,${heed_openblas_folder})
 target_include_directories(heed_dependencies SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
 target_link_libraries(heed_dependencies INTERFACE ${HDF5_C_LIBRARIES})
+
+# What a program that links the static library needs beside heed_modules, for heed.pc.
+list(JOIN MPI_C_LIBRARIES " " heed_private_libraries)
+list(JOIN HDF5_C_LIBRARIES " " heed_hdf5_libraries)
+string(APPEND heed_private_libraries " ${heed_hdf5_libraries} ${heed_openblas} -Wl,-rpath,${heed_openblas_folder} ${OpenMP_C_FLAGS} -lm")
