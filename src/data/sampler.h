@@ -1,9 +1,11 @@
 /** The sampler: which segments of which documents make row r of global batch n, and how they are masked.
  *
- *  Everything is a pure function of (seed, data position, row): there is no state, so any rank makes any row, and a resume costs nothing. */
+ *  Everything is a pure function of (seed, data position, row): there is no state, so any rank makes any row, and a resume costs nothing.
+ */
 #ifndef HEED_DATA_SAMPLER_H
 #define HEED_DATA_SAMPLER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "data/shard.h"
@@ -29,6 +31,9 @@ typedef struct heed_sampler_spec {
  *  sentence goes on in the next segment; no token is dropped).  Rank-local.
  *  Errors: HEED_INVALID for a shard of another vocabulary or casing, no shard, or no sample. */
 heed_status heed_sampler_create(heed_sampler **sampler, const heed_sampler_spec *spec);
+
+/** The same from shards that are open already (spec->paths is not read).  `shards` are borrowed: they outlive the sampler. */
+heed_status heed_sampler_create_from_shards(heed_sampler **sampler, const heed_sampler_spec *spec, const heed_shard *shards, int64_t count);
 void heed_sampler_free(heed_sampler *sampler);
 
 int64_t heed_sampler_samples(const heed_sampler *sampler); /**< samples in an epoch */
@@ -36,6 +41,9 @@ bool heed_sampler_is_cased(const heed_sampler *sampler);   /**< casing of the sh
 
 /** The most tokens and targets that `rows` rows can hold: what to allocate batches and plan models for. */
 int64_t heed_sampler_most_targets(const heed_sampler *sampler, int64_t rows);
+
+/** Allocates a batch that heed_sampler_read can fill with any `slices` slices. */
+heed_status heed_sampler_create_batch(const heed_sampler *sampler, heed_batch *batch, int64_t slices);
 
 /** Makes slices [first_slice, first_slice + slices) of global batch `data_position` (row r of batch n is sample n · batch_sequences + r
  *  of the run, counted over epochs).  In evaluation rows past the last sample are absent: the batch may be shorter or empty.

@@ -1,0 +1,138 @@
+#include "data/reader.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* One batch is in the hands of the reader's owner; the others are made ahead. */
+enum { RING = 4 };
+
+struct heed_reader {
+  const heed_sampler *sampler;
+  uint32_t data_position;
+  int64_t first_slice, slices, slices_at_once;
+  heed_batch ring[RING]; /* batch number n is in ring[n mod RING] */
+
+  pthread_t thread;
+  pthread_mutex_t mutex; /* guards what follows */
+  pthread_cond_t made_one, gave_back;
+  int64_t made;  /* batches finished by the thread */
+  int64_t given; /* batches handed out; the last of them is still in use */
+  bool stop;
+  double waited;
+};
+
+/* Whether ring[made mod RING] is free: batches given − 1 … made − 1 are in use or wait for their turn. */
+static bool has_room(const heed_reader *reader) {
+  int64_t oldest = reader->given > 0 ? reader->given - 1 : 0;
+  return reader->made - oldest < RING;
+}
+
+static void make(heed_reader *reader, int64_t number) {
+  int64_t passes = reader->slices / reader->slices_at_once;
+  uint32_t position = reader->data_position + (uint32_t)(number / passes);
+  int64_t first_slice = reader->first_slice + number % passes * reader->slices_at_once;
+  heed_sampler_read(reader->sampler, &reader->ring[number % RING], position, first_slice, reader->slices_at_once);
+}
+
+static void *make_ahead(void *argument) {
+  heed_reader *reader = argument;
+  pthread_mutex_lock(&reader->mutex);
+  for (;;) {
+    while (!reader->stop && !has_room(reader))
+      pthread_cond_wait(&reader->gave_back, &reader->mutex);
+    if (reader->stop)
+      break;
+    int64_t number = reader->made;
+    pthread_mutex_unlock(&reader->mutex);
+    make(reader, number);
+    pthread_mutex_lock(&reader->mutex);
+    reader->made++;
+    pthread_cond_signal(&reader->made_one);
+  }
+  pthread_mutex_unlock(&reader->mutex);
+  return NULL;
+}
+
+/* Signals are the main thread's: it must see USR1 and TERM, so the reading thread starts with all of them blocked. */
+static heed_status start_thread(heed_reader *reader) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int error = pthread_create(&reader->thread, NULL, make_ahead, reader);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (error)
+    return heed_error(HEED_FAILED, "the thread that reads data ahead cannot be started: %s; raise the limit of processes (ulimit -u)",
+                      strerror(error));
+  return HEED_OK;
+}
+
+static void free_memory(heed_reader *reader) {
+  pthread_cond_destroy(&reader->gave_back);
+  pthread_cond_destroy(&reader->made_one);
+  pthread_mutex_destroy(&reader->mutex);
+  for (int i = 0; i < RING; i++)
+    heed_batch_free(&reader->ring[i]);
+  free(reader);
+}
+
+heed_status heed_reader_create(heed_reader **reader, const heed_sampler *sampler, uint32_t data_position, int64_t first_slice,
+                               int64_t slices, int64_t slices_at_once) {
+  *reader = NULL;
+  if (slices < 1 || slices_at_once < 1 || slices % slices_at_once != 0)
+    return heed_error(HEED_INVALID, "train.slices_at_once: %lld does not divide the %lld slices of a rank", (long long)slices_at_once,
+                      (long long)slices);
+  heed_reader *made = calloc(1, sizeof *made);
+  if (!made)
+    return heed_error(HEED_FAILED, "out of memory for the reader");
+  made->sampler = sampler;
+  made->data_position = data_position;
+  made->first_slice = first_slice;
+  made->slices = slices;
+  made->slices_at_once = slices_at_once;
+  pthread_mutex_init(&made->mutex, NULL);
+  pthread_cond_init(&made->made_one, NULL);
+  pthread_cond_init(&made->gave_back, NULL);
+  heed_status status = HEED_OK;
+  for (int i = 0; i < RING && status == HEED_OK; i++)
+    status = heed_sampler_create_batch(sampler, &made->ring[i], slices_at_once);
+  if (status == HEED_OK)
+    status = start_thread(made);
+  if (status == HEED_OK)
+    *reader = made;
+  else
+    free_memory(made);
+  return status;
+}
+
+const heed_batch *heed_reader_next(heed_reader *reader) {
+  pthread_mutex_lock(&reader->mutex);
+  int64_t number = reader->given++;
+  pthread_cond_signal(&reader->gave_back); /* the batch before this one is free now */
+  if (reader->made <= number) {
+    double start = heed_seconds();
+    while (reader->made <= number)
+      pthread_cond_wait(&reader->made_one, &reader->mutex);
+    reader->waited += heed_seconds() - start;
+  }
+  pthread_mutex_unlock(&reader->mutex);
+  return &reader->ring[number % RING];
+}
+
+double heed_reader_waited(const heed_reader *reader) {
+  return reader->waited; /* written by heed_reader_next only, which the same thread calls */
+}
+
+void heed_reader_free(heed_reader *reader) {
+  if (!reader)
+    return;
+  pthread_mutex_lock(&reader->mutex);
+  reader->stop = true;
+  pthread_cond_signal(&reader->gave_back);
+  pthread_mutex_unlock(&reader->mutex);
+  pthread_join(reader->thread, NULL);
+  free_memory(reader);
+}

@@ -1,0 +1,253 @@
+#include "data/sampler.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/draws.h"
+#include "data/masking.h"
+#include "data/permutation.h"
+#include "data/segments.h"
+#include "data/shard_list.h"
+#include "heed/log.h"
+
+struct heed_sampler {
+  heed_shard_list owned;    /* shards this sampler opened itself */
+  const heed_shard *shards; /* owned.items, or the caller's */
+  heed_segments segments;
+  heed_mask_rule rule;
+  uint8_t *kinds; /* [vocabulary_size], rule.kinds */
+  heed_special_tokens special;
+  int64_t sequence_length, batch_sequences, slices;
+  uint32_t seed;
+  bool evaluation, cased;
+};
+
+/* [CLS] A [SEP], or [CLS] A [SEP] B [SEP] */
+static int64_t specials_of(bool pairs) {
+  return pairs ? 3 : 2;
+}
+
+static heed_status check_spec(const heed_sampler_spec *spec) {
+  bool pairs = spec->objective.next_sentence;
+  int64_t least = specials_of(pairs) + (pairs ? 2 : 1);
+  if (spec->sequence_length < least || spec->sequence_length > INT32_MAX)
+    return heed_error(HEED_INVALID, "train.sequence_length: %lld is not possible; a row %s needs at least %lld tokens",
+                      (long long)spec->sequence_length, pairs ? "of two segments" : "with [CLS] and [SEP]", (long long)least);
+  if (spec->slices < 1 || spec->batch_sequences < spec->slices || spec->batch_sequences % spec->slices != 0)
+    return heed_error(HEED_INVALID, "train.batch_sequences: %lld is not a multiple of train.slices: %lld", (long long)spec->batch_sequences,
+                      (long long)spec->slices);
+  return HEED_OK;
+}
+
+/* A shard says what it was made with; another vocabulary would give the ids other meanings. */
+static heed_status check_shards(const heed_sampler_spec *spec, const heed_shard *shards, int64_t count) {
+  bool cased = heed_tokenizer_is_cased(spec->tokenizer);
+  uint64_t hash = heed_tokenizer_hash(spec->tokenizer);
+  for (int64_t s = 0; s < count; s++) {
+    if (shards[s].cased != cased && s > 0 && shards[0].cased == cased)
+      return heed_error(HEED_INVALID, "%s is %s, but %s is %s; prepare all shards of a run alike", shards[s].path,
+                        shards[s].cased ? "cased" : "uncased", shards[0].path, cased ? "cased" : "uncased");
+    if (shards[s].cased != cased)
+      return heed_error(
+          HEED_INVALID, "%s was prepared %s --cased, but the tokenizer is %s; prepare the text again, or open the vocabulary %s",
+          shards[s].path, shards[s].cased ? "with" : "without", cased ? "cased" : "uncased", shards[s].cased ? "cased" : "uncased");
+    if (shards[s].vocabulary_hash != hash)
+      return heed_error(
+          HEED_INVALID,
+          "%s was prepared with another vocabulary (hash %016llx, this one of %lld tokens has %016llx); name the vocabulary it "
+          "was made with, or run `heed prepare` again with this one",
+          shards[s].path, (unsigned long long)shards[s].vocabulary_hash, (long long)heed_tokenizer_size(spec->tokenizer),
+          (unsigned long long)hash);
+  }
+  return HEED_OK;
+}
+
+static heed_status list_kinds(heed_sampler *sampler, const heed_tokenizer *tokenizer) {
+  int64_t size = heed_tokenizer_size(tokenizer);
+  sampler->kinds = calloc((size_t)size, sizeof *sampler->kinds);
+  if (!sampler->kinds)
+    return heed_error(HEED_FAILED, "out of memory for the kinds of %lld tokens", (long long)size);
+  for (int32_t id = 0; id < size; id++)
+    sampler->kinds[id] = (uint8_t)((heed_tokenizer_is_special(tokenizer, id) ? HEED_TOKEN_SPECIAL : 0) |
+                                   (heed_tokenizer_is_continuation(tokenizer, id) ? HEED_TOKEN_CONTINUATION : 0));
+  return HEED_OK;
+}
+
+static heed_status fill_sampler(heed_sampler *sampler, const heed_sampler_spec *spec, const heed_shard *shards, int64_t count) {
+  const heed_objective_config *objective = &spec->objective;
+  HEED_TRY(check_spec(spec));
+  HEED_TRY(check_shards(spec, shards, count));
+  sampler->shards = shards;
+  sampler->special = *heed_tokenizer_special(spec->tokenizer);
+  sampler->sequence_length = spec->sequence_length;
+  sampler->batch_sequences = spec->batch_sequences;
+  sampler->slices = spec->slices;
+  sampler->seed = spec->evaluation ? 0 : spec->seed;
+  sampler->evaluation = spec->evaluation;
+  sampler->cased = heed_tokenizer_is_cased(spec->tokenizer);
+  HEED_TRY(list_kinds(sampler, spec->tokenizer));
+  sampler->rule = (heed_mask_rule){.masking = objective->masking,
+                                   .probability = objective->mask_probability,
+                                   .max_predictions = objective->max_predictions,
+                                   .whole_word = objective->whole_word,
+                                   .vocabulary_size = heed_tokenizer_size(spec->tokenizer),
+                                   .kinds = sampler->kinds,
+                                   .mask = sampler->special.mask};
+  heed_segments_rule rule = {.room = spec->sequence_length - specials_of(objective->next_sentence),
+                             .short_probability = spec->evaluation ? 0 : objective->short_sequence_probability,
+                             .pairs = objective->next_sentence,
+                             .seed = sampler->seed};
+  return heed_segments_create(&sampler->segments, shards, count, &rule);
+}
+
+heed_status heed_sampler_create_from_shards(heed_sampler **sampler, const heed_sampler_spec *spec, const heed_shard *shards,
+                                            int64_t count) {
+  *sampler = NULL;
+  heed_sampler *made = calloc(1, sizeof *made);
+  if (!made)
+    return heed_error(HEED_FAILED, "out of memory for the sampler");
+  heed_status status = fill_sampler(made, spec, shards, count);
+  if (status == HEED_OK)
+    *sampler = made;
+  else
+    heed_sampler_free(made);
+  return status;
+}
+
+heed_status heed_sampler_create(heed_sampler **sampler, const heed_sampler_spec *spec) {
+  heed_shard_list list;
+  *sampler = NULL;
+  HEED_TRY(heed_shard_list_open(&list, spec->paths, spec->path_count));
+  heed_status status = heed_sampler_create_from_shards(sampler, spec, list.items, list.count);
+  if (status == HEED_OK)
+    (*sampler)->owned = list;
+  else
+    heed_shard_list_close(&list);
+  return status;
+}
+
+void heed_sampler_free(heed_sampler *sampler) {
+  if (!sampler)
+    return;
+  heed_segments_free(&sampler->segments);
+  heed_shard_list_close(&sampler->owned);
+  free(sampler->kinds);
+  free(sampler);
+}
+
+int64_t heed_sampler_samples(const heed_sampler *sampler) {
+  return sampler->segments.samples;
+}
+
+bool heed_sampler_is_cased(const heed_sampler *sampler) {
+  return sampler->cased;
+}
+
+int64_t heed_sampler_most_targets(const heed_sampler *sampler, int64_t rows) {
+  return rows * heed_mask_most(&sampler->rule, sampler->sequence_length, specials_of(sampler->segments.parts == 2));
+}
+
+heed_status heed_sampler_create_batch(const heed_sampler *sampler, heed_batch *batch, int64_t slices) {
+  int64_t rows = slices * (sampler->batch_sequences / sampler->slices);
+  return heed_batch_create(batch, slices, rows, rows * sampler->sequence_length, heed_sampler_most_targets(sampler, rows),
+                           sampler->segments.parts == 2);
+}
+
+/* Copies a range of token ids.  An id beyond the vocabulary, which only a damaged file has, becomes [UNK]: it must not reach a table
+ * of the model.  The shards are not searched for one at the start, since that would read every byte of them on every rank. */
+static void copy_tokens(const heed_sampler *sampler, int32_t *ids, heed_range range) {
+  static atomic_flag warned = ATOMIC_FLAG_INIT;
+  const heed_shard *shard = &sampler->shards[range.shard];
+  uint32_t size = (uint32_t)sampler->rule.vocabulary_size, highest = 0;
+  if (shard->wide) {
+    const uint32_t *tokens = (const uint32_t *)shard->tokens + range.first;
+    for (uint32_t i = 0; i < range.length; i++) {
+      highest = tokens[i] > highest ? tokens[i] : highest;
+      ids[i] = tokens[i] < size ? (int32_t)tokens[i] : sampler->special.unknown;
+    }
+  } else {
+    const uint16_t *tokens = (const uint16_t *)shard->tokens + range.first;
+    for (uint32_t i = 0; i < range.length; i++) {
+      highest = tokens[i] > highest ? tokens[i] : highest;
+      ids[i] = tokens[i] < size ? (int32_t)tokens[i] : sampler->special.unknown;
+    }
+  }
+  if (highest >= size && !atomic_flag_test_and_set(&warned))
+    heed_rank_warn("%s: token id %lu is beyond the vocabulary of %lu; such tokens are read as [UNK]; the file is damaged: prepare it again",
+                   shard->path, (unsigned long)highest, (unsigned long)size);
+}
+
+/* Lays out [CLS] A [SEP] (B [SEP]) at `ids`.  Returns the length; *first_part is that of [CLS] A [SEP]. */
+static int64_t lay_row(const heed_sampler *sampler, int64_t sample, int32_t *ids, int64_t *first_part) {
+  const heed_range *ranges = &sampler->segments.ranges[sample * sampler->segments.parts];
+  int64_t length = 0;
+  ids[length++] = sampler->special.classify;
+  for (int part = 0; part < sampler->segments.parts; part++) {
+    copy_tokens(sampler, ids + length, ranges[part]);
+    length += ranges[part].length;
+    ids[length++] = sampler->special.separate;
+    if (part == 0)
+      *first_part = length;
+  }
+  return length;
+}
+
+/* Masks depend in training on the row of the run, in evaluation on the sample alone. */
+static heed_draws row_draws(const heed_sampler *sampler, int64_t sample, uint32_t data_position, int64_t row) {
+  if (sampler->evaluation)
+    return heed_draws_begin(0, HEED_FOR_EVALUATION, (uint32_t)sample, (uint32_t)((uint64_t)sample >> 32), 0);
+  return heed_draws_begin(sampler->seed, HEED_FOR_MASKING, (uint32_t)row, 0, data_position);
+}
+
+/* Adds one sample behind the rows that are in the batch already. */
+static void add_row(const heed_sampler *sampler, heed_batch *batch, int64_t sample, int64_t row) {
+  heed_stream *stream = &batch->stream;
+  int64_t first = stream->tokens, first_part = 0;
+  int32_t *ids = stream->ids + first, *positions = stream->positions + first, *types = stream->token_types + first;
+  int64_t length = lay_row(sampler, sample, ids, &first_part);
+  heed_draws draws = row_draws(sampler, sample, batch->data_position, row);
+  heed_targets targets = {batch->target_tokens + batch->targets, batch->target_ids + batch->targets,
+                          batch->target_is_mask + batch->targets};
+  batch->targets +=
+      heed_mask_row(&sampler->rule, targets, ids, length, first, types, &draws); /* types are filled after: scratch until then */
+  for (int64_t t = 0; t < length; t++) {
+    positions[t] = (int32_t)t;
+    types[t] = t >= first_part;
+    stream->sequence_of[first + t] = (int32_t)stream->sequences;
+  }
+  if (batch->next_sentence)
+    batch->next_sentence[stream->sequences] = sampler->segments.parts == 2 && sampler->segments.ranges[sample * 2 + 1].is_random;
+  stream->tokens += length;
+  stream->offsets[++stream->sequences] = stream->tokens;
+}
+
+void heed_sampler_read(const heed_sampler *sampler, heed_batch *batch, uint32_t data_position, int64_t first_slice, int64_t slices) {
+  int64_t slice_rows = sampler->batch_sequences / sampler->slices, samples = sampler->segments.samples;
+  batch->data_position = data_position;
+  batch->first_row = first_slice * slice_rows;
+  batch->slices = slices;
+  batch->stream.sequences = batch->stream.tokens = batch->targets = 0;
+  batch->stream.offsets[0] = batch->slice_rows[0] = batch->slice_tokens[0] = batch->slice_targets[0] = 0;
+  for (int64_t g = 0; g < slices; g++) {
+    for (int64_t r = 0; r < slice_rows; r++) {
+      int64_t row = batch->first_row + g * slice_rows + r, sample = (int64_t)data_position * sampler->batch_sequences + row;
+      if (sampler->evaluation && sample >= samples)
+        break;
+      if (!sampler->evaluation)
+        sample = heed_permute(sample % samples, samples, sampler->seed, (uint64_t)(sample / samples));
+      add_row(sampler, batch, sample, row);
+    }
+    batch->slice_rows[g + 1] = batch->stream.sequences;
+    batch->slice_tokens[g + 1] = batch->stream.tokens;
+    batch->slice_targets[g + 1] = batch->targets;
+  }
+}
+
+heed_status heed_sampler_casing(const char *const *paths, unsigned path_count, bool *cased) {
+  heed_shard_list list;
+  HEED_TRY(heed_shard_list_open(&list, paths, path_count));
+  *cased = list.items[0].cased;
+  heed_shard_list_close(&list);
+  return HEED_OK;
+}
