@@ -71,11 +71,11 @@ apt() { "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock
 install() { apt install -y --no-install-recommends "${missing[@]}"; }
 
 # The lists may be absent or too old for the mirror: only then are they fetched again.
-echo "setup: ${root[*]} apt-get install ${missing[*]}"
+echo "setup: ${root[*]:+sudo }apt-get install ${missing[*]}"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 if ! install >"$log" 2>&1; then
-  echo "setup: ${root[*]} apt-get update, then once more"
+  echo "setup: ${root[*]:+sudo }apt-get update, then once more"
   { apt update && install; } >>"$log" 2>&1 || { tail -n 20 "$log" >&2; echo "setup: apt-get failed, see above" >&2; exit 1; }
 fi
 

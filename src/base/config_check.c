@@ -58,9 +58,6 @@ heed_status heed_config_derive(heed_config *config, const heed_config_document *
 
 static heed_status check_model(const heed_config *config, const heed_config_document *document) {
   const heed_model_config *model = &config->model;
-  if (strcmp(model->family, "bert") != 0)
-    return heed_config_document_at(document, value_of(document, "model.family"),
-                                   heed_error(HEED_INVALID, "model.family: '%.80s' is no family; bert is possible", model->family));
   if (model->hidden % model->heads != 0)
     return at_either(document, "model.hidden", "model.heads",
                      heed_error(HEED_INVALID, "model.hidden %lld is not a multiple of model.heads %lld; change one of them",

@@ -16,7 +16,8 @@ typedef struct heed_config_field {
   bool low_open, high_open; /**< whether the end itself is impossible */
   bool required;
   const char *fallback;  /**< the default, as it would stand in YAML; NULL: none, or worked out from others (config.c) */
-  const char *not_built; /**< words that are understood but not built yet, separated by spaces */
+  const char *possible;  /**< texts: the words that are possible, separated by spaces; NULL: any */
+  const char *not_built; /**< words that are understood but not built yet, likewise */
   bool may_change;       /**< whether a resumed run may give it another value */
 } heed_config_field;
 

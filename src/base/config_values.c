@@ -66,11 +66,20 @@ static heed_status check_text(const heed_config_field *field, const char *text) 
   return HEED_OK;
 }
 
-static heed_status check_built(const heed_config_field *field, const char *text) {
+/* Whether `text` is one of the words in a list separated by spaces. */
+static bool is_among(const char *words, const char *text) {
   size_t length = strlen(text);
-  for (const char *word = field->not_built; word && *word; word += strcspn(word, " "), word += *word == ' ')
+  for (const char *word = words; *word; word += strcspn(word, " "), word += *word == ' ')
     if (strcspn(word, " ") == length && memcmp(word, text, length) == 0)
-      return heed_error(HEED_INVALID, "%s: %s is not built yet", field->schema.key, text);
+      return true;
+  return false;
+}
+
+static heed_status check_built(const heed_config_field *field, const char *text) {
+  if (field->not_built && is_among(field->not_built, text))
+    return heed_error(HEED_INVALID, "%s: %s is not built yet", field->schema.key, text);
+  if (field->possible && !is_among(field->possible, text))
+    return heed_error(HEED_INVALID, "%s: '%.80s' is not one of: %s", field->schema.key, text, field->possible);
   return HEED_OK;
 }
 

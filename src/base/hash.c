@@ -39,9 +39,9 @@ heed_status heed_hash_file(const char *path, uint64_t *hash) {
   if (status == HEED_OK) {
     while ((bytes = fread(block, 1, sizeof block, file)) > 0)
       heed_hasher_add(hasher, block, bytes);
+    if (ferror(file)) /* a folder opens, and fails here */
+      status = heed_error(errno == EISDIR ? HEED_INVALID : HEED_IO, "%s: could not be read: %s", path, strerror(errno));
     *hash = heed_hasher_end(hasher);
-    if (ferror(file))
-      status = heed_error(HEED_IO, "%s: could not be read: %s", path, strerror(errno));
   }
   fclose(file);
   return status;

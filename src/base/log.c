@@ -2,6 +2,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static int log_rank = 0, log_size = 1;
@@ -16,8 +18,20 @@ void heed_log_set_quiet(bool quiet) {
   log_quiet = quiet;
 }
 
+/* mpirun gives its ranks a pipe and copies it to its own standard error: the terminal, if there is one, is that of the parent. */
+static bool parent_has_terminal(void) {
+  char link[64], target[64];
+  if (!getenv("OMPI_COMM_WORLD_RANK"))
+    return false;
+  snprintf(link, sizeof link, "/proc/%ld/fd/%d", (long)getppid(), STDERR_FILENO);
+  ssize_t length = readlink(link, target, sizeof target - 1);
+  target[length > 0 ? length : 0] = 0;
+  return strncmp(target, "/dev/pts/", 9) == 0 || strncmp(target, "/dev/tty", 8) == 0;
+}
+
 bool heed_log_is_terminal(void) {
-  return isatty(STDERR_FILENO);
+  const char *kind = getenv("TERM");
+  return kind && strcmp(kind, "dumb") != 0 && (isatty(STDERR_FILENO) || parent_has_terminal());
 }
 
 void heed_progress_end(void) {
@@ -71,7 +85,7 @@ void heed_progress(const char *format, ...) {
   if (heed_log_is_terminal()) {
     char text[1024];
     vsnprintf(text, sizeof text, format, arguments);
-    fprintf(stderr, "\r\033[K%s", text);
+    fprintf(stderr, "\r\033[K\033[?7l%s\033[?7h", text); /* ?7l: cut at the edge; a line that wraps could not be drawn over */
     fflush(stderr);
     progress_open = true;
   } else {

@@ -23,14 +23,14 @@ typedef struct heed_dropout {
   uint32_t threshold; /**< round(p · 65536); 0 = no dropout */
   float scale;        /**< 1 / (1 − threshold / 65536) */
   uint32_t seed, data_position;
-  uint32_t site;       /**< which dropout of the model, < 65536 */
-  uint32_t first_row;  /**< row of the global batch that is sequence 0 of the stream */
+  uint32_t site;      /**< which dropout of the model, < 65536 */
+  uint32_t first_row; /**< row of the global batch that is sequence 0 of the stream */
 } heed_dropout;
 
 /** Sizes of an attention call: queries of one stream, keys and values of another (or the same). */
 typedef struct heed_attention_shape {
-  int64_t sequences, heads, head_width; /* B, H, D */
-  const int64_t *q_offsets, *kv_offsets; /* [B + 1] first token of each sequence */
+  int64_t sequences, heads, head_width;    /* B, H, D */
+  const int64_t *q_offsets, *kv_offsets;   /* [B + 1] first token of each sequence */
   int64_t q_stride, kv_stride, out_stride; /* floats between tokens of q, of k and v, of out */
   float scale;                             /* 1/√D */
 } heed_attention_shape;
@@ -49,8 +49,8 @@ typedef struct heed_kernels {
 
   /* linear.c: tiles over serial OpenBLAS.  w is [outputs, inputs]. */
   /** y[T, outputs] = x[T, inputs] · wᵀ + bias (bias may be NULL). */
-  void (*linear_forward)(float *y, const float *x, const float *w, const float *bias, const int64_t *starts, int64_t slices,
-                         int64_t inputs, int64_t outputs);
+  void (*linear_forward)(float *y, const float *x, const float *w, const float *bias, const int64_t *starts, int64_t slices, int64_t inputs,
+                         int64_t outputs);
   /** d_x[T, inputs] = (add ? d_x : 0) + d_y[T, outputs] · w. */
   void (*linear_backward_input)(float *d_x, const float *d_y, const float *w, const int64_t *starts, int64_t slices, int64_t inputs,
                                 int64_t outputs, bool add);
@@ -64,8 +64,7 @@ typedef struct heed_kernels {
                              int64_t width, float epsilon);
   /** d_x (written, not added; may be d_y's memory), d_gamma +=, d_beta +=. */
   void (*layer_norm_backward)(float *d_x, float *d_gamma, float *d_beta, const float *d_y, const float *x, const float *mean,
-                              const float *rstd, const float *gamma, const int64_t *starts, int64_t slices, int64_t width,
-                              float *scratch);
+                              const float *rstd, const float *gamma, const int64_t *starts, int64_t slices, int64_t width, float *scratch);
 
   /* activation.c.  Forward may run in place only where the backward's x is kept elsewhere. */
   /** y = gelu(x): x·Φ(x) with erf, or the tanh form. */
@@ -80,8 +79,8 @@ typedef struct heed_kernels {
   void (*dropout_forward)(float *y, const float *x, const float *residual, const int32_t *sequence_of, const int64_t *offsets,
                           int64_t tokens, int64_t width, const heed_dropout *dropout);
   /** d_x = dropout's mask · scale · d_y; d_x may be d_y's memory. */
-  void (*dropout_backward)(float *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
-                           int64_t width, const heed_dropout *dropout);
+  void (*dropout_backward)(float *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens, int64_t width,
+                           const heed_dropout *dropout);
 
   /* embedding.c */
   /** y[t,:] = words[ids[t],:] + positions[position[t],:] + types[type[t],:]; `types` may be NULL. */
@@ -103,8 +102,8 @@ typedef struct heed_kernels {
   /* softmax_cross_entropy.c */
   /** loss[m] = log Σ_v exp(logits[m,v]) − logits[m, target[m]], in double.  With `d_logits` (may be the memory of logits; NULL: not
    *  wanted) also its gradient, scale · (softmax − one-hot). */
-  void (*softmax_cross_entropy)(double *loss, float *d_logits, const float *logits, const int32_t *target, int64_t rows,
-                                int64_t vocabulary, float scale);
+  void (*softmax_cross_entropy)(double *loss, float *d_logits, const float *logits, const int32_t *target, int64_t rows, int64_t vocabulary,
+                                float scale);
 
   /* attention.c (Vaswani et al. 2017, eq. 1), by sequence: each query sees every key of its own sequence. */
   /** out[t, h·D …] = dropout(softmax(scale · q·kᵀ)) · v.  lse[t, h] = log Σ exp of the scaled scores, saved. */

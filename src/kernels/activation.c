@@ -1,0 +1,93 @@
+/* GELU (Hendrycks & Gimpel 2016) in both forms, and tanh: element by element.
+ *
+ *     erf form    y = x·Φ(x)                                    dy/dx = Φ(x) + x·φ(x)
+ *     tanh form   y = x·s,  s = ½·(1 + tanh u) = 1/(1 + e^(−2u))  dy/dx = s + x·s·(1 − s)·2u′
+ *                 u = √(2/π)·(x + 0.044715·x³),  u′ = √(2/π)·(1 + 0.134145·x²)
+ *
+ * Beyond ±40 the functions have their limits; x is bounded there so that ±∞ gives them too instead of ∞ · 0. */
+#include "kernels/level.h"
+#include "kernels/vector_math.h"
+
+enum { BLOCK = 4096 }; /* elements a thread takes at a time */
+
+static inline float not_below(float x) {
+  return x < -40.0f ? -40.0f : x;
+}
+static inline float bounded(float x) {
+  float low = not_below(x);
+  return low > 40.0f ? 40.0f : low;
+}
+
+/** −2u of the tanh form. */
+static inline float exponent(float x) {
+  return x * heed_fma(-0.0713548163f, x * x, -1.59576912f);
+}
+
+static inline float gelu_erf(float x) {
+  return not_below(x) * heed_normal_of(x).cdf;
+}
+static inline float gelu_erf_slope(float x) {
+  heed_normal normal = heed_normal_of(x);
+  return heed_fma(bounded(x), normal.density, normal.cdf);
+}
+static inline float gelu_tanh(float x) {
+  return not_below(x) / (1.0f + heed_exp(exponent(x)));
+}
+static inline float gelu_tanh_slope(float x) {
+  float inside = bounded(x);
+  float e = heed_exp(exponent(inside)), s = 1.0f / (1.0f + e), rest = e > 1e30f ? 1.0f : e * s; /* 1 − s without cancelling */
+  float slope = heed_fma(0.214064449f, inside * inside, 1.59576912f);                           /* 2u′ */
+  return heed_fma(inside * s * rest, slope, s);
+}
+
+void HEED_KERNEL(gelu_forward)(float *y, const float *x, int64_t count, bool tanh_form) {
+#pragma omp for schedule(static)
+  for (int64_t first = 0; first < count; first += BLOCK) {
+    int64_t end = heed_at_most(count, first + BLOCK);
+    if (tanh_form) {
+#pragma omp simd
+      for (int64_t i = first; i < end; i++)
+        y[i] = gelu_tanh(x[i]);
+    } else {
+#pragma omp simd
+      for (int64_t i = first; i < end; i++)
+        y[i] = gelu_erf(x[i]);
+    }
+  }
+}
+
+void HEED_KERNEL(gelu_backward)(float *d_x, const float *d_y, const float *x, int64_t count, bool tanh_form) {
+#pragma omp for schedule(static)
+  for (int64_t first = 0; first < count; first += BLOCK) {
+    int64_t end = heed_at_most(count, first + BLOCK);
+    if (tanh_form) {
+#pragma omp simd
+      for (int64_t i = first; i < end; i++)
+        d_x[i] = d_y[i] * gelu_tanh_slope(x[i]);
+    } else {
+#pragma omp simd
+      for (int64_t i = first; i < end; i++)
+        d_x[i] = d_y[i] * gelu_erf_slope(x[i]);
+    }
+  }
+}
+
+void HEED_KERNEL(tanh_forward)(float *y, const float *x, int64_t count) {
+#pragma omp for schedule(static)
+  for (int64_t first = 0; first < count; first += BLOCK) {
+    int64_t end = heed_at_most(count, first + BLOCK);
+#pragma omp simd
+    for (int64_t i = first; i < end; i++)
+      y[i] = heed_tanh(x[i]);
+  }
+}
+
+void HEED_KERNEL(tanh_backward)(float *d_x, const float *d_y, const float *y, int64_t count) {
+#pragma omp for schedule(static)
+  for (int64_t first = 0; first < count; first += BLOCK) {
+    int64_t end = heed_at_most(count, first + BLOCK);
+#pragma omp simd
+    for (int64_t i = first; i < end; i++)
+      d_x[i] = d_y[i] * heed_fma(-y[i], y[i], 1.0f);
+  }
+}

@@ -1,0 +1,65 @@
+/* Which instruction level runs here.  Compiled once, for the lowest processor: it must run everywhere. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+
+#ifdef HEED_X86_64
+extern const heed_kernels heed_kernels_v2, heed_kernels_v3, heed_kernels_v4;
+
+/* The levels of the x86-64 psABI, lowest first.  __builtin_cpu_supports answers for a vector extension only when the operating system
+ * saves its registers too.  Flags, never models: virtual machines report odd models. */
+static bool supports_v2(void) {
+  return __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("sse4.2") &&
+         __builtin_cpu_supports("popcnt");
+}
+static bool supports_v3(void) {
+  return supports_v2() && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+         __builtin_cpu_supports("bmi2");
+}
+static bool supports_v4(void) {
+  return supports_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+typedef struct level {
+  const char *pin; /* its name in HEED_ISA */
+  const heed_kernels *kernels;
+  bool (*supported)(void);
+} level;
+
+static const level levels[] = {
+    {"v2", &heed_kernels_v2, supports_v2},
+    {"v3", &heed_kernels_v3, supports_v3},
+    {"v4", &heed_kernels_v4, supports_v4},
+};
+enum { LEVELS = sizeof levels / sizeof *levels };
+
+const heed_kernels *heed_kernels_choose(const char *ceiling) {
+  __builtin_cpu_init();
+  int best = -1;
+  while (best + 1 < LEVELS && levels[best + 1].supported())
+    best++;
+  const char *pin = getenv("HEED_ISA");
+  if (pin && *pin) {
+    int pinned = 0;
+    while (pinned < LEVELS && strcmp(levels[pinned].pin, pin) != 0)
+      pinned++;
+    if (pinned > best)
+      return NULL; /* unknown, or not here */
+    best = pinned;
+  }
+  for (int i = 0; ceiling && i < best; i++)
+    if (strcmp(levels[i].kernels->isa, ceiling) == 0)
+      best = i;
+  return best < 0 ? NULL : levels[best].kernels;
+}
+#else
+extern const heed_kernels heed_kernels_generic;
+
+const heed_kernels *heed_kernels_choose(const char *ceiling) {
+  (void)ceiling;
+  const char *pin = getenv("HEED_ISA");
+  return pin && *pin && strcmp(pin, "generic") != 0 ? NULL : &heed_kernels_generic;
+}
+#endif

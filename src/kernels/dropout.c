@@ -1,0 +1,61 @@
+/* Dropout of token rows (Srivastava et al. 2014), its mask drawn from counters and never stored, with the residual added on the way.
+ *
+ *     y = residual + mask·scale·x,   dx = mask·scale·dy
+ *
+ * An element is named by its sequence's row in the global batch, its token in the sequence and its channel, so the mask does not
+ * depend on what a sequence is packed with. */
+#include <string.h>
+
+#include "kernels/draws.h"
+#include "kernels/level.h"
+
+/** The residual of a row is absent, or added. */
+static void drop_row(float *y, const float *x, const float *residual, int64_t width, const heed_draw_source *source, uint32_t threshold,
+                     float scale) {
+  for (int64_t first = 0; first < width; first += HEED_DRAWS) {
+    heed_draws draws;
+    heed_draw(&draws, source, first);
+    int64_t count = heed_at_most(HEED_DRAWS, width - first);
+    if (residual) {
+#pragma omp simd
+      for (int64_t i = 0; i < count; i++)
+        y[first + i] = residual[first + i] + (draws.bits[i] < threshold ? 0.0f : x[first + i] * scale);
+    } else {
+#pragma omp simd
+      for (int64_t i = 0; i < count; i++)
+        y[first + i] = draws.bits[i] < threshold ? 0.0f : x[first + i] * scale;
+    }
+  }
+}
+
+/** No dropout: y = x, or x + residual. */
+static void pass_row(float *y, const float *x, const float *residual, int64_t width) {
+  if (residual) {
+#pragma omp simd
+    for (int64_t c = 0; c < width; c++)
+      y[c] = residual[c] + x[c];
+  } else if (y != x) {
+    memcpy(y, x, (size_t)width * sizeof *y);
+  }
+}
+
+void HEED_KERNEL(dropout_forward)(float *y, const float *x, const float *residual, const int32_t *sequence_of, const int64_t *offsets,
+                                  int64_t tokens, int64_t width, const heed_dropout *dropout) {
+  uint32_t row_counters = (uint32_t)((width + 7) / 8);
+#pragma omp for schedule(static)
+  for (int64_t t = 0; t < tokens; t++) {
+    const float *add = residual ? residual + t * width : NULL;
+    if (dropout->threshold == 0) {
+      pass_row(y + t * width, x + t * width, add, width);
+      continue;
+    }
+    uint32_t sequence = (uint32_t)sequence_of[t], token = (uint32_t)(t - offsets[sequence]);
+    heed_draw_source source = {token * row_counters, dropout->first_row + sequence, dropout->site, dropout->data_position, dropout->seed};
+    drop_row(y + t * width, x + t * width, add, width, &source, dropout->threshold, dropout->scale);
+  }
+}
+
+void HEED_KERNEL(dropout_backward)(float *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
+                                   int64_t width, const heed_dropout *dropout) {
+  HEED_KERNEL(dropout_forward)(d_x, d_y, NULL, sequence_of, offsets, tokens, width, dropout);
+}

@@ -1,0 +1,74 @@
+/** Private to kernels/: how one source becomes one set of symbols per instruction level.
+ *
+ *  Each level compiles every file here with its own HEED_LEVEL (v2, v3, v4, generic); HEED_KERNEL(name) is then name_v2, name_v3 …
+ *  and table.c gathers them.  What each kernel computes is said once, in kernels.h. */
+#ifndef HEED_KERNELS_LEVEL_H
+#define HEED_KERNELS_LEVEL_H
+
+#include "kernels/kernels.h"
+
+#define HEED_JOIN_AGAIN(a, b) a##_##b
+#define HEED_JOIN(a, b) HEED_JOIN_AGAIN(a, b)
+#define HEED_KERNEL(name) HEED_JOIN(heed_##name, HEED_LEVEL)
+
+/** Floats of a cache line: rows of scratch and lanes of reductions come in this many. */
+enum { HEED_LANES = 16 };
+
+static inline int64_t heed_at_least(int64_t a, int64_t b) {
+  return a > b ? a : b;
+}
+static inline int64_t heed_at_most(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+/** n rounded up to whole lanes. */
+static inline int64_t heed_in_lanes(int64_t n) {
+  return (n + HEED_LANES - 1) / HEED_LANES * HEED_LANES;
+}
+
+/* Scratch of each kernel that takes any, in floats. */
+int64_t HEED_KERNEL(linear_scratch)(int64_t slices);
+int64_t HEED_KERNEL(layer_norm_scratch)(int64_t slices);
+int64_t HEED_KERNEL(embedding_scratch)(int64_t slices);
+int64_t HEED_KERNEL(attention_scratch)(int64_t longest);
+
+void HEED_KERNEL(linear_forward)(float *y, const float *x, const float *w, const float *bias, const int64_t *starts, int64_t slices,
+                                 int64_t inputs, int64_t outputs);
+void HEED_KERNEL(linear_backward_input)(float *d_x, const float *d_y, const float *w, const int64_t *starts, int64_t slices, int64_t inputs,
+                                        int64_t outputs, bool add);
+void HEED_KERNEL(linear_backward_weight)(float *d_w, float *d_bias, const float *d_y, const float *x, const int64_t *starts, int64_t slices,
+                                         int64_t inputs, int64_t outputs, float *scratch);
+void HEED_KERNEL(layer_norm_forward)(float *y, float *mean, float *rstd, const float *x, const float *gamma, const float *beta,
+                                     int64_t tokens, int64_t width, float epsilon);
+void HEED_KERNEL(layer_norm_backward)(float *d_x, float *d_gamma, float *d_beta, const float *d_y, const float *x, const float *mean,
+                                      const float *rstd, const float *gamma, const int64_t *starts, int64_t slices, int64_t width,
+                                      float *scratch);
+void HEED_KERNEL(gelu_forward)(float *y, const float *x, int64_t count, bool tanh_form);
+void HEED_KERNEL(gelu_backward)(float *d_x, const float *d_y, const float *x, int64_t count, bool tanh_form);
+void HEED_KERNEL(tanh_forward)(float *y, const float *x, int64_t count);
+void HEED_KERNEL(tanh_backward)(float *d_x, const float *d_y, const float *y, int64_t count);
+void HEED_KERNEL(dropout_forward)(float *y, const float *x, const float *residual, const int32_t *sequence_of, const int64_t *offsets,
+                                  int64_t tokens, int64_t width, const heed_dropout *dropout);
+void HEED_KERNEL(dropout_backward)(float *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
+                                   int64_t width, const heed_dropout *dropout);
+void HEED_KERNEL(embedding_forward)(float *y, const int32_t *ids, const int32_t *position, const int32_t *type, const float *words,
+                                    const float *positions, const float *types, int64_t tokens, int64_t width);
+void HEED_KERNEL(embedding_sort)(int32_t *order, const int32_t *ids, const int64_t *starts, int64_t slices);
+void HEED_KERNEL(embedding_backward)(float *d_table, const float *d_y, const int32_t *order, const int32_t *ids, const int64_t *starts,
+                                     int64_t slices, int64_t rows, int64_t width, float *scratch);
+void HEED_KERNEL(gather_rows)(float *y, const float *x, const int64_t *index, int64_t rows, int64_t width);
+void HEED_KERNEL(scatter_rows)(float *d_x, const float *d_y, const int64_t *index, int64_t rows, int64_t width);
+void HEED_KERNEL(softmax_cross_entropy)(double *loss, float *d_logits, const float *logits, const int32_t *target, int64_t rows,
+                                        int64_t vocabulary, float scale);
+void HEED_KERNEL(attention_forward)(float *out, float *lse, const float *q, const float *k, const float *v,
+                                    const heed_attention_shape *shape, const heed_dropout *dropout, float *scratch);
+void HEED_KERNEL(attention_backward)(float *d_q, float *d_k, float *d_v, const float *d_out, const float *out, const float *lse,
+                                     const float *q, const float *k, const float *v, const heed_attention_shape *shape,
+                                     const heed_dropout *dropout, float *scratch);
+double HEED_KERNEL(square_sum)(const float *x, int64_t count);
+void HEED_KERNEL(adamw)(float *w, float *m, float *v, const float *gradient, int64_t count, const heed_adamw *settings);
+void HEED_KERNEL(lamb_direction)(float *u, float *m, float *v, const float *w, const float *gradient, int64_t count,
+                                 const heed_adamw *settings);
+void HEED_KERNEL(lamb_apply)(float *w, const float *u, float step, int64_t count);
+void HEED_KERNEL(add)(float *y, const float *x, int64_t count);
+
+#endif

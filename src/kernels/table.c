@@ -1,0 +1,50 @@
+/* The table of one instruction level. */
+#include "kernels/level.h"
+
+static int64_t scratch_floats(int64_t slices, int64_t longest, int64_t head_width) {
+  (void)head_width; /* attention tiles over keys and queries only */
+  int64_t floats = HEED_KERNEL(linear_scratch)(slices);
+  floats = heed_at_least(floats, HEED_KERNEL(layer_norm_scratch)(slices));
+  floats = heed_at_least(floats, HEED_KERNEL(embedding_scratch)(slices));
+  floats = heed_at_least(floats, HEED_KERNEL(attention_scratch)(longest));
+  return heed_in_lanes(floats); /* so that the scratch of the next thread is aligned too */
+}
+
+#define TEXT_AGAIN(x) #x
+#define TEXT(x) TEXT_AGAIN(x)
+#ifdef __x86_64__
+#define ISA "x86-64-" TEXT(HEED_LEVEL)
+#else
+#define ISA TEXT(HEED_LEVEL)
+#endif
+
+extern const heed_kernels HEED_KERNEL(kernels);
+
+const heed_kernels HEED_KERNEL(kernels) = {
+    .isa = ISA,
+    .scratch_floats = scratch_floats,
+    .linear_forward = HEED_KERNEL(linear_forward),
+    .linear_backward_input = HEED_KERNEL(linear_backward_input),
+    .linear_backward_weight = HEED_KERNEL(linear_backward_weight),
+    .layer_norm_forward = HEED_KERNEL(layer_norm_forward),
+    .layer_norm_backward = HEED_KERNEL(layer_norm_backward),
+    .gelu_forward = HEED_KERNEL(gelu_forward),
+    .gelu_backward = HEED_KERNEL(gelu_backward),
+    .tanh_forward = HEED_KERNEL(tanh_forward),
+    .tanh_backward = HEED_KERNEL(tanh_backward),
+    .dropout_forward = HEED_KERNEL(dropout_forward),
+    .dropout_backward = HEED_KERNEL(dropout_backward),
+    .embedding_forward = HEED_KERNEL(embedding_forward),
+    .embedding_sort = HEED_KERNEL(embedding_sort),
+    .embedding_backward = HEED_KERNEL(embedding_backward),
+    .gather_rows = HEED_KERNEL(gather_rows),
+    .scatter_rows = HEED_KERNEL(scatter_rows),
+    .softmax_cross_entropy = HEED_KERNEL(softmax_cross_entropy),
+    .attention_forward = HEED_KERNEL(attention_forward),
+    .attention_backward = HEED_KERNEL(attention_backward),
+    .square_sum = HEED_KERNEL(square_sum),
+    .adamw = HEED_KERNEL(adamw),
+    .lamb_direction = HEED_KERNEL(lamb_direction),
+    .lamb_apply = HEED_KERNEL(lamb_apply),
+    .add = HEED_KERNEL(add),
+};
