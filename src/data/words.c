@@ -57,37 +57,40 @@ bool heed_words_break_around(int32_t code) {
   return class == SPACE || class == IDEOGRAPH || (class == LETTER && is_punctuation(code));
 }
 
-/* Uncased: decomposed, without nonspacing marks, lower case.  Returns how many code points are left, which may be none. */
+/* Uncased: the canonical decomposition in lower case.  Nonspacing marks are still among it. */
 static int normalise(int32_t code, bool cased, int32_t *out) {
-  if (cased) {
-    out[0] = code;
-    return 1;
-  }
-  utf8proc_int32_t parts[DECOMPOSED];
-  utf8proc_ssize_t count = utf8proc_decompose_char(code, parts, DECOMPOSED, UTF8PROC_DECOMPOSE, NULL);
-  int kept = 0;
-  if (count < 0 || count > DECOMPOSED) { /* no character does this; it would stay as it is */
+  utf8proc_ssize_t count = cased ? 0 : utf8proc_decompose_char(code, out, DECOMPOSED, UTF8PROC_DECOMPOSE, NULL);
+  if (count < 1 || count > DECOMPOSED) { /* cased (no character is larger decomposed) */
     out[0] = code;
     return 1;
   }
   for (int i = 0; i < (int)count; i++)
-    if (utf8proc_category(parts[i]) != UTF8PROC_CATEGORY_MN)
-      out[kept++] = utf8proc_tolower(parts[i]);
-  return kept;
+    out[i] = utf8proc_tolower(out[i]);
+  return (int)count;
+}
+
+static bool is_mark(int32_t code) {
+  return code >= 128 && utf8proc_category(code) == UTF8PROC_CATEGORY_MN;
+}
+
+static int order_of(int32_t code) {
+  return code < 128 ? 0 : utf8proc_get_property(code)->combining_class;
 }
 
 /* NFD orders a run of combining characters by their class (stable).  Few that are not Mn have one: Hangul tone marks, musical stems,
- * some viramas.  The last character of the word, `length` bytes of class `order`, moves before those of a higher class. */
+ * some viramas.  A mark of class 0
+ * stops it, although it is dropped afterwards: it leaves a fence.  The last character of the word, `length` bytes of class `order`, moves
+ * before those of a higher class. */
 static void reorder(heed_word *word, int length, int order) {
   int place = word->bytes - length;
   char moved[4];
-  while (place > 0) {
+  while (place > word->fence) {
     int before = place - 1;
     int32_t code;
-    while (before > 0 && ((unsigned char)word->text[before] & 0xC0) == 0x80)
+    while (before > word->fence && ((unsigned char)word->text[before] & 0xC0) == 0x80)
       before--;
     heed_utf8_read((const unsigned char *)word->text + before, (const unsigned char *)word->text + place, &code);
-    if (code < 0 || utf8proc_get_property(code)->combining_class <= order)
+    if (code < 0 || order_of(code) <= order)
       break;
     place = before;
   }
@@ -101,7 +104,7 @@ static void append(heed_word *word, int32_t code, bool cased) {
     return;
   int length = heed_utf8_write(word->text + word->bytes, code);
   word->bytes += length;
-  int order = cased || code < 128 ? 0 : utf8proc_get_property(code)->combining_class;
+  int order = cased ? 0 : order_of(code);
   if (order > 0)
     reorder(word, length, order);
 }
@@ -130,15 +133,21 @@ static bool take_punctuation(heed_words *words, heed_word *word) {
 /* A character beyond ASCII.  Returns whether the word is complete. */
 static bool take_wide(heed_words *words, heed_word *word) {
   int32_t code, parts[DECOMPOSED];
-  int length = heed_utf8_read(words->at, words->end, &code);
+  int length = heed_utf8_read(words->at, words->end, &code), first = 0;
   character_class class = code < 0 ? DROPPED : wide_class(code);
   int count = class == DROPPED || class == SPACE ? 0 : normalise(code, words->cased, parts);
-  bool alone = class == IDEOGRAPH || (count > 0 && is_punctuation(parts[0]));
+  while (!words->cased && first < count && is_mark(parts[first]))
+    first++;
+  bool alone = class == IDEOGRAPH || (first < count && is_punctuation(parts[first]));
   if (alone && word->characters > 0)
     return true; /* read again as the next word */
   words->at += length;
-  for (int i = 0; i < count; i++)
-    append(word, parts[i], words->cased);
+  for (int i = 0; i < count; i++) {
+    if (words->cased || !is_mark(parts[i]))
+      append(word, parts[i], words->cased);
+    else if (order_of(parts[i]) == 0)
+      word->fence = word->bytes;
+  }
   return alone || (class == SPACE && word->characters > 0);
 }
 
@@ -148,7 +157,7 @@ heed_words heed_words_of(const char *text, size_t bytes, bool cased) {
 }
 
 bool heed_words_next(heed_words *words, heed_word *word) {
-  word->bytes = 0;
+  word->bytes = word->fence = 0;
   word->characters = 0;
   word->special = -1;
   while (words->at < words->end) {

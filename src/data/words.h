@@ -26,6 +26,7 @@ typedef struct heed_words {
 typedef struct heed_word {
   char text[4 * HEED_WORD_CHARACTERS]; /**< UTF-8, not terminated; cut at HEED_WORD_CHARACTERS */
   int bytes;
+  int fence;          /**< canonical order moves no character before this byte */
   int64_t characters; /**< over HEED_WORD_CHARACTERS: too long, always [UNK] */
   int special;        /**< index in heed_special_names, or −1 */
 } heed_word;
