@@ -1,4 +1,12 @@
-/** A token shard, opened for reading: its arrays are contiguous in the HDF5 file and mapped, not read. */
+/** A token shard, opened for reading: its arrays are contiguous in the HDF5 file and mapped, not read.
+ *
+ *  The file, format 1.  Datasets of the root, contiguous, no filters, little-endian, aligned to 8 bytes:
+ *    /tokens     uint16 (vocabularies of at most 65,536 entries) or uint32 [token_count]
+ *    /sentences  int64 [sentence_count + 1]  first token of each sentence, ascending; the last entry is token_count
+ *    /documents  int64 [document_count + 1]  first sentence of each document, ascending; the last entry is sentence_count
+ *  Attributes of the root: format_version, vocabulary_size, token_count, sentence_count, document_count, source_count, cased (0 or 1;
+ *  int64), vocabulary_hash (uint64), tokenizer (string), source_hashes (uint64, XXH3 of each input file in order; of more than 4,096
+ *  files one hash of all their hashes). */
 #ifndef HEED_DATA_SHARD_H
 #define HEED_DATA_SHARD_H
 
@@ -7,6 +15,8 @@
 #include <stdint.h>
 
 #include "heed/status.h"
+
+enum { HEED_SHARD_FORMAT = 1, HEED_SHARD_WIDE_FROM = 65536, HEED_TOKENIZER_NAME = 16 };
 
 typedef struct heed_shard {
   char *path;
@@ -18,13 +28,16 @@ typedef struct heed_shard {
   const int64_t *documents; /**< [document_count + 1] first sentence of each document; the last entry is sentence_count */
   int64_t document_count;
   uint64_t vocabulary_hash; /**< heed_tokenizer_hash of the vocabulary it was made with */
+  int64_t vocabulary_size;  /**< every token is below it */
   bool cased;
-  char tokenizer[16]; /**< wordpiece or bpe */
-  void *mapping;      /**< the mapped file */
+  char tokenizer[HEED_TOKENIZER_NAME]; /**< wordpiece or bpe */
+  void *mapping;                       /**< the mapped file */
   size_t mapped_bytes;
 } heed_shard;
 
-/** Opens and checks a shard (every bound of reliability.md's "files from strangers").  Rank-local.
+/** Opens and checks a shard: structure, types, attributes, every offset and every token.  The HDF5 library sees the file only in a
+ *  child process with limits (memory, processor time), so a file made to harm cannot; the arrays are then mapped here, read-only.  A
+ *  file that is cut short while it is mapped ends the process, as with any mapping.  Rank-local; call it while no other thread uses HDF5.
  *  Errors: HEED_INVALID with the reason for a file that is missing or is not a sound token shard; HEED_IO for a failed read. */
 heed_status heed_shard_open(heed_shard *shard, const char *path);
 

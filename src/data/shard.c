@@ -1,0 +1,134 @@
+#include "data/shard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "data/shard_layout.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "shards are little-endian and mapped as they are");
+
+enum { WORTH_THREADS = 1 << 18 };
+
+/* Whether the array lies inside the file, aligned so that it can be read in place. */
+static heed_status check_place(const char *name, const heed_shard_array *array, int64_t least, size_t file_bytes) {
+  uint64_t bytes;
+  if (array->count < least)
+    return heed_error(HEED_INVALID, "/%s is empty", name);
+  if (__builtin_mul_overflow((uint64_t)array->count, (uint64_t)array->width, &bytes) || bytes > file_bytes ||
+      array->offset > file_bytes - bytes)
+    return heed_error(HEED_INVALID, "/%s reaches beyond the end of the file (cut short?)", name);
+  if (array->offset % (uint64_t)array->width != 0)
+    return heed_error(HEED_INVALID, "/%s is not aligned to its type; `heed prepare` writes it so", name);
+  return HEED_OK;
+}
+
+static heed_status check_counts(const heed_shard_layout *layout, size_t file_bytes) {
+  HEED_TRY(check_place("tokens", &layout->tokens, 1, file_bytes));
+  HEED_TRY(check_place("sentences", &layout->sentences, 2, file_bytes));
+  HEED_TRY(check_place("documents", &layout->documents, 2, file_bytes));
+  if (layout->token_count != layout->tokens.count || layout->sentence_count != layout->sentences.count - 1 ||
+      layout->document_count != layout->documents.count - 1)
+    return heed_error(HEED_INVALID, "its counts do not agree with its arrays");
+  if (layout->vocabulary_size < 1 || layout->vocabulary_size > INT32_MAX)
+    return heed_error(HEED_INVALID, "a vocabulary of %lld tokens is impossible", (long long)layout->vocabulary_size);
+  if (layout->cased != 0 && layout->cased != 1)
+    return heed_error(HEED_INVALID, "cased is neither 0 nor 1");
+  if (strcmp(layout->tokenizer, "wordpiece") != 0 && strcmp(layout->tokenizer, "bpe") != 0)
+    return heed_error(HEED_INVALID, "its tokenizer is neither wordpiece nor bpe");
+  return HEED_OK;
+}
+
+/* Offsets that begin at 0, end at `last` and rise: no sentence and no document is empty. */
+static heed_status check_offsets(const char *name, const int64_t *offsets, int64_t count, int64_t last) {
+  bool rising = true;
+  if (offsets[0] != 0 || offsets[count] != last)
+    return heed_error(HEED_INVALID, "/%s does not go from 0 to %lld", name, (long long)last);
+#pragma omp parallel for schedule(static) reduction(&& : rising) if (count > WORTH_THREADS)
+  for (int64_t i = 0; i < count; i++)
+    rising = rising && offsets[i] < offsets[i + 1];
+  return rising ? HEED_OK : heed_error(HEED_INVALID, "/%s does not rise", name);
+}
+
+static heed_status check_tokens(const heed_shard *shard) {
+  uint32_t largest = 0;
+  const uint16_t *narrow = shard->tokens;
+  const uint32_t *wide = shard->tokens;
+  if (shard->wide) {
+#pragma omp parallel for simd schedule(static) reduction(max : largest) if (shard->token_count > WORTH_THREADS)
+    for (int64_t i = 0; i < shard->token_count; i++)
+      largest = wide[i] > largest ? wide[i] : largest;
+  } else {
+#pragma omp parallel for simd schedule(static) reduction(max : largest) if (shard->token_count > WORTH_THREADS)
+    for (int64_t i = 0; i < shard->token_count; i++)
+      largest = narrow[i] > largest ? narrow[i] : largest;
+  }
+  if ((int64_t)largest >= shard->vocabulary_size)
+    return heed_error(HEED_INVALID, "it holds token %lu of a vocabulary of %lld", (unsigned long)largest,
+                      (long long)shard->vocabulary_size);
+  return HEED_OK;
+}
+
+static heed_status map_file(heed_shard *shard, int file, size_t bytes) {
+  heed_shard_layout layout;
+  HEED_TRY(heed_shard_layout_read(&layout, file, shard->path));
+  heed_status status = check_counts(&layout, bytes);
+  if (status == HEED_OK) {
+    void *mapping = mmap(NULL, bytes, PROT_READ, MAP_SHARED, file, 0);
+    if (mapping == MAP_FAILED)
+      return heed_error(HEED_IO, "%s: could not be mapped: %s", shard->path, strerror(errno));
+    shard->mapping = mapping;
+    shard->mapped_bytes = bytes;
+    const char *base = mapping;
+    shard->tokens = base + layout.tokens.offset;
+    shard->wide = layout.tokens.width == sizeof(uint32_t);
+    shard->token_count = layout.token_count;
+    shard->sentences = (const int64_t *)(const void *)(base + layout.sentences.offset);
+    shard->sentence_count = layout.sentence_count;
+    shard->documents = (const int64_t *)(const void *)(base + layout.documents.offset);
+    shard->document_count = layout.document_count;
+    shard->vocabulary_hash = layout.vocabulary_hash;
+    shard->vocabulary_size = layout.vocabulary_size;
+    shard->cased = layout.cased != 0;
+    memcpy(shard->tokenizer, layout.tokenizer, sizeof shard->tokenizer);
+    status = check_offsets("sentences", shard->sentences, shard->sentence_count, shard->token_count);
+  }
+  if (status == HEED_OK)
+    status = check_offsets("documents", shard->documents, shard->document_count, shard->sentence_count);
+  if (status == HEED_OK)
+    status = check_tokens(shard);
+  return status == HEED_OK ? status : heed_error_in(status, "%s: not a sound token shard", shard->path);
+}
+
+heed_status heed_shard_open(heed_shard *shard, const char *path) {
+  struct stat about;
+  *shard = (heed_shard){.path = strdup(path)};
+  if (!shard->path)
+    return heed_error(HEED_FAILED, "out of memory for the name of a token shard");
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a named pipe must not make us wait */
+  heed_status status;
+  if (file < 0)
+    status = heed_error(errno == EIO ? HEED_IO : HEED_INVALID, "%s: the token shard could not be opened: %s", path, strerror(errno));
+  else if (fstat(file, &about) != 0)
+    status = heed_error(HEED_IO, "%s: %s", path, strerror(errno));
+  else if (!S_ISREG(about.st_mode) || about.st_size <= 0)
+    status = heed_error(HEED_INVALID, "%s: empty or not a file; `heed prepare` makes token shards", path);
+  else
+    status = map_file(shard, file, (size_t)about.st_size);
+  if (file >= 0)
+    close(file);
+  if (status != HEED_OK)
+    heed_shard_close(shard);
+  return status;
+}
+
+void heed_shard_close(heed_shard *shard) {
+  if (shard->mapping)
+    munmap(shard->mapping, shard->mapped_bytes);
+  free(shard->path);
+  *shard = (heed_shard){0};
+}

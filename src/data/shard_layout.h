@@ -1,0 +1,24 @@
+/** Where the arrays of a shard lie in its file: what the HDF5 library is asked for, and all of it.  Of shard.c. */
+#ifndef HEED_DATA_SHARD_LAYOUT_H
+#define HEED_DATA_SHARD_LAYOUT_H
+
+#include "data/shard.h"
+
+typedef struct heed_shard_array {
+  uint64_t offset; /**< first byte in the file */
+  int64_t count;
+  int width; /**< bytes an element */
+} heed_shard_array;
+
+typedef struct heed_shard_layout {
+  heed_shard_array tokens, sentences, documents;
+  int64_t format, vocabulary_size, token_count, sentence_count, document_count, cased;
+  uint64_t vocabulary_hash;
+  char tokenizer[HEED_TOKENIZER_NAME];
+} heed_shard_layout;
+
+/** Asks HDF5 about the open file, in a child process.  \param[in] path  for messages.
+ *  Errors: HEED_INVALID when it is not a shard or the library fails on it. */
+heed_status heed_shard_layout_read(heed_shard_layout *layout, int file, const char *path);
+
+#endif
