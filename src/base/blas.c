@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 /* At least the library's own buffer: BUFFER_SIZE is 32 << 22 bytes on x86-64 and smaller elsewhere.  Pages are used only when touched. */
@@ -45,12 +46,28 @@ void blas_memory_free(void *buffer) {
   (void)buffer;
 }
 
+/* A product of ones, too large for the code that OpenBLAS has for small ones, which takes no buffer (on AVX-512 up to m·n·k = 100³). */
+static heed_status probe(void) {
+  enum { N = 128, BLOCK = N * N };
+  float *blocks = malloc(3 * BLOCK * sizeof *blocks);
+  bool right = true;
+  if (!blocks)
+    return heed_error(HEED_FAILED, "out of memory for a trial of OpenBLAS");
+  for (int i = 0; i < 3 * BLOCK; i++)
+    blocks[i] = 1.0f;
+  float *a = blocks, *b = blocks + BLOCK, *c = blocks + 2 * BLOCK;
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, N, N, N, 1.0f, a, N, b, N, 0.0f, c, N);
+  for (int i = 0; i < BLOCK; i++)
+    right = right && c[i] == (float)N;
+  free(blocks);
+  return right ? HEED_OK
+               : heed_error(HEED_FAILED, "OpenBLAS (%s) multiplies wrongly on this processor; try another OPENBLAS_CORETYPE or build",
+                            openblas_get_config());
+}
+
 heed_status heed_blas_check(void) {
-  float a[64], b[64], c[64];
-  for (int i = 0; i < 64; i++)
-    a[i] = b[i] = c[i] = (float)i;
   openblas_set_num_threads(1); /* builds with threads of their own: Heed threads the tiles */
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, 8, 8, 8, 1.0f, a, 8, b, 8, 0.0f, c, 8);
+  HEED_TRY(probe());
   bool ours = thread_buffer != NULL, locks = openblas_get_parallel() != 0;
   if (!ours && !locks)
     return heed_error(HEED_FAILED,
