@@ -133,7 +133,7 @@ static heed_status read_section(reader *r, const char *section) {
                               r->event.type == YAML_SEQUENCE_START_EVENT ? "a list" : "a single value"));
   HEED_TRY(next(r));
   while (r->event.type != YAML_MAPPING_END_EVENT) {
-    char key[80], path[128];
+    char key[80], path[176];
     HEED_TRY(read_key(r, key, sizeof key));
     snprintf(path, sizeof path, "%s.%s", section, key);
     int field = heed_config_find(path);
