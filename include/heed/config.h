@@ -1,4 +1,9 @@
-/** The configuration of a run: YAML in, checked struct out.  The names of the keys are the names of the fields. */
+/** The configuration of a run: YAML in, checked struct out.  The names of the keys are the names of the fields.
+ *
+ *  Required: run.name or run.output (one gives the other, runs/NAME); model.family, vocabulary_size, layers, hidden, heads;
+ *  train.steps, sequence_length, batch_sequences; optimizer.learning_rate.  All else has a default (src/base/config_fields.c), or
+ *  follows: feed_forward is 4 · hidden, slices the largest of 8, 4, 2, 1 that divides the batch.  Commands that read no data take a
+ *  configuration without `data`; heed_config_check_training is for those that train. */
 #ifndef HEED_CONFIG_H
 #define HEED_CONFIG_H
 
@@ -59,8 +64,8 @@ typedef struct heed_optimizer_config {
 typedef struct heed_schedule_config {
   int64_t warmup_steps;
   heed_decay decay;
-  int64_t decay_steps;      /**< stable: length of the final decay */
-  double final_fraction;    /**< learning rate at the end as a fraction of the highest */
+  int64_t decay_steps;   /**< stable: length of the final decay */
+  double final_fraction; /**< learning rate at the end as a fraction of the highest */
 } heed_schedule_config;
 
 typedef struct heed_checkpoint_config {
@@ -99,12 +104,17 @@ heed_status heed_config_read(heed_config *config, const char *path, const char *
 /** The same from text in memory (a checkpoint's stored configuration). */
 heed_status heed_config_parse(heed_config *config, const char *text, const char *name, const char *const *settings, int setting_count);
 
+/** Checks what training needs and other commands do not: data.train and data.vocabulary.  `name`: of the file, for the message.
+ *  Errors: HEED_INVALID naming the key. */
+heed_status heed_config_check_training(const heed_config *config, const char *name);
+
 /** The resolved configuration as YAML: every key, defaults included; reading it back gives an equal struct.
  *  \param[out] text  allocated; the caller frees it. */
 heed_status heed_config_print(const heed_config *config, char **text);
 
 /** Checks that a run saved with `saved` may go on with `now`: only train.steps, train.time_limit, train.slices_at_once, schedule,
- *  checkpoint, evaluate, log and run.output may differ, and what differs is printed.  Errors: HEED_INVALID naming the key and both values. */
+ *  checkpoint, evaluate, log and run.output may differ, and what differs is printed.  Errors: HEED_INVALID naming the key and both values.
+ */
 heed_status heed_config_check_resume(const heed_config *saved, const heed_config *now);
 
 void heed_config_free(heed_config *config);

@@ -419,6 +419,20 @@ static void survives_damage(void) {
   }
 }
 
+static void training_needs_data(void) {
+  const char *settings[] = {"data.train=a.h5", "data.vocabulary=v.txt"};
+  static const char *const messages[] = {"f.yaml: data.train is missing", "f.yaml: data.vocabulary is missing"};
+  heed_config c;
+  for (int given = 0; given < 2; given++) {
+    CU_ASSERT_EQUAL_FATAL(heed_config_parse(&c, ALL, "f.yaml", settings, given), HEED_OK);
+    expect_refusal(heed_config_check_training(&c, "f.yaml"), messages[given], "training");
+    heed_config_free(&c);
+  }
+  CU_ASSERT_EQUAL_FATAL(heed_config_parse(&c, ALL, "f.yaml", settings, 2), HEED_OK);
+  CU_ASSERT_EQUAL(heed_config_check_training(&c, "f.yaml"), HEED_OK);
+  heed_config_free(&c);
+}
+
 static void shipped_files_parse(void) {
   glob_t files;
   CU_ASSERT_EQUAL_FATAL(glob(HEED_SOURCE "/configs/*.yaml", 0, NULL, &files), 0);
@@ -440,4 +454,5 @@ static void shipped_files_parse(void) {
 HEED_TESTS({"has defaults", has_defaults}, {"reads every type", reads_every_type}, {"refuses", refuses},
            {"refuses settings", refuses_settings}, {"takes settings", takes_settings}, {"defaults are possible", defaults_are_possible},
            {"prints what it reads", prints_what_it_reads}, {"resumes only the same run", resumes_only_the_same_run},
-           {"reads files", reads_files}, {"survives damage", survives_damage}, {"shipped files parse", shipped_files_parse})
+           {"reads files", reads_files}, {"survives damage", survives_damage}, {"training needs data", training_needs_data},
+           {"shipped files parse", shipped_files_parse})
