@@ -1,0 +1,85 @@
+#include "base/failpoint.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *const heed_failpoint_names[HEED_FAILPOINT_COUNT] = {
+    [HEED_AT_SAVE_BEGIN] = "save.begin",
+    [HEED_AT_SAVE_FOLDER] = "save.folder",
+    [HEED_AT_SAVE_CREATE] = "save.create",
+    [HEED_AT_SAVE_STRUCTURE] = "save.structure",
+    [HEED_AT_SAVE_PIECE] = "save.piece",
+    [HEED_AT_SAVE_SYNC] = "save.sync",
+    [HEED_AT_SAVE_READ_BACK] = "save.read_back",
+    [HEED_AT_SAVE_MANIFEST] = "save.manifest",
+    [HEED_AT_SAVE_MANIFEST_SYNC] = "save.manifest_sync",
+    [HEED_AT_SAVE_FOLDER_SYNC] = "save.folder_sync",
+    [HEED_AT_SAVE_AGREE] = "save.agree",
+    [HEED_AT_SAVE_RENAME] = "save.rename",
+    [HEED_AT_SAVE_PARENT_SYNC] = "save.parent_sync",
+    [HEED_AT_SAVE_RETIRE] = "save.retire",
+    [HEED_AT_SAVE_UNLINK] = "save.unlink",
+    [HEED_AT_LOAD_PIECE] = "load.piece",
+};
+
+typedef enum action { ACTION_KILL, ACTION_EXIT, ACTION_ERROR, ACTION_COUNT } action;
+static const char *const action_names[ACTION_COUNT] = {"kill", "exit", "error"};
+
+static bool environment_read;
+static int armed = -1; /* the armed place, −1 for none */
+static long passings_left;
+static action armed_action;
+
+static int find(const char *const *names, int count, const char *name, size_t length) {
+  for (int i = 0; i < count; i++)
+    if (strlen(names[i]) == length && strncmp(names[i], name, length) == 0)
+      return i;
+  return -1;
+}
+
+/* NAME[:N[:ACTION]] */
+static bool understand(const char *text) {
+  size_t length = strcspn(text, ":");
+  armed = find(heed_failpoint_names, HEED_FAILPOINT_COUNT, text, length);
+  passings_left = 1;
+  armed_action = ACTION_KILL;
+  text += length;
+  if (armed < 0 || !*text)
+    return armed >= 0;
+  char *end;
+  passings_left = strtol(text + 1, &end, 10);
+  if (end == text + 1 || passings_left < 1 || !*end)
+    return end != text + 1 && passings_left >= 1;
+  int chosen = *end == ':' ? find(action_names, ACTION_COUNT, end + 1, strlen(end + 1)) : -1;
+  armed_action = chosen < 0 ? ACTION_KILL : (action)chosen;
+  return chosen >= 0;
+}
+
+void heed_failpoint_set(const char *text) {
+  environment_read = true;
+  armed = -1;
+  if (!text || !*text || understand(text))
+    return;
+  fprintf(stderr, "heed: HEED_FAILPOINT=%s is not NAME[:N[:kill|exit|error]]; names:", text);
+  for (int i = 0; i < HEED_FAILPOINT_COUNT; i++)
+    fprintf(stderr, " %s", heed_failpoint_names[i]);
+  fputc('\n', stderr);
+  exit(HEED_USAGE);
+}
+
+heed_status heed_failpoint(heed_failpoint_place place) {
+  if (!environment_read)
+    heed_failpoint_set(getenv("HEED_FAILPOINT"));
+  if (armed != (int)place || --passings_left > 0)
+    return HEED_OK;
+  armed = -1;
+  if (armed_action == ACTION_KILL)
+    raise(SIGKILL);
+  if (armed_action == ACTION_EXIT)
+    _exit(HEED_FAILED);
+  return heed_error(HEED_IO, "failpoint %s", heed_failpoint_names[place]);
+}
