@@ -1,0 +1,289 @@
+/* Saving: the commit protocol.
+ *
+ *  1. rank 0 makes step-S.tmp-X/ and in it state.h5, with its structure and without tensors          (prepare)
+ *  2. the ranks stream their shards to rank 0, which writes each piece to its place and keeps a checksum of it   (stream)
+ *  3. rank 0 syncs the file, drops it from the page cache, reads it back and compares                 (seal)
+ *  4. rank 0 writes MANIFEST, syncs it, and then the folder                                           (seal)
+ *  5. the ranks agree that all went well; only then does the folder get its name, and checkpoints/ is synced   (publish)
+ *  6. older checkpoints are retired                                                                   (retention.c)
+ *
+ *  A kill before the rename in 5 leaves a temporary folder, which the next job sweeps; a kill after it leaves a whole checkpoint.  Any
+ *  failure removes what this save made.  A failed fsync is never tried again: the file is discarded. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/failpoint.h"
+#include "base/hash.h"
+#include "checkpoint/file.h"
+#include "checkpoint/folder.h"
+#include "checkpoint/state.h"
+#include "checkpoint/store.h"
+#include "heed/log.h"
+
+enum { PIECE_FLOATS = HEED_PIECE_BYTES / (int)sizeof(float), TEXTS = 2 };
+
+typedef struct save {
+  heed_checkpoint_store *store;
+  const heed_checkpoint_info *info;
+  const heed_checkpoint_tensors *tensors;
+  heed_manifest manifest; /* rank 0: texts, then block after block in the order of the table */
+  char name[32], temporary[64], displaced[64];
+  bool made, named;    /* the temporary folder is there; it has got its name */
+  int folder, file;    /* the temporary folder and state.h5 */
+  float *piece;        /* rank 0: a piece of a moment */
+  heed_hasher *hasher; /* rank 0: of the tensor being written */
+} save;
+
+static heed_status add_items(save *s) {
+  const char *const texts[TEXTS][2] = {{"/config", s->info->config}, {"/vocabulary", s->info->vocabulary}};
+  const int64_t most[TEXTS] = {HEED_MAX_CONFIG, HEED_MAX_VOCABULARY};
+  for (int i = 0; i < TEXTS; i++) {
+    const char *text = texts[i][1] ? texts[i][1] : "";
+    int64_t length = (int64_t)strlen(text), bytes = length ? length : 1; /* HDF5 has no type of size 0: a NUL stands for no text */
+    heed_item item = {.type = HEED_ITEM_TEXT, .rank = 1, .shape = {bytes}, .checksum = heed_hash(text, (size_t)bytes)};
+    strcpy(item.path, texts[i][0]);
+    if (length > most[i])
+      return heed_error(HEED_INVALID, "%s is longer than %lld bytes", item.path, (long long)most[i]);
+    HEED_TRY(heed_manifest_add(&s->manifest, &item));
+  }
+  const heed_parameter_table *table = s->tensors->table;
+  for (int block = 0; block <= s->tensors->moments; block++)
+    for (int64_t i = 0; i < table->count; i++) {
+      heed_item item = {.type = HEED_ITEM_FLOAT32, .rank = table->items[i].rank};
+      memcpy(item.shape, table->items[i].shape, sizeof item.shape);
+      heed_item_path(item.path, s->tensors, block, i);
+      HEED_TRY(heed_manifest_add(&s->manifest, &item));
+    }
+  return HEED_OK;
+}
+
+static heed_status write_texts(const save *s) {
+  const char *const texts[TEXTS] = {s->info->config, s->info->vocabulary};
+  for (int i = 0; i < TEXTS; i++) {
+    const heed_item *item = &s->manifest.items[i];
+    HEED_TRY(heed_file_write(s->file, HEED_STATE_FILE, texts[i] ? texts[i] : "", (size_t)item->bytes, item->offset));
+  }
+  return HEED_OK;
+}
+
+/* 1, on rank 0. */
+static heed_status prepare(save *s) {
+  char digits[17];
+  int folder = s->store->folder;
+  HEED_TRY(heed_lock_check(s->store->lock));
+  s->manifest.info = *s->info;
+  s->manifest.info.config = s->manifest.info.vocabulary = NULL;
+  HEED_TRY(add_items(s));
+  int64_t floats = s->tensors->table->total < PIECE_FLOATS ? s->tensors->table->total : PIECE_FLOATS;
+  if (s->tensors->moments > 0 && !(s->piece = malloc((size_t)floats * sizeof *s->piece)))
+    return heed_error(HEED_FAILED, "out of memory for gathering a checkpoint");
+  heed_random_digits(digits);
+  snprintf(s->temporary, sizeof s->temporary, "%s.tmp-%s", s->name, digits);
+  if (mkdirat(folder, s->temporary, 0777) != 0)
+    return heed_error(HEED_IO, "%s could not be made: %s", s->temporary, strerror(errno));
+  s->made = true;
+  HEED_TRY(heed_failpoint(HEED_AT_SAVE_FOLDER));
+  HEED_TRY(heed_folder_open(folder, s->temporary, s->temporary, false, &s->folder));
+  s->file = openat(s->folder, HEED_STATE_FILE, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+  if (s->file < 0)
+    return heed_error(HEED_IO, HEED_STATE_FILE " could not be made: %s", strerror(errno));
+  HEED_TRY(heed_failpoint(HEED_AT_SAVE_CREATE));
+  HEED_TRY(heed_state_create(s->file, &s->manifest));
+  HEED_TRY(heed_failpoint(HEED_AT_SAVE_STRUCTURE));
+  return write_texts(s);
+}
+
+/* Rank 0: a part of a tensor to its place; the checksum is of what is in memory. */
+static heed_status write_span(save *s, int block, const heed_span *span, const float *values) {
+  const heed_parameter *p = &s->tensors->table->items[span->parameter];
+  heed_item *item = &s->manifest.items[TEXTS + block * s->tensors->table->count + span->parameter];
+  size_t bytes = (size_t)span->count * sizeof *values;
+  if (!s->hasher)
+    HEED_TRY(heed_hasher_begin(&s->hasher));
+  heed_hasher_add(s->hasher, values, bytes);
+  HEED_TRY(heed_file_write(s->file, HEED_STATE_FILE, values, bytes, item->offset + (span->first - p->offset) * (int64_t)sizeof *values));
+  if (span->first + span->count == p->offset + p->count) {
+    item->checksum = heed_hasher_end(s->hasher);
+    s->hasher = NULL;
+  }
+  return heed_failpoint(HEED_AT_SAVE_PIECE);
+}
+
+/* 2, on every rank.  After a failure rank 0 goes on gathering, since the others cannot know. */
+static heed_status stream(save *s) {
+  heed_communication *communication = s->store->communication;
+  const heed_parameter_table *table = s->tensors->table;
+  bool root = communication->rank == 0;
+  heed_status status = HEED_OK;
+  for (int block = 0; block <= s->tensors->moments; block++) {
+    heed_span span = {0};
+    for (int64_t first = 0; first < table->total; first += PIECE_FLOATS) {
+      int64_t end = table->total - first < PIECE_FLOATS ? table->total : first + PIECE_FLOATS;
+      const float *values = block == 0 ? s->tensors->parameters + first : s->piece;
+      if (block > 0)
+        communication->gather_range(communication, s->piece, s->tensors->moment_shards[block - 1], first, end - first);
+      while (root && status == HEED_OK && heed_span_next(table, end, &span))
+        status = write_span(s, block, &span, values + (span.first - first));
+    }
+  }
+  return status;
+}
+
+/* 3: what the disk has is what memory had. */
+static heed_status read_back(save *s) {
+  heed_folder written = {.path = s->temporary, .file = s->file, .manifest = s->manifest};
+  HEED_TRY(heed_failpoint(HEED_AT_SAVE_SYNC));
+  HEED_TRY(heed_file_sync(s->file, HEED_STATE_FILE));
+  HEED_TRY(heed_failpoint(HEED_AT_SAVE_READ_BACK));
+  posix_fadvise(s->file, 0, 0, POSIX_FADV_DONTNEED);
+  HEED_TRY(heed_file_hash(s->file, HEED_STATE_FILE, 0, s->manifest.file_bytes, &s->manifest.file_checksum));
+  heed_status status = heed_state_check(s->file, &s->manifest);
+  if (status == HEED_OK)
+    status = heed_checkpoint_folder_check_items(&written);
+  if (status == HEED_INVALID)
+    status = heed_error(HEED_IO, "the disk does not give back what was written (%s)", heed_error_text());
+  return status == HEED_OK ? heed_file_close(&s->file, HEED_STATE_FILE) : status;
+}
+
+/* 4. */
+static heed_status write_manifest(save *s) {
+  char *text;
+  size_t bytes;
+  HEED_TRY(heed_manifest_print(&s->manifest, &text, &bytes));
+  int file = openat(s->folder, HEED_MANIFEST_FILE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+  heed_status status = file >= 0 ? heed_file_write(file, HEED_MANIFEST_FILE, text, bytes, 0)
+                                 : heed_error(HEED_IO, HEED_MANIFEST_FILE " could not be made: %s", strerror(errno));
+  free(text);
+  if (status == HEED_OK)
+    status = heed_failpoint(HEED_AT_SAVE_MANIFEST);
+  if (status == HEED_OK)
+    status = heed_failpoint(HEED_AT_SAVE_MANIFEST_SYNC);
+  if (status == HEED_OK)
+    status = heed_file_sync(file, HEED_MANIFEST_FILE);
+  if (status == HEED_OK)
+    return heed_file_close(&file, HEED_MANIFEST_FILE);
+  if (file >= 0)
+    close(file);
+  return status;
+}
+
+/* 3 and 4, on rank 0. */
+static heed_status seal(save *s) {
+  HEED_TRY(read_back(s));
+  HEED_TRY(write_manifest(s));
+  HEED_TRY(heed_failpoint(HEED_AT_SAVE_FOLDER_SYNC));
+  HEED_TRY(heed_file_sync(s->folder, s->temporary));
+  return heed_failpoint(HEED_AT_SAVE_AGREE);
+}
+
+static bool is_unsupported(int error) {
+  return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
+}
+
+/* A folder of this step is there already: a damaged one that resume has passed over, or the same step saved before.  It changes
+ * places with the new one at once; where the file system cannot, it steps aside first. */
+static bool displace(save *s) {
+  int folder = s->store->folder;
+  if (renameat2(folder, s->temporary, folder, s->name, RENAME_EXCHANGE) == 0) {
+    strcpy(s->displaced, s->temporary);
+    return true;
+  }
+  if (!is_unsupported(errno))
+    return false;
+  char digits[17], aside[64];
+  heed_random_digits(digits);
+  snprintf(aside, sizeof aside, HEED_TRASH_PREFIX "%s-%s", s->name, digits);
+  if (renameat(folder, s->name, folder, aside) != 0)
+    return false;
+  if (renameat(folder, s->temporary, folder, s->name) != 0) {
+    int error = errno;
+    renameat(folder, aside, folder, s->name);
+    errno = error;
+    return false;
+  }
+  strcpy(s->displaced, aside);
+  return true;
+}
+
+/* 5, on rank 0. */
+static heed_status publish(save *s) {
+  int folder = s->store->folder;
+  HEED_TRY(heed_lock_check(s->store->lock));
+  HEED_TRY(heed_failpoint(HEED_AT_SAVE_RENAME));
+  int failed = renameat2(folder, s->temporary, folder, s->name, RENAME_NOREPLACE);
+  if (failed && is_unsupported(errno)) /* NFS: a plain rename, which replaces an empty folder at most */
+    failed = renameat(folder, s->temporary, folder, s->name);
+  if (failed && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR))
+    failed = !displace(s);
+  if (failed)
+    return heed_error(HEED_IO, "%s could not be renamed: %s", s->temporary, strerror(errno));
+  s->named = true;
+  HEED_TRY(heed_failpoint(HEED_AT_SAVE_PARENT_SYNC));
+  return heed_file_sync(folder, s->store->path);
+}
+
+/* Takes back what this save did, so that "failed" means that nothing of it is there.  Rank 0; keeps the error text. */
+static void withdraw(save *s) {
+  int folder = s->store->folder;
+  if (s->named && !s->displaced[0])
+    renameat(folder, s->name, folder, s->temporary);
+  else if (s->named && renameat2(folder, s->temporary, folder, s->name, RENAME_EXCHANGE) != 0 &&
+           renameat(folder, s->name, folder, s->temporary) == 0)
+    renameat(folder, s->displaced, folder, s->name);
+  if (s->made && !heed_tree_remove(folder, s->temporary))
+    heed_warn("%s/%s: left by a save that failed, and cannot be removed: %s; the next start sweeps it", s->store->path, s->temporary,
+              strerror(errno));
+}
+
+static void release(save *s) {
+  if (s->hasher)
+    heed_hasher_end(s->hasher);
+  if (s->file >= 0)
+    close(s->file);
+  if (s->folder >= 0)
+    close(s->folder);
+  s->file = s->folder = -1;
+  free(s->piece);
+  heed_manifest_free(&s->manifest);
+}
+
+/* The steps in order.  What one rank could not do, all agree on before the next. */
+static heed_status run(save *s) {
+  heed_communication *communication = s->store->communication;
+  bool root = communication->rank == 0;
+  heed_status status = heed_tensors_check(s->tensors);
+  if (status == HEED_OK && (s->info->step < 0 || s->info->updates < 0 || s->info->data_position < 0 || s->info->samples_seen < 0))
+    status = heed_error(HEED_INVALID, "a checkpoint's counts cannot be negative");
+  if (status == HEED_OK)
+    status = heed_failpoint(HEED_AT_SAVE_BEGIN);
+  HEED_TRY(communication->agree(communication, status));
+  HEED_TRY(communication->agree(communication, root ? prepare(s) : HEED_OK));
+  status = stream(s);
+  if (root && status == HEED_OK)
+    status = seal(s);
+  HEED_TRY(communication->agree(communication, status));
+  return communication->agree(communication, root ? publish(s) : HEED_OK);
+}
+
+heed_status heed_checkpoint_save(heed_checkpoint_store *store, const heed_checkpoint_info *info, const heed_checkpoint_tensors *tensors) {
+  save s = {.store = store, .info = info, .tensors = tensors, .folder = -1, .file = -1};
+  heed_checkpoint_name(s.name, info->step);
+  heed_status status = run(&s);
+  release(&s);
+  if (status != HEED_OK) {
+    if (store->communication->rank == 0)
+      withdraw(&s);
+    return heed_error_in(status, "%s/%s was not saved (earlier checkpoints are untouched)", store->path, s.name);
+  }
+  if (store->communication->rank == 0) {
+    if (s.displaced[0] && !heed_tree_remove(store->folder, s.displaced))
+      heed_warn("%s/%s: cannot be removed: %s; the next start sweeps it", store->path, s.displaced, strerror(errno));
+    heed_checkpoint_retire(store, info->step);
+  }
+  return HEED_OK;
+}

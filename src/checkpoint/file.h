@@ -1,0 +1,42 @@
+/** Folders and files by descriptor: no link is followed that was not named by the user, short and interrupted calls go on, and every
+ *  failure has a text that begins with the name of the file. */
+#ifndef HEED_CHECKPOINT_FILE_H
+#define HEED_CHECKPOINT_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "heed/status.h"
+
+/** Makes a folder and those above it, as far as they are missing, so that they outlive a power cut.
+ *  Errors: HEED_IO when it cannot be made, HEED_INVALID when something else is in its place. */
+heed_status heed_folder_make(const char *path);
+
+/** Opens the folder `name` of the open folder `parent` (AT_FDCWD for a path).  A symbolic link is refused unless `follow`.
+ *  \param[in] shown  its name in messages.  Errors: HEED_INVALID for anything but a folder, HEED_IO when it cannot be opened. */
+heed_status heed_folder_open(int parent, const char *name, const char *shown, bool follow, int *folder);
+
+/** Opens a regular file for reading; links, FIFOs and folders are refused.  \param[out] bytes  its size. */
+heed_status heed_file_open(int folder, const char *name, int *file, int64_t *bytes);
+
+/** Reads or writes exactly `bytes` bytes at `offset`.  Errors: HEED_IO; HEED_INVALID when the file ends before. */
+heed_status heed_file_read(int file, const char *name, void *data, size_t bytes, int64_t offset);
+heed_status heed_file_write(int file, const char *name, const void *data, size_t bytes, int64_t offset);
+
+/** fsync, once: after a failed one the kernel may have dropped the pages, so a second that succeeds proves nothing. */
+heed_status heed_file_sync(int file, const char *name);
+
+/** Closes and reports what the file system kept back until then (NFS).  Sets the descriptor to −1. */
+heed_status heed_file_close(int *file, const char *name);
+
+/** The checksum of a part of a file. */
+heed_status heed_file_hash(int file, const char *name, int64_t offset, int64_t bytes, uint64_t *hash);
+
+/** Removes a file, or a folder with all below it, without following links.  False when something is left. */
+bool heed_tree_remove(int parent, const char *name);
+
+/** 16 random hexadecimal digits and a NUL. */
+void heed_random_digits(char digits[17]);
+
+#endif

@@ -1,0 +1,221 @@
+#include "checkpoint/folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "checkpoint/file.h"
+#include "checkpoint/state.h"
+#include "heed/log.h"
+
+static heed_status read_manifest(int folder, heed_manifest *manifest) {
+  int file;
+  int64_t bytes;
+  HEED_TRY(heed_file_open(folder, HEED_MANIFEST_FILE, &file, &bytes));
+  if (bytes > HEED_MAX_MANIFEST) {
+    close(file);
+    return heed_error(HEED_INVALID, HEED_MANIFEST_FILE " is larger than any manifest");
+  }
+  char *text = calloc(1, (size_t)bytes + 1);
+  heed_status status = text ? heed_file_read(file, HEED_MANIFEST_FILE, text, (size_t)bytes, 0)
+                            : heed_error(HEED_FAILED, "out of memory for " HEED_MANIFEST_FILE);
+  if (status == HEED_OK)
+    status = heed_manifest_parse(manifest, text, (size_t)bytes);
+  free(text);
+  close(file);
+  return status;
+}
+
+static heed_status check_state(heed_folder *folder, int64_t bytes, heed_trust trust) {
+  const heed_manifest *manifest = &folder->manifest;
+  uint64_t hash;
+  if (bytes != manifest->file_bytes)
+    return heed_error(HEED_INVALID, HEED_STATE_FILE " has %lld bytes, MANIFEST names %lld", (long long)bytes,
+                      (long long)manifest->file_bytes);
+  if (trust == HEED_TRUST_MANIFEST)
+    return HEED_OK;
+  HEED_TRY(heed_file_hash(folder->file, HEED_STATE_FILE, 0, bytes, &hash));
+  if (hash != manifest->file_checksum)
+    return heed_error(HEED_INVALID, HEED_STATE_FILE " is damaged: it does not match its checksum");
+  return heed_state_check(folder->file, &folder->manifest);
+}
+
+heed_status heed_checkpoint_folder_open(heed_folder *folder, int parent, const char *name, const char *path, bool follow,
+                                        heed_trust trust) {
+  int directory;
+  int64_t bytes;
+  *folder = (heed_folder){.file = -1};
+  HEED_TRY(heed_folder_open(parent, name, path, follow, &directory));
+  heed_status status = (folder->path = strdup(path)) ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a path");
+  if (status == HEED_OK)
+    status = read_manifest(directory, &folder->manifest);
+  if (status == HEED_OK)
+    status = heed_file_open(directory, HEED_STATE_FILE, &folder->file, &bytes);
+  if (status == HEED_OK)
+    status = check_state(folder, bytes, trust);
+  close(directory);
+  if (status == HEED_OK)
+    return HEED_OK;
+  heed_checkpoint_folder_close(folder);
+  return heed_error_in(status, "%s", path);
+}
+
+void heed_checkpoint_folder_close(heed_folder *folder) {
+  if (folder->file >= 0)
+    close(folder->file);
+  heed_manifest_free(&folder->manifest);
+  free(folder->path);
+  *folder = (heed_folder){.file = -1};
+}
+
+heed_status heed_checkpoint_folder_check_items(const heed_folder *folder) {
+  uint64_t hash;
+  for (int64_t i = 0; i < folder->manifest.count; i++) {
+    const heed_item *item = &folder->manifest.items[i];
+    HEED_TRY(heed_file_hash(folder->file, HEED_STATE_FILE, item->offset, item->bytes, &hash));
+    if (hash != item->checksum)
+      return heed_error(HEED_INVALID, "%s: " HEED_STATE_FILE ": %s does not match its checksum", folder->path, item->path);
+  }
+  return HEED_OK;
+}
+
+heed_status heed_checkpoint_folder_text(const heed_folder *folder, const char *path, int64_t most, char **text) {
+  int64_t hint = 0;
+  const heed_item *item = heed_manifest_find(&folder->manifest, path, &hint);
+  if (!item || item->type != HEED_ITEM_TEXT || item->bytes > most)
+    return heed_error(HEED_INVALID, "%s: %s is missing, not text, or longer than %lld bytes", folder->path, path, (long long)most);
+  *text = calloc(1, (size_t)item->bytes + 1);
+  if (!*text)
+    return heed_error(HEED_FAILED, "out of memory for %s", path);
+  heed_status status = heed_file_read(folder->file, HEED_STATE_FILE, *text, (size_t)item->bytes, item->offset);
+  if (status == HEED_OK && heed_hash(*text, (size_t)item->bytes) != item->checksum)
+    status = heed_error(HEED_INVALID, HEED_STATE_FILE ": %s does not match its checksum", path);
+  if (status == HEED_OK)
+    return HEED_OK;
+  free(*text);
+  *text = NULL;
+  return heed_error_in(status, "%s", folder->path);
+}
+
+void heed_checkpoint_name(char name[32], int64_t step) {
+  snprintf(name, 32, "step-%08lld", (long long)step);
+}
+
+char *heed_checkpoint_path(const char *checkpoints, int64_t step) {
+  char name[32], *path;
+  heed_checkpoint_name(name, step);
+  return asprintf(&path, "%s/%s", checkpoints, name) < 0 ? NULL : path;
+}
+
+/* The step of a folder's name, −1 for any other name. */
+static int64_t step_of(const char *name) {
+  char expected[32];
+  size_t digits = strncmp(name, "step-", 5) == 0 ? strlen(name + 5) : 0;
+  if (digits < 8 || digits > 18 || strspn(name + 5, "0123456789") != digits)
+    return -1;
+  int64_t step = strtoll(name + 5, NULL, 10);
+  heed_checkpoint_name(expected, step);
+  return strcmp(name, expected) == 0 ? step : -1;
+}
+
+static int newest_first(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return x > y ? -1 : x < y;
+}
+
+heed_status heed_checkpoint_steps(int checkpoints, const char *path, int64_t **steps, int64_t *count) {
+  int64_t capacity = 0;
+  *steps = NULL;
+  *count = 0;
+  int own = openat(checkpoints, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *entries = own >= 0 ? fdopendir(own) : NULL;
+  heed_status status = entries ? HEED_OK : heed_error(HEED_IO, "%s: the folder cannot be read: %s", path, strerror(errno));
+  errno = 0;
+  for (struct dirent *entry; status == HEED_OK && (entry = readdir(entries)); errno = 0) {
+    int64_t step = step_of(entry->d_name);
+    if (step < 0)
+      continue;
+    if (*count == capacity) {
+      capacity = capacity ? 2 * capacity : 16;
+      int64_t *more = realloc(*steps, (size_t)capacity * sizeof *more);
+      if (!more) {
+        status = heed_error(HEED_FAILED, "out of memory for the list of checkpoints");
+        break;
+      }
+      *steps = more;
+    }
+    (*steps)[(*count)++] = step;
+  }
+  if (status == HEED_OK && errno)
+    status = heed_error(HEED_IO, "%s: the folder cannot be read: %s", path, strerror(errno));
+  if (entries)
+    closedir(entries);
+  else if (own >= 0)
+    close(own);
+  if (status == HEED_OK && *count > 0)
+    qsort(*steps, (size_t)*count, sizeof **steps, newest_first);
+  if (status != HEED_OK) {
+    free(*steps);
+    *steps = NULL;
+    *count = 0;
+  }
+  return status;
+}
+
+heed_status heed_checkpoint_folder_open_newest(heed_folder *folder, int checkpoints, const char *path, bool *found) {
+  int64_t *steps, count;
+  *found = false;
+  HEED_TRY(heed_checkpoint_steps(checkpoints, path, &steps, &count));
+  heed_status status = HEED_OK;
+  for (int64_t i = 0; i < count && !*found && status != HEED_FAILED; i++) {
+    char name[32], *shown = heed_checkpoint_path(path, steps[i]);
+    heed_checkpoint_name(name, steps[i]);
+    status = shown ? heed_checkpoint_folder_open(folder, checkpoints, name, shown, false, HEED_TRUST_NOTHING)
+                   : heed_error(HEED_FAILED, "out of memory for a path");
+    free(shown);
+    *found = status == HEED_OK;
+    if (status != HEED_OK && status != HEED_FAILED)
+      heed_warn("%s; this checkpoint is passed over", heed_error_text());
+  }
+  free(steps);
+  return status == HEED_FAILED ? status : HEED_OK;
+}
+
+heed_status heed_checkpoint_folder_open_any(heed_folder *folder, const char *path) {
+  int directory, checkpoints;
+  *folder = (heed_folder){.file = -1};
+  HEED_TRY(heed_folder_open(AT_FDCWD, path, path, true, &directory));
+  struct stat is;
+  bool run = fstatat(directory, HEED_CHECKPOINTS_FOLDER, &is, AT_SYMLINK_NOFOLLOW) == 0;
+  bool checkpoint = fstatat(directory, HEED_MANIFEST_FILE, &is, AT_SYMLINK_NOFOLLOW) == 0 ||
+                    fstatat(directory, HEED_STATE_FILE, &is, AT_SYMLINK_NOFOLLOW) == 0;
+  if (checkpoint || !run) {
+    close(directory);
+    if (checkpoint)
+      return heed_checkpoint_folder_open(folder, AT_FDCWD, path, path, true, HEED_TRUST_NOTHING);
+    return heed_error(HEED_INVALID, "%s: is neither a checkpoint (a folder with MANIFEST and state.h5) nor a run (one with checkpoints/)",
+                      path);
+  }
+  char *below;
+  heed_status status =
+      asprintf(&below, "%s/" HEED_CHECKPOINTS_FOLDER, path) < 0 ? heed_error(HEED_FAILED, "out of memory for a path") : HEED_OK;
+  if (status == HEED_OK) {
+    bool found = false;
+    status = heed_folder_open(directory, HEED_CHECKPOINTS_FOLDER, below, false, &checkpoints);
+    if (status == HEED_OK) {
+      status = heed_checkpoint_folder_open_newest(folder, checkpoints, below, &found);
+      close(checkpoints);
+    }
+    if (status == HEED_OK && !found)
+      status = heed_error(HEED_INVALID, "%s: holds no good checkpoint", path);
+    free(below);
+  }
+  close(directory);
+  return status;
+}

@@ -1,0 +1,56 @@
+/** One checkpoint folder, opened and validated; and the list of those in a run. */
+#ifndef HEED_CHECKPOINT_FOLDER_H
+#define HEED_CHECKPOINT_FOLDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "checkpoint/manifest.h"
+#include "heed/status.h"
+
+#define HEED_MANIFEST_FILE "MANIFEST"
+#define HEED_CHECKPOINTS_FOLDER "checkpoints"
+#define HEED_TRASH_PREFIX ".trash-"
+
+enum { HEED_PIECE_BYTES = 64 << 20 }; /**< tensors are read, written and sent in pieces of at most this size */
+
+/** An open checkpoint. */
+typedef struct heed_folder {
+  char *path; /**< in messages */
+  int file;   /**< state.h5, open for reading */
+  heed_manifest manifest;
+} heed_folder;
+
+typedef enum heed_trust {
+  HEED_TRUST_MANIFEST, /**< check the manifest and the size of state.h5 only */
+  HEED_TRUST_NOTHING   /**< also the checksum of state.h5 and the place of each item in it */
+} heed_trust;
+
+/** Opens the checkpoint folder `name` of the open folder `parent` (AT_FDCWD for a path).  \param[in] follow  whether `name` may be a link.
+ *  Errors: HEED_INVALID for whatever is not as it was written, HEED_IO when a read fails; nothing is left open then. */
+heed_status heed_checkpoint_folder_open(heed_folder *folder, int parent, const char *name, const char *path, bool follow, heed_trust trust);
+void heed_checkpoint_folder_close(heed_folder *folder);
+
+/** Opens what a user named: a checkpoint, or a run, whose newest good checkpoint is taken. */
+heed_status heed_checkpoint_folder_open_any(heed_folder *folder, const char *path);
+
+/** Compares the bytes of each item with its checksum. */
+heed_status heed_checkpoint_folder_check_items(const heed_folder *folder);
+
+/** Reads a text item.  \param[out] text  allocated, NUL-terminated. */
+heed_status heed_checkpoint_folder_text(const heed_folder *folder, const char *path, int64_t most, char **text);
+
+/** "step-00000500" */
+void heed_checkpoint_name(char name[32], int64_t step);
+
+/** The path of a step's folder, allocated; NULL when memory is short. */
+char *heed_checkpoint_path(const char *checkpoints, int64_t step);
+
+/** The steps of the checkpoints in an open folder, newest first.  \param[out] steps  allocated. */
+heed_status heed_checkpoint_steps(int checkpoints, const char *path, int64_t **steps, int64_t *count);
+
+/** Opens the newest good checkpoint of the open folder `checkpoints`; bad ones are passed over with a warning that says why.
+ *  \param[out] found  whether there is one. */
+heed_status heed_checkpoint_folder_open_newest(heed_folder *folder, int checkpoints, const char *path, bool *found);
+
+#endif

@@ -1,0 +1,27 @@
+/** An HDF5 driver that keeps a file's structure in memory.
+ *
+ *  HDF5 1.10 crashes at the end of the program when a write below H5Fclose fails (a full disk is enough).  So it is never given a file
+ *  to write: it writes headers and groups into an image here, where nothing can fail but memory, and tensors only get their places;
+ *  the image and the tensors are then written by us, with calls whose failures can be told. */
+#ifndef HEED_CHECKPOINT_IMAGE_H
+#define HEED_CHECKPOINT_IMAGE_H
+
+#include <hdf5.h>
+#include <stdint.h>
+
+#include "heed/status.h"
+
+typedef struct heed_image {
+  void *pages;   /**< the pages written so far, a tree of tsearch's */
+  int64_t bytes; /**< size of the file, set when HDF5 closes it */
+} heed_image;
+
+/** A file-access property list that leads H5Fcreate to `image`, which must outlive the file.  Negative on failure. */
+hid_t heed_image_access(heed_image *image);
+
+/** Writes the image's pages to their places in `file`. */
+heed_status heed_image_write(const heed_image *image, int file, const char *name);
+
+void heed_image_free(heed_image *image);
+
+#endif

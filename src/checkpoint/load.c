@@ -1,0 +1,151 @@
+/* Loading: rank 0 reads and validates, the others receive. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/failpoint.h"
+#include "base/hash.h"
+#include "checkpoint/file.h"
+#include "checkpoint/folder.h"
+#include "checkpoint/state.h"
+#include "checkpoint/store.h"
+
+enum { PIECE_FLOATS = HEED_PIECE_BYTES / (int)sizeof(float) };
+
+typedef struct load {
+  heed_communication *communication;
+  const heed_checkpoint_tensors *tensors;
+  heed_folder folder;      /* rank 0 */
+  const heed_item **items; /* rank 0: where each tensor is, block after block in the order of the table */
+  heed_hasher *hasher;     /* rank 0: of the tensor being read */
+  float *piece;            /* every rank: a piece of a moment */
+} load;
+
+/* Rank 0: where each tensor of the table is, and that it is what the table says. */
+static heed_status find_items(load *l) {
+  const heed_parameter_table *table = l->tensors->table;
+  int64_t hint = 0;
+  l->items = calloc((size_t)(table->count * (1 + l->tensors->moments)), sizeof *l->items);
+  if (!l->items)
+    return heed_error(HEED_FAILED, "out of memory for the list of tensors");
+  for (int block = 0; block <= l->tensors->moments; block++)
+    for (int64_t i = 0; i < table->count; i++) {
+      char path[HEED_MAX_PATH];
+      heed_item_path(path, l->tensors, block, i);
+      const heed_item *item = heed_manifest_find(&l->folder.manifest, path, &hint);
+      const heed_parameter *p = &table->items[i];
+      if (!item)
+        return heed_error(HEED_INVALID, "%s: %s is missing; the checkpoint is of another model", l->folder.path, path);
+      if (item->type != HEED_ITEM_FLOAT32)
+        return heed_error(HEED_INVALID, "%s: %s is not float32", l->folder.path, path);
+      bool equal = item->rank == p->rank;
+      for (int axis = 0; equal && axis < p->rank; axis++)
+        equal = item->shape[axis] == p->shape[axis];
+      if (!equal)
+        return heed_error(HEED_INVALID, "%s: %s has the shape [%lld%s] there, the model has [%lld%s]", l->folder.path, path,
+                          (long long)item->shape[0], item->rank > 1 ? ", …" : "", (long long)p->shape[0], p->rank > 1 ? ", …" : "");
+      l->items[block * table->count + i] = item;
+    }
+  return HEED_OK;
+}
+
+/* Rank 0: a part of a tensor from its place; at its end its checksum is compared. */
+static heed_status read_span(load *l, int block, const heed_span *span, float *values) {
+  const heed_parameter *p = &l->tensors->table->items[span->parameter];
+  const heed_item *item = l->items[block * l->tensors->table->count + span->parameter];
+  size_t bytes = (size_t)span->count * sizeof *values;
+  HEED_TRY(heed_failpoint(HEED_AT_LOAD_PIECE));
+  HEED_TRY(
+      heed_file_read(l->folder.file, HEED_STATE_FILE, values, bytes, item->offset + (span->first - p->offset) * (int64_t)sizeof *values));
+  if (!l->hasher)
+    HEED_TRY(heed_hasher_begin(&l->hasher));
+  heed_hasher_add(l->hasher, values, bytes);
+  if (span->first + span->count < p->offset + p->count)
+    return HEED_OK;
+  uint64_t hash = heed_hasher_end(l->hasher);
+  l->hasher = NULL;
+  return hash == item->checksum ? HEED_OK : heed_error(HEED_INVALID, HEED_STATE_FILE ": %s does not match its checksum", item->path);
+}
+
+/* The part of a piece that lies in this rank's shard. */
+static void keep_shard(const load *l, float *shard, int64_t first, int64_t end) {
+  const heed_communication *c = l->communication;
+  int64_t from = first > c->shard_first ? first : c->shard_first, to = end < c->shard_end ? end : c->shard_end;
+  if (from < to)
+    memcpy(shard + (from - c->shard_first), l->piece + (from - first), (size_t)(to - from) * sizeof *shard);
+}
+
+/* After a failure rank 0 goes on sending, since the others cannot know. */
+static heed_status stream(load *l) {
+  heed_communication *communication = l->communication;
+  const heed_parameter_table *table = l->tensors->table;
+  heed_status status = HEED_OK;
+  for (int block = 0; block <= l->tensors->moments; block++) {
+    heed_span span = {0};
+    for (int64_t first = 0; first < table->total; first += PIECE_FLOATS) {
+      int64_t end = table->total - first < PIECE_FLOATS ? table->total : first + PIECE_FLOATS;
+      float *values = block == 0 ? l->tensors->parameters + first : l->piece;
+      while (communication->rank == 0 && status == HEED_OK && heed_span_next(table, end, &span))
+        status = read_span(l, block, &span, values + (span.first - first));
+      communication->broadcast(communication, values, (size_t)(end - first) * sizeof *values);
+      if (block > 0)
+        keep_shard(l, l->tensors->moment_shards[block - 1], first, end);
+    }
+  }
+  return status == HEED_OK ? HEED_OK : heed_error_in(status, "%s", l->folder.path);
+}
+
+static heed_status begin(load *l, const char *path) {
+  HEED_TRY(heed_tensors_check(l->tensors));
+  int64_t floats = l->tensors->table->total < PIECE_FLOATS ? l->tensors->table->total : PIECE_FLOATS;
+  if (l->tensors->moments > 0 && !(l->piece = calloc((size_t)floats, sizeof *l->piece)))
+    return heed_error(HEED_FAILED, "out of memory for receiving a checkpoint");
+  if (l->communication->rank != 0)
+    return HEED_OK;
+  HEED_TRY(heed_checkpoint_folder_open_any(&l->folder, path));
+  return find_items(l);
+}
+
+heed_status heed_checkpoint_load(const char *path, const heed_checkpoint_tensors *tensors, heed_communication *communication) {
+  load l = {.communication = communication, .tensors = tensors, .folder = {.file = -1}};
+  heed_status status = communication->agree(communication, begin(&l, path));
+  if (status == HEED_OK)
+    status = communication->agree(communication, stream(&l));
+  if (l.hasher)
+    heed_hasher_end(l.hasher);
+  heed_checkpoint_folder_close(&l.folder);
+  free(l.items);
+  free(l.piece);
+  return status;
+}
+
+heed_status heed_checkpoint_read_info(const char *path, heed_checkpoint_info *info, char **resolved) {
+  heed_folder folder;
+  *info = (heed_checkpoint_info){0};
+  if (resolved)
+    *resolved = NULL;
+  HEED_TRY(heed_checkpoint_folder_open_any(&folder, path));
+  *info = folder.manifest.info;
+  heed_status status = heed_checkpoint_folder_text(&folder, "/config", HEED_MAX_CONFIG, &info->config);
+  if (status == HEED_OK)
+    status = heed_checkpoint_folder_text(&folder, "/vocabulary", HEED_MAX_VOCABULARY, &info->vocabulary);
+  if (status == HEED_OK && resolved && !(*resolved = strdup(folder.path)))
+    status = heed_error(HEED_FAILED, "out of memory for a path");
+  if (status != HEED_OK)
+    heed_checkpoint_info_free(info);
+  heed_checkpoint_folder_close(&folder);
+  return status;
+}
+
+heed_status heed_checkpoint_verify(const char *path) {
+  heed_folder folder;
+  HEED_TRY(heed_checkpoint_folder_open_any(&folder, path));
+  heed_status status = heed_checkpoint_folder_check_items(&folder);
+  heed_checkpoint_folder_close(&folder);
+  return status;
+}
+
+void heed_checkpoint_info_free(heed_checkpoint_info *info) {
+  free(info->config);
+  free(info->vocabulary);
+  info->config = info->vocabulary = NULL;
+}

@@ -1,0 +1,66 @@
+/** MANIFEST: what a checkpoint holds, as text, with a checksum of everything and of itself.
+ *
+ *      heed-checkpoint 1
+ *      step 500
+ *      …
+ *      file 44683392 0f5cd9…                      state.h5: bytes, checksum
+ *      item text 91be… 1204 /config               type, checksum, shape, path inside state.h5
+ *      item float32 5be0… 30522x256 /parameters/bert.embeddings.word_embeddings.weight
+ *      manifest 77aa…                             checksum of all lines above
+ *
+ *  Checksums are XXH3, 64 bits, of the stored little-endian bytes. */
+#ifndef HEED_CHECKPOINT_MANIFEST_H
+#define HEED_CHECKPOINT_MANIFEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "heed/checkpoint.h"
+
+enum {
+  HEED_FORMAT_VERSION = 1,
+  HEED_MAX_PATH = HEED_MAX_NAME + 64, /**< /optimizer/MOMENT/NAME */
+  HEED_MAX_ITEMS = (1 + HEED_MAX_MOMENTS) * HEED_MAX_PARAMETERS + 2,
+  HEED_MAX_CONFIG = 1 << 20,
+  HEED_MAX_VOCABULARY = 64 << 20,
+  HEED_MAX_MANIFEST = 64 << 20
+};
+
+typedef enum heed_item_type { HEED_ITEM_FLOAT32, HEED_ITEM_TEXT } heed_item_type;
+
+/** A dataset of state.h5.  A text has one dimension here, its bytes. */
+typedef struct heed_item {
+  char path[HEED_MAX_PATH];
+  heed_item_type type;
+  int rank;
+  int64_t shape[HEED_MAX_RANK];
+  int64_t bytes;
+  uint64_t checksum;
+  int64_t offset; /**< of its first byte in state.h5; 0 until known: it is the file that knows, not the manifest */
+} heed_item;
+
+typedef struct heed_manifest {
+  heed_checkpoint_info info; /**< without config and vocabulary, which are items */
+  int64_t file_bytes;
+  uint64_t file_checksum;
+  heed_item *items;
+  int64_t count, capacity;
+} heed_manifest;
+
+/** Adds an item; `bytes` is worked out from type and shape.
+ *  Errors: HEED_INVALID for a path or a shape that no checkpoint can have. */
+heed_status heed_manifest_add(heed_manifest *manifest, const heed_item *item);
+
+/** The item of that path, or NULL.  \param[in,out] hint  where to look first; moved on, so that asking in order is linear. */
+const heed_item *heed_manifest_find(const heed_manifest *manifest, const char *path, int64_t *hint);
+
+/** The manifest as text.  \param[out] text  allocated. */
+heed_status heed_manifest_print(const heed_manifest *manifest, char **text, size_t *bytes);
+
+/** Reads what heed_manifest_print wrote; `text` is changed while being read and needs a NUL at [bytes].
+ *  Errors: HEED_INVALID with the line. */
+heed_status heed_manifest_parse(heed_manifest *manifest, char *text, size_t bytes);
+
+void heed_manifest_free(heed_manifest *manifest);
+
+#endif

@@ -1,0 +1,128 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "checkpoint/file.h"
+#include "checkpoint/image.h"
+#include "checkpoint/library.h"
+#include "checkpoint/state.h"
+
+/* Contiguous, without filters, fill values or timestamps: the file's bytes depend on the state alone.  Space is allotted at once. */
+static hid_t dataset_properties(void) {
+  hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
+  if (properties >= 0 && H5Pset_layout(properties, H5D_CONTIGUOUS) >= 0 && H5Pset_alloc_time(properties, H5D_ALLOC_TIME_EARLY) >= 0 &&
+      H5Pset_fill_time(properties, H5D_FILL_TIME_NEVER) >= 0 && H5Pset_obj_track_times(properties, false) >= 0)
+    return properties;
+  if (properties >= 0)
+    H5Pclose(properties);
+  return H5I_INVALID_HID;
+}
+
+/* A dataset with its groups; its place in the file. */
+static bool create_item(hid_t file, hid_t links, hid_t properties, heed_item *item) {
+  hsize_t shape[HEED_MAX_RANK];
+  for (int axis = 0; axis < item->rank; axis++)
+    shape[axis] = (hsize_t)item->shape[axis];
+  hid_t space = item->type == HEED_ITEM_TEXT ? H5Screate(H5S_SCALAR) : H5Screate_simple(item->rank, shape, NULL);
+  hid_t type = heed_library_type(item);
+  hid_t dataset = space >= 0 && type >= 0 ? H5Dcreate2(file, item->path, type, space, links, properties, H5P_DEFAULT) : -1;
+  haddr_t offset = dataset >= 0 ? H5Dget_offset(dataset) : HADDR_UNDEF;
+  item->offset = offset == HADDR_UNDEF ? 0 : (int64_t)offset;
+  if (dataset >= 0)
+    H5Dclose(dataset);
+  if (type >= 0)
+    H5Tclose(type);
+  if (space >= 0)
+    H5Sclose(space);
+  return item->offset > 0;
+}
+
+static bool create_attribute(hid_t file, const char *name, hid_t stored, hid_t given, const void *value) {
+  hid_t space = H5Screate(H5S_SCALAR);
+  hid_t attribute = space >= 0 ? H5Acreate2(file, name, stored, space, H5P_DEFAULT, H5P_DEFAULT) : -1;
+  bool good = attribute >= 0 && H5Awrite(attribute, given, value) >= 0;
+  if (attribute >= 0)
+    H5Aclose(attribute);
+  if (space >= 0)
+    H5Sclose(space);
+  return good;
+}
+
+static bool create_text_attribute(hid_t file, const char *name, const char *value) {
+  hid_t type = heed_library_type(&(heed_item){.type = HEED_ITEM_TEXT, .bytes = (int64_t)strlen(value) + 1});
+  bool good = type >= 0 && create_attribute(file, name, type, type, value);
+  if (type >= 0)
+    H5Tclose(type);
+  return good;
+}
+
+/* For people with h5dump or h5py; Heed itself reads the manifest. */
+static bool create_attributes(hid_t file, const heed_checkpoint_info *info) {
+  const struct {
+    const char *name;
+    int64_t value;
+  } numbers[] = {{"format_version", HEED_FORMAT_VERSION},
+                 {"step", info->step},
+                 {"updates", info->updates},
+                 {"data_position", info->data_position},
+                 {"seed", info->seed},
+                 {"samples_seen", info->samples_seen},
+                 {"cased", info->cased}};
+  bool good = true;
+  for (size_t i = 0; good && i < sizeof numbers / sizeof *numbers; i++)
+    good = create_attribute(file, numbers[i].name, H5T_STD_I64LE, H5T_NATIVE_INT64, &numbers[i].value);
+  return good && create_attribute(file, "validation_loss", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &info->validation_loss) &&
+         create_text_attribute(file, "isa", info->isa) && create_text_attribute(file, "blas", info->blas);
+}
+
+/* The structure, as HDF5 makes it, into memory. */
+static heed_status create_image(heed_image *image, heed_manifest *manifest) {
+  hid_t access = heed_image_access(image);
+  hid_t creation = H5Pcreate(H5P_FILE_CREATE), links = H5Pcreate(H5P_LINK_CREATE), properties = dataset_properties();
+  hid_t file = -1;
+  if (access >= 0 && creation >= 0 && links >= 0 && properties >= 0 && H5Pset_obj_track_times(creation, false) >= 0 &&
+      H5Pset_create_intermediate_group(links, 1) >= 0)
+    file = H5Fcreate(HEED_STATE_FILE, H5F_ACC_TRUNC, creation, access);
+  heed_status status = file >= 0 ? HEED_OK : heed_library_error(HEED_IO, "cannot be laid out");
+  for (int64_t i = 0; status == HEED_OK && i < manifest->count; i++)
+    if (!create_item(file, links, properties, &manifest->items[i]))
+      status = heed_error_in(heed_library_error(HEED_IO, "has no place for it"), "%s", manifest->items[i].path);
+  if (status == HEED_OK && !create_attributes(file, &manifest->info))
+    status = heed_library_error(HEED_IO, "its attributes cannot be written");
+  if (file >= 0 && H5Fclose(file) < 0 && status == HEED_OK)
+    status = heed_library_error(HEED_IO, "cannot be laid out");
+  const hid_t lists[] = {access, creation, links, properties};
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+    if (lists[i] >= 0)
+      H5Pclose(lists[i]);
+  return status;
+}
+
+/* Takes the disk space of the whole file now, so that a full disk is known before tensors are streamed.  File systems that cannot
+ * (NFS, some parallel ones) find out later. */
+static heed_status reserve(int file, int64_t bytes) {
+  int failed;
+  do
+    failed = fallocate(file, 0, 0, bytes);
+  while (failed && errno == EINTR);
+  if (failed && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EIO))
+    return heed_error(HEED_IO, HEED_STATE_FILE ": no place for its %.1f MiB: %s", (double)bytes / 1048576.0, strerror(errno));
+  do
+    failed = failed ? ftruncate(file, bytes) : 0;
+  while (failed && errno == EINTR);
+  return failed ? heed_error(HEED_IO, HEED_STATE_FILE " could not be written: %s", strerror(errno)) : HEED_OK;
+}
+
+heed_status heed_state_create(int file, heed_manifest *manifest) {
+  heed_library_ready();
+  heed_image image = {0};
+  heed_status status = create_image(&image, manifest);
+  manifest->file_bytes = image.bytes;
+  if (status == HEED_OK)
+    status = reserve(file, image.bytes);
+  if (status == HEED_OK)
+    status = heed_image_write(&image, file, HEED_STATE_FILE);
+  heed_image_free(&image);
+  return status;
+}

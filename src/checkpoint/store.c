@@ -1,0 +1,139 @@
+#include "checkpoint/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "checkpoint/file.h"
+#include "checkpoint/folder.h"
+#include "heed/log.h"
+
+enum { MIN_KEEP = 2 };
+
+/* What killed saves and retirements left: step-N.tmp-X and .trash-X. */
+static bool is_leftover(const char *name) {
+  return strncmp(name, HEED_TRASH_PREFIX, strlen(HEED_TRASH_PREFIX)) == 0 || (strncmp(name, "step-", 5) == 0 && strstr(name, ".tmp-"));
+}
+
+static heed_status sweep(const heed_checkpoint_store *store) {
+  int own = openat(store->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *entries = own >= 0 ? fdopendir(own) : NULL;
+  if (!entries) {
+    heed_status status = heed_error(HEED_IO, "%s: the folder cannot be read: %s", store->path, strerror(errno));
+    if (own >= 0)
+      close(own);
+    return status;
+  }
+  for (struct dirent *entry; (entry = readdir(entries));)
+    if (is_leftover(entry->d_name) && !heed_tree_remove(store->folder, entry->d_name))
+      heed_warn("%s/%s: left over from a save that was killed, and cannot be removed: %s", store->path, entry->d_name, strerror(errno));
+  closedir(entries);
+  return HEED_OK;
+}
+
+/* Whether files can be made in the open folder: asked now, not after hours of training. */
+static heed_status check_writable(int folder, const char *path) {
+  if (faccessat(folder, ".", W_OK | X_OK, AT_EACCESS) == 0)
+    return HEED_OK;
+  return heed_error(HEED_IO, "%s: the folder cannot be written: %s", path, strerror(errno));
+}
+
+/* Rank 0's part of opening. */
+static heed_status take_folder(heed_checkpoint_store *store, const char *run) {
+  HEED_TRY(heed_folder_make(run));
+  HEED_TRY(heed_folder_open(AT_FDCWD, run, run, false, &store->run));
+  HEED_TRY(check_writable(store->run, run));
+  HEED_TRY(heed_lock_take(&store->lock, store->run, run));
+  if (mkdirat(store->run, HEED_CHECKPOINTS_FOLDER, 0777) == 0)
+    HEED_TRY(heed_file_sync(store->run, run));
+  else if (errno != EEXIST)
+    return heed_error(HEED_IO, "%s: the folder cannot be made: %s", store->path, strerror(errno));
+  HEED_TRY(heed_folder_open(store->run, HEED_CHECKPOINTS_FOLDER, store->path, false, &store->folder));
+  HEED_TRY(check_writable(store->folder, store->path));
+  return sweep(store);
+}
+
+heed_status heed_checkpoint_store_open(heed_checkpoint_store **opened, const char *run_folder, int64_t keep,
+                                       heed_communication *communication) {
+  *opened = NULL;
+  char *run = strdup(run_folder ? run_folder : "");
+  heed_checkpoint_store *store = calloc(1, sizeof *store);
+  heed_status status = HEED_OK;
+  for (size_t length = run ? strlen(run) : 0; length > 1 && run[length - 1] == '/'; length--)
+    run[length - 1] = 0; /* "run/" would follow a link */
+  if (!run || !store || asprintf(&store->path, "%s/" HEED_CHECKPOINTS_FOLDER, run) < 0) {
+    if (store)
+      store->path = NULL;
+    status = heed_error(HEED_FAILED, "out of memory for the checkpoint store");
+  } else if (!*run) {
+    status = heed_error(HEED_INVALID, "the run folder has no name; set run.output");
+  }
+  if (store) {
+    store->communication = communication;
+    store->keep = keep < MIN_KEEP ? MIN_KEEP : keep;
+    store->run = store->folder = -1;
+  }
+  if (status == HEED_OK && communication->rank == 0)
+    status = take_folder(store, run);
+  status = communication->agree(communication, status);
+  free(run);
+  if (status == HEED_OK)
+    *opened = store;
+  else
+    heed_checkpoint_store_close(store);
+  return status;
+}
+
+void heed_checkpoint_store_close(heed_checkpoint_store *store) {
+  if (!store)
+    return;
+  heed_lock_release(store->lock);
+  if (store->folder >= 0)
+    close(store->folder);
+  if (store->run >= 0)
+    close(store->run);
+  free(store->path);
+  free(store);
+}
+
+bool heed_checkpoint_store_is_empty(heed_checkpoint_store *store) {
+  int64_t *steps = NULL, count = 0;
+  bool empty = false; /* a folder that cannot be read is not taken for empty */
+  if (store->communication->rank == 0 && heed_checkpoint_steps(store->folder, store->path, &steps, &count) == HEED_OK)
+    empty = count == 0;
+  free(steps);
+  store->communication->broadcast(store->communication, &empty, sizeof empty);
+  return empty;
+}
+
+heed_status heed_checkpoint_newest(heed_checkpoint_store *store, char **path) {
+  heed_communication *communication = store->communication;
+  heed_folder folder = {.file = -1};
+  bool found = false;
+  heed_status status = HEED_OK;
+  *path = NULL;
+  if (communication->rank == 0)
+    status = heed_checkpoint_folder_open_newest(&folder, store->folder, store->path, &found);
+  int64_t bytes = found ? (int64_t)strlen(folder.path) + 1 : 0;
+  HEED_TRY(communication->agree(communication, status));
+  communication->broadcast(communication, &bytes, sizeof bytes);
+  if (bytes > 0) {
+    *path = found ? strdup(folder.path) : calloc(1, (size_t)bytes);
+    status = *path ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a path");
+  }
+  if (found)
+    heed_checkpoint_folder_close(&folder);
+  status = communication->agree(communication, status);
+  if (status == HEED_OK && bytes > 0)
+    communication->broadcast(communication, *path, (size_t)bytes);
+  if (status != HEED_OK) {
+    free(*path);
+    *path = NULL;
+  }
+  return status;
+}
