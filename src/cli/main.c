@@ -12,6 +12,7 @@ typedef struct command {
 } command;
 
 static const command commands[] = {
+    {"checkpoint", heed_command_checkpoint, "lists, shows and verifies saved checkpoints"},
     {NULL, NULL, NULL},
 };
 
