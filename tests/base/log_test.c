@@ -1,6 +1,7 @@
 #include "heed/log.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,15 @@ static void listen(void (*speak)(void), int to, int from) {
   speak();
   dup2(saved, STDERR_FILENO);
   close(saved);
-  ssize_t got = read(from, text, sizeof text - 1);
-  text[got > 0 ? got : 0] = 0;
+  size_t used = 0;
+  struct pollfd ready = {.fd = from, .events = POLLIN};
+  while (used < sizeof text - 1 && poll(&ready, 1, 200) > 0) { /* a terminal passes bytes on a little later */
+    ssize_t got = read(from, text + used, sizeof text - 1 - used);
+    if (got <= 0)
+      break;
+    used += (size_t)got;
+  }
+  text[used] = 0;
 }
 
 static void listen_pipe(void (*speak)(void)) {
