@@ -131,13 +131,17 @@ char *heed_config_quote(char *const *items, int64_t count, bool list) {
   return text;
 }
 
-/* The shortest decimal that reads back as the same double. */
+/* The shortest decimal that reads back as the same double; 1e-12 becomes 1.0e-12, which YAML 1.1 takes for a number too. */
 static void print_real(char *text, size_t bytes, double value) {
+  char shortest[32];
   for (int digits = 1; digits <= 17; digits++) {
-    snprintf(text, bytes, "%.*g", digits, value);
-    if (strtod(text, NULL) == value)
-      return;
+    snprintf(shortest, sizeof shortest, "%.*g", digits, value);
+    if (strtod(shortest, NULL) == value)
+      break;
   }
+  int mantissa = (int)strcspn(shortest, "e");
+  bool bare = shortest[mantissa] && !strchr(shortest, '.');
+  snprintf(text, bytes, "%.*s%s%s", mantissa, shortest, bare ? ".0" : "", shortest + mantissa);
 }
 
 static const char *word_of(const cyaml_schema_value_t *schema, const void *at) {

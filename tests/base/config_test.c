@@ -287,6 +287,7 @@ static void prints_what_it_reads(void) {
   CU_ASSERT_STRING_EQUAL(second.train.start_from, "~");
   CU_ASSERT_PTR_NOT_NULL(strstr(printed, "learning_rate: 0.0003333333333333334\n"));
   CU_ASSERT_PTR_NOT_NULL(strstr(printed, "dropout: 0.1\n"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(printed, " epsilon: 1.0e-06\n"));
   /* every key stands there, but those that are empty */
   for (int i = 0; i < heed_config_field_count; i++) {
     const char *key = strchr(heed_config_fields[i].schema.key, '.') + 1;
