@@ -1,6 +1,5 @@
 #include "data/sampler.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +8,6 @@
 #include "data/permutation.h"
 #include "data/segments.h"
 #include "data/shard_list.h"
-#include "heed/log.h"
 
 struct heed_sampler {
   heed_shard_list owned;    /* shards this sampler opened itself */
@@ -44,6 +42,7 @@ static heed_status check_spec(const heed_sampler_spec *spec) {
 static heed_status check_shards(const heed_sampler_spec *spec, const heed_shard *shards, int64_t count) {
   bool cased = heed_tokenizer_is_cased(spec->tokenizer);
   uint64_t hash = heed_tokenizer_hash(spec->tokenizer);
+  int64_t size = heed_tokenizer_size(spec->tokenizer);
   for (int64_t s = 0; s < count; s++) {
     if (shards[s].cased != cased && s > 0 && shards[0].cased == cased)
       return heed_error(HEED_INVALID, "%s is %s, but %s is %s; prepare all shards of a run alike", shards[s].path,
@@ -52,12 +51,12 @@ static heed_status check_shards(const heed_sampler_spec *spec, const heed_shard 
       return heed_error(
           HEED_INVALID, "%s was prepared %s --cased, but the tokenizer is %s; prepare the text again, or open the vocabulary %s",
           shards[s].path, shards[s].cased ? "with" : "without", cased ? "cased" : "uncased", shards[s].cased ? "cased" : "uncased");
-    if (shards[s].vocabulary_hash != hash)
+    if (shards[s].vocabulary_hash != hash || shards[s].vocabulary_size != size)
       return heed_error(
           HEED_INVALID,
-          "%s was prepared with another vocabulary (hash %016llx, this one of %lld tokens has %016llx); name the vocabulary it "
-          "was made with, or run `heed prepare` again with this one",
-          shards[s].path, (unsigned long long)shards[s].vocabulary_hash, (long long)heed_tokenizer_size(spec->tokenizer),
+          "%s was prepared with another vocabulary (%lld tokens, hash %016llx) than this one (%lld tokens, hash %016llx); name "
+          "the vocabulary it was made with, or run `heed prepare` again with this one",
+          shards[s].path, (long long)shards[s].vocabulary_size, (unsigned long long)shards[s].vocabulary_hash, (long long)size,
           (unsigned long long)hash);
   }
   return HEED_OK;
@@ -118,7 +117,7 @@ heed_status heed_sampler_create_from_shards(heed_sampler **sampler, const heed_s
 heed_status heed_sampler_create(heed_sampler **sampler, const heed_sampler_spec *spec) {
   heed_shard_list list;
   *sampler = NULL;
-  HEED_TRY(heed_shard_list_open(&list, spec->paths, spec->path_count));
+  HEED_TRY(heed_shard_list_open(&list, spec->paths, spec->path_count, INT64_MAX));
   heed_status status = heed_sampler_create_from_shards(sampler, spec, list.items, list.count);
   if (status == HEED_OK)
     (*sampler)->owned = list;
@@ -154,28 +153,16 @@ heed_status heed_sampler_create_batch(const heed_sampler *sampler, heed_batch *b
                            sampler->segments.parts == 2);
 }
 
-/* Copies a range of token ids.  An id beyond the vocabulary, which only a damaged file has, becomes [UNK]: it must not reach a table
- * of the model.  The shards are not searched for one at the start, since that would read every byte of them on every rank. */
+/* Copies token ids.  Opening a shard has checked that all are below its vocabulary's size, which is the tokenizer's. */
 static void copy_tokens(const heed_sampler *sampler, int32_t *ids, heed_range range) {
-  static atomic_flag warned = ATOMIC_FLAG_INIT;
   const heed_shard *shard = &sampler->shards[range.shard];
-  uint32_t size = (uint32_t)sampler->rule.vocabulary_size, highest = 0;
   if (shard->wide) {
-    const uint32_t *tokens = (const uint32_t *)shard->tokens + range.first;
-    for (uint32_t i = 0; i < range.length; i++) {
-      highest = tokens[i] > highest ? tokens[i] : highest;
-      ids[i] = tokens[i] < size ? (int32_t)tokens[i] : sampler->special.unknown;
-    }
-  } else {
-    const uint16_t *tokens = (const uint16_t *)shard->tokens + range.first;
-    for (uint32_t i = 0; i < range.length; i++) {
-      highest = tokens[i] > highest ? tokens[i] : highest;
-      ids[i] = tokens[i] < size ? (int32_t)tokens[i] : sampler->special.unknown;
-    }
+    memcpy(ids, (const uint32_t *)shard->tokens + range.first, range.length * sizeof *ids);
+    return;
   }
-  if (highest >= size && !atomic_flag_test_and_set(&warned))
-    heed_rank_warn("%s: token id %lu is beyond the vocabulary of %lu; such tokens are read as [UNK]; the file is damaged: prepare it again",
-                   shard->path, (unsigned long)highest, (unsigned long)size);
+  const uint16_t *tokens = (const uint16_t *)shard->tokens + range.first;
+  for (uint32_t i = 0; i < range.length; i++)
+    ids[i] = tokens[i];
 }
 
 /* Lays out [CLS] A [SEP] (B [SEP]) at `ids`.  Returns the length; *first_part is that of [CLS] A [SEP]. */
@@ -246,7 +233,7 @@ void heed_sampler_read(const heed_sampler *sampler, heed_batch *batch, uint32_t 
 
 heed_status heed_sampler_casing(const char *const *paths, unsigned path_count, bool *cased) {
   heed_shard_list list;
-  HEED_TRY(heed_shard_list_open(&list, paths, path_count));
+  HEED_TRY(heed_shard_list_open(&list, paths, path_count, 1));
   *cased = list.items[0].cased;
   heed_shard_list_close(&list);
   return HEED_OK;

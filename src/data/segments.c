@@ -4,7 +4,7 @@
 
 #include "data/draws.h"
 
-enum { TRIES_THAT_FIT = 8, TRIES = 64 };
+enum { TRIES = 8 };
 
 typedef struct builder {
   const heed_shard *shards;
@@ -24,7 +24,7 @@ typedef struct walk {
   int64_t token, end_token;
 } walk;
 
-/* Sentences from `sentence` on that together fit: [token, stop), `used` of them; the last one is not empty. */
+/* Sentences from `sentence` on that together fit: [token, stop), `used` of them. */
 typedef struct chunk {
   int64_t stop, used;
 } chunk;
@@ -35,8 +35,6 @@ static chunk take_sentences(const walk *at, int64_t target, int64_t room, int64_
   const int64_t *starts = at->shard->sentences;
   chunk taken = {at->token, 0};
   for (int64_t s = at->sentence; s < at->end_sentence; s++) {
-    if (starts[s + 1] == taken.stop) /* an empty sentence */
-      continue;
     if (starts[s + 1] - at->token > (least > 0 ? room : target))
       break;
     taken = (chunk){starts[s + 1], s + 1 - at->sentence};
@@ -103,21 +101,13 @@ static walk random_sentence(const builder *b, const walk *own, heed_draws *draws
 }
 
 /* Draws a random B for an A of *a_length tokens.  Where both do not fit the room the longer side is cut, so *a_length may become less. */
-static heed_status random_second(const builder *b, const walk *own, int64_t target, int64_t *a_length, heed_range *second,
-                                 heed_draws *draws) {
+static heed_range random_second(const builder *b, const walk *own, int64_t target, int64_t *a_length, heed_draws *draws) {
   int64_t room = b->rule->room, length = 0;
   walk at = {0};
-  for (int tries = 0; tries < TRIES; tries++) {
-    walk candidate = random_sentence(b, own, draws);
-    if (candidate.token == candidate.end_token) /* empty sentences up to its document's end */
-      continue;
-    at = candidate;
+  for (int tries = 0; tries == 0 || (tries < TRIES && length > room - *a_length); tries++) {
+    at = random_sentence(b, own, draws);
     length = take_sentences(&at, target - *a_length, room, 1).stop - at.token;
-    if (length <= room - *a_length || tries >= TRIES_THAT_FIT - 1)
-      break;
   }
-  if (length == 0)
-    return heed_error(HEED_INVALID, "%s: nearly all sentences of the shards are empty; prepare them again", own->shard->path);
   int64_t a_most = room - length > room - room / 2 ? room - length : room - room / 2;
   if (*a_length > a_most)
     *a_length = a_most;
@@ -127,8 +117,7 @@ static heed_status random_second(const builder *b, const walk *own, int64_t targ
     length -= surplus;
     at.token += cut_front ? surplus : 0;
   }
-  *second = (heed_range){at.token, (uint32_t)length, at.shard_number, 1};
-  return HEED_OK;
+  return (heed_range){at.token, (uint32_t)length, at.shard_number, 1};
 }
 
 static heed_status add_sample(builder *b, heed_range first, heed_range second) {
@@ -160,7 +149,7 @@ static heed_status next_pair(builder *b, walk *at, heed_draws *draws) {
   int64_t a_length = a_stop - at->token;
   heed_range first = {at->token, 0, at->shard_number, 0}, second = {a_stop, (uint32_t)(taken.stop - a_stop), at->shard_number, 0};
   if (taken.used == 1 || label_word & 1) {
-    HEED_TRY(random_second(b, at, target, &a_length, &second, draws));
+    second = random_second(b, at, target, &a_length, draws);
     taken.stop = at->token + a_length;
   }
   first.length = (uint32_t)a_length;
@@ -182,28 +171,21 @@ static heed_status cut_document(builder *b, walk at, uint64_t document) {
   return HEED_OK;
 }
 
-static int64_t documents_with_text(const heed_shard *shards, int64_t count) {
-  int64_t found = 0;
-  for (int64_t s = 0; s < count; s++)
-    for (int64_t d = 0; d < shards[s].document_count && found < 2; d++)
-      found += shards[s].sentences[shards[s].documents[d + 1]] > shards[s].sentences[shards[s].documents[d]];
-  return found;
-}
-
 static heed_status cut_shards(builder *b) {
   uint64_t document = 0; /* counted over all shards */
   for (int64_t s = 0; s < b->shard_count; s++) {
     const heed_shard *shard = &b->shards[s];
     for (int64_t d = 0; d < shard->document_count; d++, document++)
-      if (shard->documents[d] < shard->documents[d + 1])
-        HEED_TRY(
-            cut_document(b, walk_begin(shard, (uint32_t)s, shard->documents[d], shard->documents[d + 1], shard->documents[d]), document));
+      HEED_TRY(
+          cut_document(b, walk_begin(shard, (uint32_t)s, shard->documents[d], shard->documents[d + 1], shard->documents[d]), document));
   }
   return HEED_OK;
 }
 
 heed_status heed_segments_create(heed_segments *segments, const heed_shard *shards, int64_t count, const heed_segments_rule *rule) {
-  int64_t documents = documents_with_text(shards, count);
+  int64_t documents = 0;
+  for (int64_t s = 0; s < count; s++)
+    documents += shards[s].document_count;
   if (documents == 0)
     return heed_error(HEED_INVALID, "%s: the data hold no text", count > 0 ? shards[0].path : "no token shard");
   if (rule->pairs && documents < 2)

@@ -43,9 +43,9 @@ typedef struct heed_segments_rule {
   uint32_t seed;
 } heed_segments_rule;
 
-/** Cuts `count` shards, one after the other.  A pure function of shards and rule.  Linear in the sentences; reads no token.
- *  Errors: HEED_INVALID when the shards hold no token, or pairs are asked for and fewer than two documents have text; HEED_FAILED
- *  when memory is short. */
+/** Cuts `count` shards (opened and so checked: no sentence and no document is empty), one after the other.  A pure function of shards and
+ * rule.  Linear in the sentences; reads no token. Errors: HEED_INVALID when the shards hold no token, or pairs are asked for and there are
+ * fewer than two documents; HEED_FAILED when memory is short. */
 heed_status heed_segments_create(heed_segments *segments, const heed_shard *shards, int64_t count, const heed_segments_rule *rule);
 void heed_segments_free(heed_segments *segments);
 

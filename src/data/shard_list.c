@@ -19,7 +19,7 @@ static int by_bytes(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static heed_status open_matches(heed_shard_list *list, const char *pattern) {
+static heed_status open_matches(heed_shard_list *list, const char *pattern, int64_t most) {
   glob_t found = {0};
   int result = glob(pattern, GLOB_NOSORT, NULL, &found);
   if (result == GLOB_NOMATCH)
@@ -31,19 +31,19 @@ static heed_status open_matches(heed_shard_list *list, const char *pattern) {
   }
   qsort(found.gl_pathv, found.gl_pathc, sizeof *found.gl_pathv, by_bytes);
   heed_status status = HEED_OK;
-  for (size_t i = 0; i < found.gl_pathc && status == HEED_OK; i++)
+  for (size_t i = 0; i < found.gl_pathc && list->count < most && status == HEED_OK; i++)
     status = open_one(list, found.gl_pathv[i]);
   globfree(&found);
   return status;
 }
 
-heed_status heed_shard_list_open(heed_shard_list *list, const char *const *paths, unsigned path_count) {
+heed_status heed_shard_list_open(heed_shard_list *list, const char *const *paths, unsigned path_count, int64_t most) {
   *list = (heed_shard_list){0};
   heed_status status = HEED_OK;
   if (path_count == 0)
     status = heed_error(HEED_INVALID, "no token shard is named; name one in data.train or data.validation (`heed prepare` makes them)");
-  for (unsigned i = 0; i < path_count && status == HEED_OK; i++)
-    status = access(paths[i], F_OK) == 0 ? open_one(list, paths[i]) : open_matches(list, paths[i]);
+  for (unsigned i = 0; i < path_count && list->count < most && status == HEED_OK; i++)
+    status = access(paths[i], F_OK) == 0 ? open_one(list, paths[i]) : open_matches(list, paths[i], most);
   if (status != HEED_OK)
     heed_shard_list_close(list);
   return status;

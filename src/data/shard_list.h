@@ -9,10 +9,10 @@ typedef struct heed_shard_list {
   int64_t count;
 } heed_shard_list;
 
-/** Opens all files that the paths name, in their order.  A path that is no file is a glob; its files come sorted by byte values, so
- *  that all ranks number the samples alike whatever their locale.
- *  Errors: HEED_INVALID for a path that names nothing; those of heed_shard_open. */
-heed_status heed_shard_list_open(heed_shard_list *list, const char *const *paths, unsigned path_count);
+/** Opens the files that the paths name, in their order, and no more than `most`.  A path that is no file is a glob; its files come sorted
+ * by byte values, so that all ranks number the samples alike whatever their locale. Errors: HEED_INVALID for a path that names nothing;
+ * those of heed_shard_open. */
+heed_status heed_shard_list_open(heed_shard_list *list, const char *const *paths, unsigned path_count, int64_t most);
 void heed_shard_list_close(heed_shard_list *list);
 
 #endif

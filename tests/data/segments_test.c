@@ -199,30 +199,6 @@ static void seeds(void) {
   corpus_free(&shard);
 }
 
-/* Documents without sentences and sentences without tokens are passed over. */
-static void empty_parts(void) {
-  int64_t sentences[] = {0, 0, 4, 4, 9, 9, 9, 12, 15, 15}, documents[] = {0, 0, 1, 5, 5, 9, 9};
-  uint16_t tokens[15] = {0};
-  char path[] = "memory.h5";
-  heed_shard shard = {.path = path,
-                      .tokens = tokens,
-                      .token_count = 15,
-                      .sentences = sentences,
-                      .sentence_count = 9,
-                      .documents = documents,
-                      .document_count = 6};
-  for (int i = 0; i < 2; i++)
-    for (int64_t room = 2; room < 12; room++) {
-      heed_segments segments;
-      CU_ASSERT_FATAL(heed_segments_create(&segments, &shard, 1, &(heed_segments_rule){.room = room, .pairs = i == 1, .seed = 2}) ==
-                      HEED_OK);
-      check_no_token_lost(&segments, &shard, 1);
-      for (int64_t s = 0; i == 1 && s < segments.samples; s++)
-        check_pair(&shard, &segments.ranges[2 * s], room);
-      heed_segments_free(&segments);
-    }
-}
-
 static void refusals(void) {
   corpus_shape shape = shape_of(1, 20, 3, 20, 0);
   heed_shard shard = corpus_shard(&shape);
@@ -238,4 +214,4 @@ static void refusals(void) {
 
 HEED_TESTS({"single: whole sentences, greedily, no token lost", single}, {"the share of short rows", short_share},
            {"short rows are whole sentences", short_rows_are_whole}, {"pairs", pairs}, {"pairs of long sentences", pairs_of_long_sentences},
-           {"a pure function of the seed", seeds}, {"empty documents and sentences", empty_parts}, {"what is refused", refusals})
+           {"a pure function of the seed", seeds}, {"what is refused", refusals})
