@@ -1,0 +1,104 @@
+/* heed embed: one vector a line of text, from a checkpoint alone. */
+#include <argp.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "heed/inference.h"
+#include "heed/log.h"
+
+typedef struct embed_options {
+  const char *checkpoint;
+  heed_pooling pooling;
+  bool json;
+} embed_options;
+
+static const struct argp_option options[] = {{"pool", 'p', "mean|cls", 0, "average over all tokens (mean), or the state at [CLS]", 0},
+                                             {"json", 'j', NULL, 0, "print one JSON object: {\"embeddings\": [[…], …]}", 0},
+                                             {0}};
+
+static error_t parse(int key, char *value, struct argp_state *state) {
+  embed_options *o = state->input;
+  switch (key) {
+  case 'p':
+    if (strcmp(value, "mean") != 0 && strcmp(value, "cls") != 0)
+      argp_error(state, "--pool takes mean or cls, not '%s'", value);
+    o->pooling = strcmp(value, "cls") == 0 ? HEED_POOL_CLS : HEED_POOL_MEAN;
+    return 0;
+  case 'j':
+    o->json = true;
+    return 0;
+  case ARGP_KEY_ARG:
+    if (state->arg_num > 0)
+      return ARGP_ERR_UNKNOWN;
+    o->checkpoint = value;
+    return 0;
+  case ARGP_KEY_END:
+    if (!o->checkpoint)
+      argp_error(state, "a checkpoint (or run folder) is needed");
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+/* One embedding: appended to `all`, or printed as numbers separated by spaces. */
+static void put(json_t *all, const float *embedding, int64_t width) {
+  json_t *list = all ? json_array() : NULL;
+  for (int64_t c = 0; c < width; c++) {
+    if (list)
+      json_array_append_new(list, json_real(embedding[c]));
+    else
+      printf("%s%.9g", c ? " " : "", embedding[c]);
+  }
+  if (list)
+    json_array_append_new(all, list);
+  else
+    putchar('\n');
+}
+
+static heed_status embed_lines(heed_inference *inference, const embed_options *o, json_t *all) {
+  char *line = NULL;
+  size_t capacity = 0;
+  ssize_t length;
+  int64_t number = 0, width = heed_inference_width(inference);
+  heed_status status = HEED_OK;
+  float *embedding = malloc((size_t)width * sizeof *embedding);
+  if (!embedding)
+    return heed_error(HEED_FAILED, "out of memory for an embedding");
+  while (status == HEED_OK && (length = getline(&line, &capacity, stdin)) >= 0) {
+    bool cut = false;
+    line[strcspn(line, "\r\n")] = 0;
+    number++;
+    status = heed_inference_embed(inference, line, o->pooling, embedding, &cut);
+    if (cut)
+      heed_warn("line %lld is longer than the model takes; its end was cut", (long long)number);
+    if (status == HEED_OK)
+      put(all, embedding, width);
+  }
+  free(line);
+  free(embedding);
+  if (status == HEED_OK && (ferror(stdin) || ferror(stdout)))
+    status = heed_error(HEED_IO, "standard input or output failed at line %lld", (long long)number);
+  return status;
+}
+
+heed_status heed_command_embed(int argc, char **argv) {
+  static const struct argp argp = {
+      options, parse, "CHECKPOINT|RUN", "Reads a text a line from standard input and prints its embedding: numbers, a text a line.", 0,
+      0,       0};
+  embed_options o = {.pooling = HEED_POOL_MEAN};
+  heed_inference *inference = NULL;
+  HEED_TRY(heed_parse_options(&argp, argc, argv, &o));
+  HEED_TRY(heed_inference_open(&inference, o.checkpoint));
+  json_t *all = o.json ? json_array() : NULL;
+  heed_status status = embed_lines(inference, &o, all);
+  if (status == HEED_OK && all)
+    status = heed_print_json(json_pack("{s:O}", "embeddings", all));
+  json_decref(all);
+  heed_inference_free(inference);
+  return status;
+}

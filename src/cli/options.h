@@ -1,0 +1,31 @@
+/** What the commands' option parsers and printers share. */
+#ifndef HEED_CLI_OPTIONS_H
+#define HEED_CLI_OPTIONS_H
+
+#include <argp.h>
+#include <jansson.h>
+#include <stdint.h>
+
+#include "heed/status.h"
+
+/** --set KEY=VALUE, as often as wanted. */
+typedef struct heed_settings {
+  const char **items;
+  int count;
+} heed_settings;
+
+/** Parses a command's arguments.  An argument that is not understood prints what is wrong and how the command is used, and gives
+ *  HEED_USAGE; --help prints the help and ends the program. */
+heed_status heed_parse_options(const struct argp *argp, int argc, char **argv, void *input);
+
+/** Reads a whole number ≥ 1 given to option `name`; argp's error otherwise. */
+error_t heed_option_count(struct argp_state *state, const char *name, const char *text, int64_t *count);
+
+/** Keeps one --set. */
+error_t heed_option_set(struct argp_state *state, const char *text, heed_settings *settings);
+void heed_settings_free(heed_settings *settings);
+
+/** Prints the object on standard output and frees it.  Errors: HEED_FAILED when memory is short, HEED_IO when the write fails. */
+heed_status heed_print_json(json_t *object);
+
+#endif
