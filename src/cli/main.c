@@ -12,6 +12,10 @@ typedef struct command {
 } command;
 
 static const command commands[] = {
+    {"train", heed_command_train, "trains a model, or goes on with --resume"},
+    {"evaluate", heed_command_evaluate, "scores a checkpoint on text it was not trained on"},
+    {"fill", heed_command_fill, "predicts each [MASK] of a text"},
+    {"embed", heed_command_embed, "turns texts into vectors, a line each"},
     {"checkpoint", heed_command_checkpoint, "lists, shows and verifies saved checkpoints"},
     {NULL, NULL, NULL},
 };

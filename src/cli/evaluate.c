@@ -1,0 +1,98 @@
+/* heed evaluate: scores of a checkpoint on a token shard, under mpirun or alone. */
+#include <argp.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "comm/world.h"
+#include "evaluate/run.h"
+
+typedef struct evaluate_options {
+  const char *checkpoint, *data;
+  bool json;
+} evaluate_options;
+
+static const struct argp_option options[] = {
+    {"data", 'd', "FILE.h5", 0, "token shard to evaluate on (default: data.validation of the run's configuration)", 0},
+    {"json", 'j', NULL, 0, "print one JSON object", 0},
+    {0}};
+
+static error_t parse(int key, char *value, struct argp_state *state) {
+  evaluate_options *o = state->input;
+  switch (key) {
+  case 'd':
+    o->data = value;
+    return 0;
+  case 'j':
+    o->json = true;
+    return 0;
+  case ARGP_KEY_ARG:
+    if (state->arg_num > 0)
+      return ARGP_ERR_UNKNOWN;
+    o->checkpoint = value;
+    return 0;
+  case ARGP_KEY_END:
+    if (!o->checkpoint)
+      argp_error(state, "a checkpoint (or run folder) is needed");
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+static heed_status print_json(const heed_masked_scores *scores, int64_t step) {
+  json_t *object = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I}", "loss", scores->loss, "perplexity", scores->perplexity,
+                             "accuracy", scores->accuracy, "accuracy_top5", scores->accuracy_top5, "accuracy_masked",
+                             scores->accuracy_masked, "unigram_accuracy", scores->unigram_accuracy, "targets", (json_int_t)scores->targets,
+                             "masked_targets", (json_int_t)scores->masked_targets, "step", (json_int_t)step);
+  if (object && isfinite(scores->next_sentence_accuracy))
+    json_object_set_new(object, "next_sentence_accuracy", json_real(scores->next_sentence_accuracy));
+  return heed_print_json(object);
+}
+
+static void print_text(const heed_masked_scores *scores, int64_t step) {
+  printf("step              %lld\n", (long long)step);
+  printf("loss              %.4f\n", scores->loss);
+  printf("perplexity        %.2f\n", scores->perplexity);
+  printf("accuracy          %6.2f%%  of %lld targets\n", 100 * scores->accuracy, (long long)scores->targets);
+  printf("accuracy_top5     %6.2f%%\n", 100 * scores->accuracy_top5);
+  printf("accuracy_masked   %6.2f%%  of the %lld shown as [MASK]\n", 100 * scores->accuracy_masked, (long long)scores->masked_targets);
+  printf("unigram_accuracy  %6.2f%%  by always guessing the most frequent token\n", 100 * scores->unigram_accuracy);
+  if (isfinite(scores->next_sentence_accuracy))
+    printf("next_sentence     %6.2f%%\n", 100 * scores->next_sentence_accuracy);
+}
+
+heed_status heed_command_evaluate(int argc, char **argv) {
+  static const struct argp argp = {options,
+                                   parse,
+                                   "CHECKPOINT|RUN",
+                                   "Scores a checkpoint on text it was not trained on.  The masks do not depend on run.seed nor on the "
+                                   "number of ranks, so two runs compare.",
+                                   0,
+                                   0,
+                                   0};
+  evaluate_options o = {0};
+  heed_communication *world;
+  heed_masked_scores scores;
+  int64_t step = 0;
+  int threads, rank = 0;
+  HEED_TRY(heed_parse_options(&argp, argc, argv, &o));
+  heed_status status = heed_world_open(&world);
+  if (status == HEED_OK) {
+    rank = world->rank;
+    status = world->agree(world, heed_world_threads(world, &threads));
+  }
+  if (status == HEED_OK)
+    status = heed_evaluate_checkpoint(o.checkpoint, o.data, world, &scores, &step);
+  if (status == HEED_OK && rank == 0) {
+    if (o.json)
+      status = print_json(&scores, step);
+    else
+      print_text(&scores, step);
+  }
+  heed_world_close();
+  return status;
+}

@@ -1,0 +1,72 @@
+#include "evaluate/run.h"
+
+#include "evaluate/loaded.h"
+
+static heed_status check(const heed_loaded *loaded, const char *data, const heed_communication *c) {
+  if (!data && loaded->config.data.validation_count == 0)
+    return heed_error(HEED_INVALID, "%s: its configuration names no validation data; give --data FILE.h5", loaded->folder);
+  if (loaded->config.train.slices % c->size != 0)
+    return heed_error(HEED_INVALID, "%d ranks cannot share %lld slices; use a number that divides them", c->size,
+                      (long long)loaded->config.train.slices);
+  return HEED_OK;
+}
+
+static heed_status open_sampler(const heed_loaded *loaded, const char *data, heed_sampler **sampler) {
+  const heed_config *config = &loaded->config;
+  const char *const given[1] = {data};
+  heed_sampler_spec spec = {.paths = data ? given : (const char *const *)config->data.validation,
+                            .path_count = data ? 1 : config->data.validation_count,
+                            .tokenizer = loaded->tokenizer,
+                            .objective = config->objective,
+                            .sequence_length = config->train.sequence_length,
+                            .batch_sequences = config->train.batch_sequences,
+                            .slices = config->train.slices,
+                            .evaluation = true};
+  return heed_sampler_create(sampler, &spec);
+}
+
+/* Slices go through one at a time: evaluation needs little memory, whatever the batch it was trained with. */
+static heed_status score(heed_loaded *loaded, const heed_sampler *sampler, heed_communication *c, heed_masked_scores *scores) {
+  const heed_config *config = &loaded->config;
+  int64_t rows = config->train.batch_sequences / config->train.slices;
+  heed_model_sizes sizes = {.sequences = rows,
+                            .tokens = rows * config->train.sequence_length,
+                            .targets = heed_sampler_most_targets(sampler, rows),
+                            .slices = 1,
+                            .longest = config->train.sequence_length,
+                            .next_sentence = config->objective.next_sentence,
+                            .masked_head = true};
+  heed_masked_evaluator *evaluator = NULL;
+  HEED_TRY(heed_loaded_weights(loaded, &sizes, c));
+  heed_masked_spec spec = {.model = loaded->model,
+                           .sampler = sampler,
+                           .communication = c,
+                           .vocabulary_size = config->model.vocabulary_size,
+                           .batch_sequences = config->train.batch_sequences,
+                           .slices = config->train.slices,
+                           .slices_at_once = 1,
+                           .sequence_length = config->train.sequence_length,
+                           .next_sentence = config->objective.next_sentence};
+  HEED_TRY(c->agree(c, heed_masked_evaluator_create(&evaluator, &spec)));
+  *scores = heed_masked_evaluate(evaluator, loaded->parameters, 0);
+  heed_masked_evaluator_free(evaluator);
+  return HEED_OK;
+}
+
+heed_status heed_evaluate_checkpoint(const char *checkpoint, const char *data, heed_communication *c, heed_masked_scores *scores,
+                                     int64_t *step) {
+  heed_loaded loaded;
+  heed_sampler *sampler = NULL;
+  heed_status status = heed_loaded_open(&loaded, checkpoint);
+  if (status == HEED_OK)
+    status = check(&loaded, data, c);
+  if (status == HEED_OK)
+    status = open_sampler(&loaded, data, &sampler);
+  status = c->agree(c, status);
+  if (status == HEED_OK)
+    status = score(&loaded, sampler, c, scores);
+  *step = loaded.info.step;
+  heed_sampler_free(sampler);
+  heed_loaded_free(&loaded);
+  return status;
+}

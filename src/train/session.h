@@ -1,0 +1,44 @@
+/** A training session: everything a run holds while it trains. */
+#ifndef HEED_TRAIN_SESSION_H
+#define HEED_TRAIN_SESSION_H
+
+#include "data/reader.h"
+#include "data/sampler.h"
+#include "evaluate/masked.h"
+#include "heed/checkpoint.h"
+#include "heed/tokenizer.h"
+#include "heed/trainer.h"
+#include "train/metrics.h"
+#include "train/step.h"
+
+typedef struct heed_session {
+  const heed_config *config;
+  heed_train_options options;
+  heed_communication *communication;
+  const heed_kernels *kernels;
+  heed_tokenizer *tokenizer;
+  heed_sampler *training, *validation; /* validation may be NULL */
+  heed_reader *reader;
+  heed_stepper *stepper;
+  heed_masked_evaluator *evaluator;
+  heed_checkpoint_store *store;
+  heed_metrics *metrics; /* rank 0 only */
+  char *config_text;
+
+  /* Where the run is: three numbers, since a skipped update or a rollback parts them. */
+  int64_t step, updates, data_position;
+  int64_t samples_seen;
+  double validation_loss; /* of the evaluation at `evaluated_step` */
+  int64_t evaluated_step, saved_step;
+  double begun; /* heed_seconds at the start of the program's training */
+} heed_session;
+
+/** Opens data, run folder and model, and restores the newest checkpoint on resume.  Collective. */
+heed_status heed_session_open(heed_session *session, const heed_config *config, const heed_train_options *options,
+                              heed_communication *communication);
+void heed_session_close(heed_session *session);
+
+/** Saves the present state.  Collective. */
+heed_status heed_session_save(heed_session *session);
+
+#endif

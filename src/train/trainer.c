@@ -1,0 +1,146 @@
+#include "heed/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "heed/log.h"
+#include "train/plot.h"
+#include "train/progress.h"
+#include "train/schedule.h"
+#include "train/session.h"
+#include "train/signals.h"
+
+/* Why to stop, larger = more urgent: travels with the losses, so that all ranks stop at the same step. */
+enum { GO_ON, TIME_IS_UP, SIGNAL_CAME };
+
+static int64_t stop_request(const heed_session *s) {
+  double limit = 60.0 * s->config->train.time_limit;
+  if (heed_signals_pending())
+    return SIGNAL_CAME;
+  return limit > 0 && heed_seconds() - s->begun >= limit ? TIME_IS_UP : GO_ON;
+}
+
+static bool is_due(int64_t step, int64_t every) {
+  return every > 0 && step % every == 0;
+}
+
+static void file_in_run(const heed_session *s, const char *name, char *path, size_t bytes) {
+  snprintf(path, bytes, "%s/%s", s->config->run.output, name);
+}
+
+static heed_status evaluate(heed_session *s) {
+  heed_masked_scores scores = heed_masked_evaluate(s->evaluator, heed_stepper_parameters(s->stepper), s->config->evaluate.batches);
+  char metrics[4096], plot[4096];
+  heed_status status = HEED_OK;
+  s->validation_loss = scores.loss;
+  s->evaluated_step = s->step;
+  if (s->communication->rank == 0) {
+    file_in_run(s, "metrics.jsonl", metrics, sizeof metrics);
+    file_in_run(s, "loss.svg", plot, sizeof plot);
+    heed_info("step %lld  validation loss %.4f  perplexity %.2f  accuracy %.2f%%", (long long)s->step, scores.loss, scores.perplexity,
+              100.0 * scores.accuracy);
+    status = heed_metrics_evaluation(s->metrics, s->step, scores.loss, scores.accuracy);
+    if (status == HEED_OK)
+      status = heed_plot_write(plot, metrics, s->config->run.name);
+    if (status != HEED_OK)
+      heed_warn("%s (training goes on)", heed_error_text());
+  }
+  return HEED_OK;
+}
+
+/* A save that fails leaves the earlier checkpoints as they were: training goes on, loudly. */
+static heed_status save(heed_session *s) {
+  heed_status status = heed_session_save(s);
+  if (status == HEED_OK)
+    heed_info("step %lld  saved in %s/checkpoints/step-%08lld", (long long)s->step, s->config->run.output, (long long)s->step);
+  else if (s->communication->rank == 0)
+    heed_warn("the checkpoint of step %lld could not be saved: %s; earlier ones are untouched", (long long)s->step, heed_error_text());
+  return status;
+}
+
+/* Numbers since the last logged step. */
+typedef struct interval {
+  double begun, loss, gradient_norm;
+  int64_t steps, tokens;
+} interval;
+
+static void log_step(heed_session *s, interval *since, heed_progress_bar *bar, double learning_rate) {
+  double now = heed_seconds(), seconds = now - since->begun;
+  heed_metrics_record record = {.step = s->step,
+                                .loss = since->loss / (double)since->steps,
+                                .learning_rate = learning_rate,
+                                .gradient_norm = since->gradient_norm / (double)since->steps,
+                                .tokens = since->tokens,
+                                .tokens_per_second = seconds > 0 ? (double)since->tokens / seconds : 0,
+                                .seconds = now - s->begun};
+  if (s->communication->rank == 0) {
+    if (heed_metrics_step(s->metrics, &record) != HEED_OK)
+      heed_warn("%s (training goes on)", heed_error_text());
+    heed_progress_line(bar, &record);
+  }
+  *since = (interval){.begun = now};
+}
+
+static void take_step(heed_session *s, heed_batch_source source, interval *since, int64_t *request, double *learning_rate) {
+  *learning_rate = heed_schedule_rate(&s->config->schedule, &s->config->optimizer, s->step, s->config->train.steps);
+  heed_step_result result = heed_stepper_run(s->stepper, source, *learning_rate, s->updates + 1, stop_request(s));
+  s->step++;
+  s->data_position++;
+  s->samples_seen += s->config->train.batch_sequences;
+  s->updates += !result.skipped;
+  if (result.skipped)
+    heed_warn("step %lld: %s is not finite; its update is skipped", (long long)s->step,
+              isfinite(result.loss) ? "the gradient" : "the loss");
+  since->loss += result.loss;
+  since->gradient_norm += result.gradient_norm;
+  since->tokens += result.tokens;
+  since->steps++;
+  *request = result.request;
+}
+
+static const heed_batch *next_batch(void *reader) {
+  return heed_reader_next(reader);
+}
+
+static heed_status run(heed_session *s) {
+  const heed_config *config = s->config;
+  heed_batch_source source = {next_batch, s->reader};
+  heed_progress_bar bar;
+  interval since = {.begun = heed_seconds()};
+  int64_t request = GO_ON;
+  heed_status saved = HEED_OK;
+  heed_progress_begin(&bar, s->step, config->train.steps);
+  while (s->step < config->train.steps && request == GO_ON) {
+    double learning_rate;
+    take_step(s, source, &since, &request, &learning_rate);
+    bool last = s->step == config->train.steps;
+    if (is_due(s->step, config->log.every_steps) || last || request != GO_ON)
+      log_step(s, &since, &bar, learning_rate);
+    else if (s->communication->rank == 0)
+      heed_progress_tick(&bar, s->step);
+    double paused = heed_seconds();
+    if (s->evaluator && config->evaluate.every_steps > 0 && (is_due(s->step, config->evaluate.every_steps) || last))
+      HEED_TRY(evaluate(s));
+    if (is_due(s->step, config->checkpoint.every_steps) || last || request != GO_ON)
+      saved = save(s);
+    since.begun += heed_seconds() - paused; /* tokens/s is of training alone */
+  }
+  if (s->step < config->train.steps && saved == HEED_OK) {
+    heed_info("stopped at step %lld of %lld (%s) and saved; run again with --resume to go on", (long long)s->step,
+              (long long)config->train.steps, request == SIGNAL_CAME ? "a signal came" : "train.time_limit is reached");
+    return HEED_STOPPED;
+  }
+  return saved;
+}
+
+heed_status heed_train(const heed_config *config, const heed_train_options *options, heed_communication *communication) {
+  heed_session session;
+  heed_status status = heed_session_open(&session, config, options, communication);
+  if (status == HEED_OK && session.step >= config->train.steps)
+    heed_info("all %lld steps are done already", (long long)config->train.steps);
+  else if (status == HEED_OK)
+    status = run(&session);
+  heed_session_close(&session);
+  return status;
+}
