@@ -1,0 +1,216 @@
+/* The training step: nothing is allocated, passes do not change the bits, a broken number changes nothing, and it learns.
+ * wrap: malloc calloc realloc aligned_alloc mmap */
+#include "train/step.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "test.h"
+
+enum { ROWS = 16, SLICES = 8, LENGTH = 24, VOCABULARY = 120, TARGETS = 4 };
+
+/* Counts every allocation that Heed's own code makes: the linker sends its calls here (tests/CMakeLists.txt). */
+static int allocations;
+void *__real_malloc(size_t bytes);
+void *__real_calloc(size_t count, size_t bytes);
+void *__real_realloc(void *old, size_t bytes);
+void *__real_aligned_alloc(size_t alignment, size_t bytes);
+void *__real_mmap(void *at, size_t bytes, int protection, int flags, int file, off_t offset);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_realloc(void *old, size_t bytes);
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int file, off_t offset);
+
+void *__wrap_malloc(size_t bytes) {
+  __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
+  return __real_malloc(bytes);
+}
+void *__wrap_calloc(size_t count, size_t bytes) {
+  __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
+  return __real_calloc(count, bytes);
+}
+void *__wrap_realloc(void *old, size_t bytes) {
+  __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
+  return __real_realloc(old, bytes);
+}
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes) {
+  __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
+  return __real_aligned_alloc(alignment, bytes);
+}
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int file, off_t offset) {
+  __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
+  return __real_mmap(at, bytes, protection, flags, file, offset);
+}
+
+/* A source of batches made in memory: row lengths differ, tokens repeat with a pattern that can be learned. */
+typedef struct source {
+  heed_batch batch;
+  int64_t slices_at_once, next_slice;
+  uint32_t position;
+} source;
+
+static void fill_row(heed_batch *batch, int64_t row, uint32_t position) {
+  heed_stream *stream = &batch->stream;
+  int64_t b = stream->sequences++, length = LENGTH - row % 5;
+  for (int64_t t = 0; t < length; t++) {
+    int64_t at = stream->tokens++;
+    stream->ids[at] = (int32_t)((row * 3 + t * 7 + position) % VOCABULARY);
+    stream->positions[at] = (int32_t)t;
+    stream->token_types[at] = 0;
+    stream->sequence_of[at] = (int32_t)b;
+    if (t % 6 == 2) {
+      batch->target_tokens[batch->targets] = at;
+      batch->target_ids[batch->targets++] = stream->ids[at];
+      stream->ids[at] = 1;
+    }
+  }
+  stream->offsets[b + 1] = stream->tokens;
+}
+
+static const heed_batch *next_batch(void *self) {
+  source *s = self;
+  heed_batch *batch = &s->batch;
+  int64_t rows = ROWS / SLICES;
+  batch->stream.sequences = batch->stream.tokens = batch->targets = 0;
+  batch->slices = s->slices_at_once;
+  batch->data_position = s->position;
+  batch->first_row = s->next_slice * rows;
+  for (int64_t g = 0; g < s->slices_at_once; g++) {
+    for (int64_t r = 0; r < rows; r++)
+      fill_row(batch, (s->next_slice + g) * rows + r, s->position);
+    batch->slice_rows[g + 1] = batch->stream.sequences;
+    batch->slice_tokens[g + 1] = batch->stream.tokens;
+    batch->slice_targets[g + 1] = batch->targets;
+  }
+  s->next_slice = (s->next_slice + s->slices_at_once) % SLICES;
+  s->position += s->next_slice == 0;
+  return batch;
+}
+
+static heed_config config_of(int64_t slices_at_once) {
+  heed_config c = {.model = {.family = "bert",
+                             .vocabulary_size = VOCABULARY,
+                             .layers = 2,
+                             .hidden = 32,
+                             .heads = 2,
+                             .feed_forward = 64,
+                             .max_positions = LENGTH,
+                             .token_types = 2,
+                             .dropout = 0.1,
+                             .attention_dropout = 0.1,
+                             .layer_norm_epsilon = 1e-12,
+                             .initializer_range = 0.02},
+                   .train = {.steps = 100, .sequence_length = LENGTH, .batch_sequences = ROWS, .slices = SLICES},
+                   .optimizer = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-6, .clip_norm = 1, .bias_correction = true}};
+  c.run.seed = 5;
+  c.train.slices_at_once = slices_at_once;
+  return c;
+}
+
+typedef struct job {
+  heed_config config;
+  heed_stepper *stepper;
+  source source;
+} job;
+
+static void start(job *j, int64_t slices_at_once) {
+  *j = (job){.config = config_of(slices_at_once)};
+  heed_stepper_spec spec = {.config = &j->config,
+                            .kernels = heed_kernels_choose(NULL),
+                            .communication = heed_alone(),
+                            .targets_per_sequence = TARGETS,
+                            .ranks_on_node = 1};
+  CU_ASSERT_EQUAL_FATAL(heed_stepper_create(&j->stepper, &spec), HEED_OK);
+  j->source.slices_at_once = heed_stepper_slices_at_once(j->stepper);
+  CU_ASSERT_EQUAL_FATAL(heed_batch_create(&j->source.batch, SLICES, ROWS, ROWS * LENGTH, ROWS * TARGETS, false), HEED_OK);
+  heed_parameters_initialise(heed_stepper_table(j->stepper), heed_stepper_parameters(j->stepper), 5);
+}
+
+static heed_step_result step(job *j, int64_t t) {
+  return heed_stepper_run(j->stepper, (heed_batch_source){next_batch, &j->source}, 3e-3, t, 0);
+}
+
+static void finish(job *j) {
+  heed_stepper_free(j->stepper);
+  heed_batch_free(&j->source.batch);
+}
+
+static void nothing_is_allocated(void) {
+  job j;
+  start(&j, 0);
+  CU_ASSERT(allocations > 0);
+  step(&j, 1); /* threads of the first region and their product buffers come with it */
+  allocations = 0;
+  for (int64_t t = 2; t < 8; t++)
+    step(&j, t);
+  CU_ASSERT_EQUAL(allocations, 0);
+  finish(&j);
+}
+
+static void passes_do_not_change_the_bits(void) {
+  job whole;
+  start(&whole, 0);
+  CU_ASSERT_EQUAL(whole.source.slices_at_once, SLICES);
+  for (int64_t t = 1; t <= 3; t++)
+    step(&whole, t);
+  int64_t total = heed_stepper_table(whole.stepper)->total;
+  for (int64_t at_once = 1; at_once < SLICES; at_once *= 2) {
+    job parts;
+    start(&parts, at_once);
+    CU_ASSERT_EQUAL(parts.source.slices_at_once, at_once);
+    for (int64_t t = 1; t <= 3; t++)
+      step(&parts, t);
+    CU_ASSERT_EQUAL(memcmp(heed_stepper_parameters(whole.stepper), heed_stepper_parameters(parts.stepper), (size_t)total * sizeof(float)),
+                    0);
+    finish(&parts);
+  }
+  finish(&whole);
+}
+
+static void it_learns(void) {
+  job j;
+  start(&j, 0);
+  double first = 0, last = 0;
+  for (int64_t t = 1; t <= 150; t++) {
+    heed_step_result result = step(&j, t);
+    CU_ASSERT_EQUAL(result.targets, ROWS * TARGETS);
+    first = t == 1 ? result.loss : first;
+    last = result.loss;
+  }
+  printf("loss %.2f, then %.2f  ", first, last);
+  CU_ASSERT_DOUBLE_EQUAL(first, log(VOCABULARY), 0.3);
+  CU_ASSERT(last < first - 1);
+  finish(&j);
+}
+
+static void a_broken_number_changes_nothing(void) {
+  job j;
+  start(&j, 0);
+  int64_t total = heed_stepper_table(j.stepper)->total;
+  float *before = malloc((size_t)total * sizeof *before);
+  heed_stepper_parameters(j.stepper)[total - 1] = NAN;
+  memcpy(before, heed_stepper_parameters(j.stepper), (size_t)total * sizeof *before);
+  heed_step_result result = step(&j, 1);
+  CU_ASSERT_TRUE(result.skipped);
+  CU_ASSERT_EQUAL(memcmp(before, heed_stepper_parameters(j.stepper), (size_t)total * sizeof *before), 0);
+  free(before);
+  finish(&j);
+}
+
+static void wrong_passes_are_refused(void) {
+  heed_stepper *stepper;
+  heed_config config = config_of(3);
+  heed_stepper_spec spec = {.config = &config,
+                            .kernels = heed_kernels_choose(NULL),
+                            .communication = heed_alone(),
+                            .targets_per_sequence = TARGETS,
+                            .ranks_on_node = 1};
+  CU_ASSERT_EQUAL(heed_stepper_create(&stepper, &spec), HEED_INVALID);
+}
+
+HEED_TESTS({"nothing is allocated in a step", nothing_is_allocated}, {"passes do not change the bits", passes_do_not_change_the_bits},
+           {"it learns", it_learns}, {"a broken number changes nothing", a_broken_number_changes_nothing},
+           {"wrong passes are refused", wrong_passes_are_refused})
