@@ -1,0 +1,177 @@
+/* Whole runs through the program: from text to a checkpoint, stopped, killed and resumed on other numbers of ranks, always to the same
+ * bits. */
+#include "command.h"
+#include "test.h"
+
+static char folder[] = "/tmp/heed-run-XXXXXX";
+
+/* Makes vocabulary, shards and a configuration of a model of seconds. */
+static int prepare(void) {
+  if (!mkdtemp(folder))
+    return 1;
+  const char *text = HEED_SOURCE "/datasets/sample/text.txt";
+  int code =
+      command_run("cd %s && " HEED_PROGRAM " tokenizer train --type wordpiece --vocab-size 400 --output vocab.txt %s && head -n 300 %s "
+                  "> train.txt && tail -n 60 %s > validation.txt && " HEED_PROGRAM
+                  " prepare --vocab vocab.txt --output train.h5 train.txt && " HEED_PROGRAM
+                  " prepare --vocab vocab.txt --output validation.h5 validation.txt",
+                  folder, text, text, text);
+  if (code != 0) {
+    fprintf(stderr, "%s\n", command_output);
+    return 1;
+  }
+  char path[256];
+  snprintf(path, sizeof path, "%s/micro.yaml", folder);
+  FILE *file = fopen(path, "w");
+  if (!file)
+    return 1;
+  fprintf(file,
+          "run: {name: micro, output: %s/run}\n"
+          "model: {family: bert, vocabulary_size: 400, layers: 2, hidden: 32, heads: 2, feed_forward: 64, max_positions: 32}\n"
+          "data: {train: %s/train.h5, validation: %s/validation.h5, vocabulary: %s/vocab.txt}\n"
+          "train: {steps: 12, sequence_length: 32, batch_sequences: 16, slices: 8}\n"
+          "optimizer: {learning_rate: 1.0e-3}\n"
+          "schedule: {warmup_steps: 2, decay: constant}\n"
+          "checkpoint: {every_steps: 6}\n"
+          "evaluate: {every_steps: 6, batches: 2}\n"
+          "log: {every_steps: 3}\n",
+          folder, folder, folder, folder);
+  return fclose(file);
+}
+
+/* Runs `heed train` on P ranks (0: without mpirun) into a run folder; `rest` is added to the command, `before` to its environment. */
+static int train(int ranks, const char *run, const char *rest, const char *before) {
+  char launch[512] = "";
+  if (ranks > 0)
+    snprintf(launch, sizeof launch, HEED_MPIEXEC " --oversubscribe --bind-to none --mca btl_vader_single_copy_mechanism none -n %d", ranks);
+  return command_run("cd %s && OMP_NUM_THREADS=1 %s timeout 120 %s " HEED_PROGRAM " train micro.yaml --set run.output=%s %s", folder,
+                     before, launch, run, rest);
+}
+
+/* The checksums of all tensors of a checkpoint, as its manifest has them. */
+static void tensors_of(const char *run, int step, char *text, size_t bytes) {
+  CU_ASSERT_EQUAL(command_run("grep -E '^(tensor|parameters|optimizer)|/(parameters|optimizer)/' %s/%s/checkpoints/step-%08d/MANIFEST",
+                              folder, run, step),
+                  0);
+  snprintf(text, bytes, "%s", command_output);
+  CU_ASSERT(strlen(text) > 1000);
+}
+
+static char expected[65536];
+
+static void trains_to_the_end(void) {
+  CU_ASSERT_EQUAL_FATAL(train(0, "whole", "", ""), 0);
+  tensors_of("whole", 12, expected, sizeof expected);
+  CU_ASSERT_EQUAL(command_run("cd %s/whole && test -s config.yaml -a -s vocab.txt -a -s loss.svg && wc -l < metrics.jsonl", folder), 0);
+  CU_ASSERT_EQUAL(atoi(command_output), 6);
+  CU_ASSERT_EQUAL(command_run("cmp %s/whole/vocab.txt %s/vocab.txt", folder, folder), 0);
+}
+
+static void same_as_expected(const char *run) {
+  static char tensors[65536];
+  tensors_of(run, 12, tensors, sizeof tensors);
+  CU_ASSERT_STRING_EQUAL(tensors, expected);
+}
+
+static void resumes_on_other_ranks(void) {
+  static const int ranks[] = {1, 2};
+  CU_ASSERT_EQUAL(train(4, "four", "--set train.steps=6", ""), 0);
+  for (int i = 0; i < 2; i++) {
+    char run[16];
+    snprintf(run, sizeof run, "on-%d", ranks[i]);
+    CU_ASSERT_EQUAL(command_run("cp -a %s/four %s/%s", folder, folder, run), 0);
+    CU_ASSERT_EQUAL(train(ranks[i], run, "--resume", ""), 0);
+    same_as_expected(run);
+  }
+  CU_ASSERT_EQUAL(train(8, "four", "--resume", ""), 0);
+  same_as_expected("four");
+}
+
+static void loses_nothing_when_killed_in_a_save(void) {
+  CU_ASSERT_EQUAL(command_run(HEED_PROGRAM " checkpoint failpoints"), 0);
+  char names[4096];
+  snprintf(names, sizeof names, "%s", command_output);
+  int count = 0;
+  for (char *name = strtok(names, "\n"); name; name = strtok(NULL, "\n"), count++) {
+    char run[128], failpoint[160];
+    snprintf(run, sizeof run, "kill-%s", name);
+    snprintf(failpoint, sizeof failpoint, "HEED_FAILPOINT=%s:1", name);
+    int code = train(0, run, "", failpoint);
+    if (code == 0) /* a step that this save does not pass */
+      continue;
+    CU_ASSERT_EQUAL(code, 128 + 9);
+    CU_ASSERT_EQUAL(train(2, run, "--resume", ""), 0);
+    same_as_expected(run);
+  }
+  printf("%d failpoints  ", count);
+  CU_ASSERT(count >= 5);
+}
+
+static void stops_on_a_signal(void) {
+  CU_ASSERT_EQUAL(
+      command_run("cd %s && OMP_NUM_THREADS=1 " HEED_MPIEXEC " --oversubscribe --bind-to none -n 2 " HEED_PROGRAM
+                  " train micro.yaml --set run.output=signal --set train.steps=100000 --set checkpoint.every_steps=0 --set "
+                  "evaluate.every_steps=0 --set log.every_steps=1 & job=$!; for i in $(seq 300); do grep -qs '\"step\": *[5-9]' "
+                  "%s/signal/metrics.jsonl && break; sleep 0.1; done; kill -USR1 $job; wait $job",
+                  folder, folder),
+      75);
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "--resume"));
+  CU_ASSERT_EQUAL(command_run("ls %s/signal/checkpoints | grep -c '^step-[0-9]*$'", folder), 0);
+  CU_ASSERT_EQUAL(atoi(command_output), 1);
+}
+
+static void stops_at_the_time_limit(void) {
+  CU_ASSERT_EQUAL(train(0, "limit", "--set train.time_limit=0.01 --set train.steps=1000000 --set log.every_steps=1000", ""), 75);
+  CU_ASSERT_EQUAL(train(0, "limit", "--resume --set train.steps=1", ""), 0); /* more steps are done already: nothing to do */
+}
+
+static void refuses_what_does_not_fit(void) {
+  CU_ASSERT_EQUAL(train(0, "whole", "", ""), 65); /* holds checkpoints, no --resume */
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "--resume"));
+  CU_ASSERT_EQUAL(train(0, "whole", "--resume --set model.layers=3", ""), 65);
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "model.layers"));
+  CU_ASSERT_EQUAL(train(3, "three", "", ""), 65);
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "1, 2, 4"));
+  CU_ASSERT_EQUAL(train(2, "none", "--set data.train=missing.h5", ""), 65);
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "missing.h5"));
+  CU_ASSERT_EQUAL(train(0, "none", "--set model.vocabulary_size=500", ""), 65);
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "vocabulary_size"));
+}
+
+static void resume_without_a_checkpoint_starts(void) {
+  CU_ASSERT_EQUAL(train(0, "fresh", "--resume", ""), 0);
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "step 0"));
+  same_as_expected("fresh");
+}
+
+static void evaluates_and_fills(void) {
+  char one[4096];
+  CU_ASSERT_EQUAL(command_run("cd %s && " HEED_PROGRAM " evaluate whole --json", folder), 0);
+  snprintf(one, sizeof one, "%s", command_output);
+  CU_ASSERT_PTR_NOT_NULL(strstr(one, "\"accuracy_masked\""));
+  CU_ASSERT_EQUAL(command_run("cd %s && " HEED_MPIEXEC " --oversubscribe --bind-to none -n 4 " HEED_PROGRAM
+                              " evaluate whole/checkpoints/step-00000012 --data validation.h5 --json",
+                              folder),
+                  0);
+  CU_ASSERT_STRING_EQUAL(one, command_output);
+  CU_ASSERT_EQUAL(command_run(HEED_PROGRAM " fill %s/whole 'In the [MASK] God created the [MASK].' --top 3 --json", folder), 0);
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "\"probability\""));
+  CU_ASSERT_EQUAL(command_run(HEED_PROGRAM " fill %s/whole 'no mask here'", folder), 65);
+  CU_ASSERT_EQUAL(
+      command_run("printf 'In the beginning\\nand then\\n' | " HEED_PROGRAM " embed %s/whole --pool cls | awk '{print NF}'", folder), 0);
+  CU_ASSERT_STRING_EQUAL(command_output, "32\n32\n");
+}
+
+static void cleans_up(void) {
+  CU_ASSERT_EQUAL(command_run("rm -rf %s", folder), 0);
+}
+
+static void prepares(void) {
+  CU_ASSERT_EQUAL_FATAL(prepare(), 0);
+}
+
+HEED_TESTS({"prepares data", prepares}, {"trains to the end", trains_to_the_end}, {"resumes on other ranks", resumes_on_other_ranks},
+           {"loses nothing when killed in a save", loses_nothing_when_killed_in_a_save}, {"stops on a signal", stops_on_a_signal},
+           {"stops at the time limit", stops_at_the_time_limit}, {"refuses what does not fit", refuses_what_does_not_fit},
+           {"resume without a checkpoint starts", resume_without_a_checkpoint_starts}, {"evaluates and fills", evaluates_and_fills},
+           {"cleans up", cleans_up})
