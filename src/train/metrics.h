@@ -1,0 +1,42 @@
+/** metrics.jsonl: what happened, a JSON object a line.
+ *
+ *  A logged step: step, loss, learning_rate, grad_norm, tokens, tokens_per_second, seconds.
+ *  An evaluation: step, validation_loss, validation_accuracy.  Numbers that are not finite stand as null. */
+#ifndef HEED_TRAIN_METRICS_H
+#define HEED_TRAIN_METRICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "heed/status.h"
+
+typedef struct heed_metrics heed_metrics;
+
+typedef struct heed_metrics_record {
+  int64_t step;
+  double loss, learning_rate, gradient_norm; /**< means since the last record; the rate is the last step's */
+  int64_t tokens;                            /**< since the last record */
+  double tokens_per_second;
+  double seconds; /**< since the program began to train */
+} heed_metrics_record;
+
+/** Opens the file for appending.  Lines of steps after `step` are cut away (a run resumed there makes them anew), and so is a last line
+ *  that a kill left unfinished.  Errors: HEED_IO. */
+heed_status heed_metrics_open(heed_metrics **metrics, const char *path, int64_t step);
+void heed_metrics_close(heed_metrics *metrics);
+
+/** Each appends one line with one write.  Errors: HEED_IO. */
+heed_status heed_metrics_step(heed_metrics *metrics, const heed_metrics_record *record);
+heed_status heed_metrics_evaluation(heed_metrics *metrics, int64_t step, double loss, double accuracy);
+
+/** One line read back: a step's or an evaluation's numbers, NaN where the line has none. */
+typedef struct heed_metrics_line {
+  int64_t step;
+  double loss, learning_rate, gradient_norm, tokens_per_second, validation_loss, validation_accuracy;
+} heed_metrics_line;
+
+/** Reads a whole file; lines that are not understood are passed over.
+ *  \param[out] lines  allocated, freed by the caller; \param[out] count  their number */
+heed_status heed_metrics_read(const char *path, heed_metrics_line **lines, int64_t *count);
+
+#endif

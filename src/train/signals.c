@@ -1,0 +1,25 @@
+#include "train/signals.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t pending;
+
+static void take(int number) {
+  if (number == SIGINT && pending == SIGINT)
+    _exit(128 + SIGINT);
+  pending = number;
+}
+
+void heed_signals_install(void) {
+  static const int numbers[] = {SIGUSR1, SIGTERM, SIGINT};
+  struct sigaction action = {.sa_handler = take, .sa_flags = SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  pending = 0;
+  for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++)
+    sigaction(numbers[i], &action, NULL);
+}
+
+int heed_signals_pending(void) {
+  return pending;
+}

@@ -1,0 +1,12 @@
+/** Signals that ask a run to save and stop: USR1, TERM and INT. */
+#ifndef HEED_TRAIN_SIGNALS_H
+#define HEED_TRAIN_SIGNALS_H
+
+/** Installs the handlers; before MPI_Init, which would let USR1 kill.  A handler only sets a flag; a second INT ends the process at once
+ *  (exit code 130), without saving. */
+void heed_signals_install(void);
+
+/** The signal that came last, or 0. */
+int heed_signals_pending(void);
+
+#endif
