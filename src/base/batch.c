@@ -6,14 +6,14 @@ heed_status heed_batch_create(heed_batch *batch, int64_t slices, int64_t sequenc
   *batch = (heed_batch){0};
   size_t g = (size_t)slices + 1, b = (size_t)sequences + 1, t = (size_t)tokens + 1, m = (size_t)targets + 1;
   heed_stream *stream = &batch->stream;
-  bool have = (stream->ids = calloc(t, sizeof *stream->ids)) && (stream->positions = calloc(t, sizeof *stream->positions)) &&
-              (stream->token_types = calloc(t, sizeof *stream->token_types)) &&
-              (stream->sequence_of = calloc(t, sizeof *stream->sequence_of)) && (stream->offsets = calloc(b, sizeof *stream->offsets)) &&
-              (batch->slice_rows = calloc(g, sizeof *batch->slice_rows)) && (batch->slice_tokens = calloc(g, sizeof *batch->slice_tokens)) &&
-              (batch->slice_targets = calloc(g, sizeof *batch->slice_targets)) &&
-              (batch->target_tokens = calloc(m, sizeof *batch->target_tokens)) && (batch->target_ids = calloc(m, sizeof *batch->target_ids)) &&
-              (batch->target_is_mask = calloc(m, sizeof *batch->target_is_mask)) &&
-              (!next_sentence || (batch->next_sentence = calloc(b, sizeof *batch->next_sentence)));
+  bool have =
+      (stream->ids = calloc(t, sizeof *stream->ids)) && (stream->positions = calloc(t, sizeof *stream->positions)) &&
+      (stream->token_types = calloc(t, sizeof *stream->token_types)) && (stream->sequence_of = calloc(t, sizeof *stream->sequence_of)) &&
+      (stream->offsets = calloc(b, sizeof *stream->offsets)) && (batch->slice_rows = calloc(g, sizeof *batch->slice_rows)) &&
+      (batch->slice_tokens = calloc(g, sizeof *batch->slice_tokens)) && (batch->slice_targets = calloc(g, sizeof *batch->slice_targets)) &&
+      (batch->target_tokens = calloc(m, sizeof *batch->target_tokens)) && (batch->target_ids = calloc(m, sizeof *batch->target_ids)) &&
+      (batch->target_is_mask = calloc(m, sizeof *batch->target_is_mask)) &&
+      (!next_sentence || (batch->next_sentence = calloc(b, sizeof *batch->next_sentence)));
   if (have)
     return HEED_OK;
   heed_batch_free(batch);
@@ -22,9 +22,9 @@ heed_status heed_batch_create(heed_batch *batch, int64_t slices, int64_t sequenc
 
 void heed_batch_free(heed_batch *batch) {
   heed_stream *stream = &batch->stream;
-  void *parts[] = {stream->ids,          stream->positions,    stream->token_types,    stream->sequence_of,
-                   stream->offsets,      batch->slice_rows,    batch->slice_tokens,    batch->slice_targets,
-                   batch->target_tokens, batch->target_ids,    batch->target_is_mask,  batch->next_sentence};
+  void *parts[] = {stream->ids,          stream->positions, stream->token_types,   stream->sequence_of,
+                   stream->offsets,      batch->slice_rows, batch->slice_tokens,   batch->slice_targets,
+                   batch->target_tokens, batch->target_ids, batch->target_is_mask, batch->next_sentence};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     free(parts[i]);
   *batch = (heed_batch){0};

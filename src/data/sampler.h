@@ -1,6 +1,7 @@
 /** The sampler: which segments of which documents make row r of global batch n, and how they are masked.
  *
- *  Everything is a pure function of (seed, data position, row): there is no state, so any rank makes any row, and a resume costs nothing. */
+ *  Everything is a pure function of (seed, data position, row): there is no state, so any rank makes any row, and a resume costs nothing.
+ */
 #ifndef HEED_DATA_SAMPLER_H
 #define HEED_DATA_SAMPLER_H
 

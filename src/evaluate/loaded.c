@@ -3,11 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/blas.h"
-
 heed_status heed_loaded_open(heed_loaded *loaded, const char *checkpoint) {
   *loaded = (heed_loaded){0};
-  HEED_TRY(heed_blas_check());
   loaded->kernels = heed_kernels_choose(NULL);
   if (!loaded->kernels)
     return heed_error(HEED_INVALID, "HEED_ISA names an instruction level that is unknown or that this processor lacks");

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/blas.h"
 #include "layers/sublayer.h"
 #include "models/family.h"
 #include "models/masked_head.h"
@@ -68,6 +69,7 @@ static heed_status plan_model(heed_model *model, const heed_family *family) {
 heed_status heed_model_create(heed_model **result, const heed_model_config *config, const heed_model_sizes *sizes,
                               const heed_kernels *kernels) {
   const heed_family *family;
+  HEED_TRY(heed_blas_check()); /* also what makes products safe to call from threads */
   HEED_TRY(heed_family_find(&family, config->family));
   heed_model *model = calloc(1, sizeof *model);
   if (!model)

@@ -28,7 +28,7 @@ typedef struct heed_slice_sums {
 } heed_slice_sums;
 
 /** Builds the parameter table and plans all buffers.  No memory of size is taken before heed_model_commit.
- *  Errors: HEED_INVALID for a family or sizes that do not fit. */
+ *  Errors: HEED_INVALID for a family or sizes that do not fit; HEED_FAILED for an OpenBLAS that threads must not call (base/blas.h). */
 heed_status heed_model_create(heed_model **model, const heed_model_config *config, const heed_model_sizes *sizes,
                               const heed_kernels *kernels);
 

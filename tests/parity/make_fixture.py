@@ -62,7 +62,7 @@ def main(path):
     token = 0
     for row, length in enumerate(LENGTHS):
         for t in range(length):
-            ids[row, t] = (7 * token + 3) % VOCABULARY
+            ids[row, t] = 1 + (7 * token + 3) % (VOCABULARY - 1)  # not 0: transformers gives [PAD] no gradient
             types[row, t] = 1 if 2 * t >= length else 0
             mask[row, t] = 1
             if token % 4 == 1:
