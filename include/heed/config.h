@@ -69,11 +69,13 @@ typedef struct heed_schedule_config {
 } heed_schedule_config;
 
 typedef struct heed_checkpoint_config {
-  int64_t every_steps, keep;
+  int64_t every_steps; /**< 0 = only at the end and when stopped */
+  int64_t keep;
 } heed_checkpoint_config;
 
 typedef struct heed_evaluate_config {
-  int64_t every_steps, batches;
+  int64_t every_steps; /**< 0 = never */
+  int64_t batches;     /**< 0 = all data */
 } heed_evaluate_config;
 
 typedef struct heed_log_config {

@@ -79,11 +79,11 @@ const heed_config_field heed_config_fields[] = {
     {WHOLE(schedule.decay_steps, 0, 4294967295), .fallback = "0", .may_change = true},
     {REAL(schedule.final_fraction, 0, 1), .fallback = "0", .may_change = true},
 
-    {WHOLE(checkpoint.every_steps, 1, 4294967295), .fallback = "500", .may_change = true},
+    {WHOLE(checkpoint.every_steps, 0, 4294967295), .fallback = "500", .may_change = true},
     {WHOLE(checkpoint.keep, 1, 1000000), .fallback = "3", .may_change = true},
 
-    {WHOLE(evaluate.every_steps, 1, 4294967295), .fallback = "250", .may_change = true},
-    {WHOLE(evaluate.batches, 1, 4294967295), .fallback = "20", .may_change = true},
+    {WHOLE(evaluate.every_steps, 0, 4294967295), .fallback = "250", .may_change = true},
+    {WHOLE(evaluate.batches, 0, 4294967295), .fallback = "20", .may_change = true},
 
     {WHOLE(log.every_steps, 1, 4294967295), .fallback = "10", .may_change = true},
 };

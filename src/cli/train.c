@@ -47,8 +47,12 @@ static error_t parse(int key, char *value, struct argp_state *state) {
 static heed_status train(const train_options *o, heed_communication *world) {
   heed_config config = {0};
   int threads = 1;
-  HEED_TRY(world->agree(world, heed_config_read(&config, o->config, o->settings.items, o->settings.count)));
-  heed_status status = heed_world_check_ranks(config.train.slices, world->size);
+  heed_status status = heed_config_read(&config, o->config, o->settings.items, o->settings.count);
+  if (status == HEED_OK)
+    status = heed_config_check_training(&config, o->config);
+  status = world->agree(world, status);
+  if (status == HEED_OK)
+    status = heed_world_check_ranks(config.train.slices, world->size);
   if (status == HEED_OK)
     status = world->agree(world, heed_world_threads(world, &threads));
   if (status == HEED_OK) {
