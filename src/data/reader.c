@@ -7,14 +7,17 @@
 
 #include "base/clock.h"
 
-/* One batch is in the hands of the reader's owner; the others are made ahead. */
-enum { RING = 4 };
+/* The passes of a step become ready together, since each carries the targets of all (step_targets).  One batch is in the hands of the
+ * reader's owner and the others of its step wait behind it; AHEAD more steps are made ahead. */
+enum { AHEAD = 2 };
 
 struct heed_reader {
   const heed_sampler *sampler;
   uint32_t data_position;
   int64_t first_slice, slices, slices_at_once;
-  heed_batch ring[RING]; /* batch number n is in ring[n mod RING] */
+  int64_t passes;   /* batches of a step */
+  heed_batch *ring; /* batch number n is in ring[n mod room] */
+  int64_t room;
 
   pthread_t thread;
   pthread_mutex_t mutex; /* guards what follows */
@@ -25,17 +28,23 @@ struct heed_reader {
   double waited;
 };
 
-/* Whether ring[made mod RING] is free: batches given − 1 … made − 1 are in use or wait for their turn. */
+/* Whether the next step's batches are free: batches given − 1 … made − 1 are in use or wait for their turn. */
 static bool has_room(const heed_reader *reader) {
   int64_t oldest = reader->given > 0 ? reader->given - 1 : 0;
-  return reader->made - oldest < RING;
+  return reader->made + reader->passes - oldest <= reader->room;
 }
 
-static void make(heed_reader *reader, int64_t number) {
-  int64_t passes = reader->slices / reader->slices_at_once;
-  uint32_t position = reader->data_position + (uint32_t)(number / passes);
-  int64_t first_slice = reader->first_slice + number % passes * reader->slices_at_once;
-  heed_sampler_read(reader->sampler, &reader->ring[number % RING], position, first_slice, reader->slices_at_once);
+/* Makes the batches of the step that begins with batch `number`. */
+static void make_step(heed_reader *reader, int64_t number) {
+  uint32_t position = reader->data_position + (uint32_t)(number / reader->passes);
+  int64_t targets = 0;
+  for (int64_t pass = 0; pass < reader->passes; pass++) {
+    heed_batch *batch = &reader->ring[(number + pass) % reader->room];
+    heed_sampler_read(reader->sampler, batch, position, reader->first_slice + pass * reader->slices_at_once, reader->slices_at_once);
+    targets += batch->targets;
+  }
+  for (int64_t pass = 0; pass < reader->passes; pass++)
+    reader->ring[(number + pass) % reader->room].step_targets = targets;
 }
 
 static void *make_ahead(void *argument) {
@@ -48,9 +57,9 @@ static void *make_ahead(void *argument) {
       break;
     int64_t number = reader->made;
     pthread_mutex_unlock(&reader->mutex);
-    make(reader, number);
+    make_step(reader, number);
     pthread_mutex_lock(&reader->mutex);
-    reader->made++;
+    reader->made += reader->passes;
     pthread_cond_signal(&reader->made_one);
   }
   pthread_mutex_unlock(&reader->mutex);
@@ -74,8 +83,9 @@ static void free_memory(heed_reader *reader) {
   pthread_cond_destroy(&reader->gave_back);
   pthread_cond_destroy(&reader->made_one);
   pthread_mutex_destroy(&reader->mutex);
-  for (int i = 0; i < RING; i++)
+  for (int64_t i = 0; i < reader->room; i++)
     heed_batch_free(&reader->ring[i]);
+  free(reader->ring);
   free(reader);
 }
 
@@ -96,8 +106,12 @@ heed_status heed_reader_create(heed_reader **reader, const heed_sampler *sampler
   pthread_mutex_init(&made->mutex, NULL);
   pthread_cond_init(&made->made_one, NULL);
   pthread_cond_init(&made->gave_back, NULL);
-  heed_status status = HEED_OK;
-  for (int i = 0; i < RING && status == HEED_OK; i++)
+  made->passes = slices / slices_at_once;
+  made->ring = calloc((size_t)((AHEAD + 1) * made->passes), sizeof *made->ring);
+  heed_status status = made->ring ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the reader");
+  if (status == HEED_OK)
+    made->room = (AHEAD + 1) * made->passes;
+  for (int64_t i = 0; i < made->room && status == HEED_OK; i++)
     status = heed_sampler_create_batch(sampler, &made->ring[i], slices_at_once);
   if (status == HEED_OK)
     status = start_thread(made);
@@ -119,7 +133,7 @@ const heed_batch *heed_reader_next(heed_reader *reader) {
     reader->waited += heed_seconds() - start;
   }
   pthread_mutex_unlock(&reader->mutex);
-  return &reader->ring[number % RING];
+  return &reader->ring[number % reader->room];
 }
 
 double heed_reader_waited(const heed_reader *reader) {

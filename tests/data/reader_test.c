@@ -54,6 +54,28 @@ static void batch_in_use_is_left_alone(void) {
   fixture_free(&data);
 }
 
+/* Each pass carries the targets of its whole step. */
+static void passes_know_their_step(void) {
+  fixture data;
+  fixture_make(&data);
+  heed_sampler *sampler = fixture_sampler(&data);
+  heed_reader *reader = NULL;
+  CU_ASSERT_FATAL(sampler && heed_reader_create(&reader, sampler, 3, 0, 8, 2) == HEED_OK);
+  for (int step = 0; step < 10; step++) {
+    int64_t sum = 0, said = -1;
+    for (int pass = 0; pass < 4; pass++) {
+      const heed_batch *batch = heed_reader_next(reader);
+      CU_ASSERT(pass == 0 || said == batch->step_targets);
+      said = batch->step_targets;
+      sum += batch->targets;
+    }
+    CU_ASSERT_EQUAL(sum, said);
+  }
+  heed_reader_free(reader);
+  heed_sampler_free(sampler);
+  fixture_free(&data);
+}
+
 /* In evaluation the batches behind the data are empty. */
 static void past_the_end(void) {
   fixture data;
@@ -121,5 +143,5 @@ static void signals_belong_to_the_main_thread(void) {
 }
 
 HEED_TESTS({"the same batches as direct reads, in passes", same_as_direct}, {"the batch in use is left alone", batch_in_use_is_left_alone},
-           {"past the end of an evaluation", past_the_end}, {"starts and stops at any moment", starts_and_stops},
-           {"signals belong to the main thread", signals_belong_to_the_main_thread})
+           {"passes know their step", passes_know_their_step}, {"past the end of an evaluation", past_the_end},
+           {"starts and stops at any moment", starts_and_stops}, {"signals belong to the main thread", signals_belong_to_the_main_thread})
