@@ -163,6 +163,31 @@ static void masks_change(void) {
   fixture_free(&data);
 }
 
+/* One sample, so one order: what differs between seeds is the masks. */
+static void masks_differ_by_seed(void) {
+  fixture data;
+  corpus_shape shape = {1, 1, 60, 60, FIXTURE_V, FIXTURE_SPECIALS, false, 1};
+  heed_shard shard = corpus_shard(&shape);
+  heed_batch batch[3];
+  fixture_make(&data);
+  shard.vocabulary_hash = heed_tokenizer_hash(data.tokenizer);
+  shard.vocabulary_size = FIXTURE_V;
+  for (uint32_t i = 0; i < 3; i++) {
+    heed_sampler *sampler = NULL;
+    data.spec.seed = i / 2;
+    CU_ASSERT_FATAL(heed_sampler_create_from_shards(&sampler, &data.spec, &shard, 1) == HEED_OK);
+    CU_ASSERT_FATAL(heed_sampler_create_batch(sampler, &batch[i], 8) == HEED_OK);
+    heed_sampler_read(sampler, &batch[i], 5, 0, 8);
+    heed_sampler_free(sampler);
+  }
+  CU_ASSERT(fixture_same(&batch[0], &batch[1], 0));
+  CU_ASSERT_FALSE(fixture_same(&batch[0], &batch[2], 0));
+  for (int i = 0; i < 3; i++)
+    heed_batch_free(&batch[i]);
+  corpus_free(&shard);
+  fixture_free(&data);
+}
+
 /* A fresh sampler at position 1,000,003 gives what one gives that has read all before it. */
 static void resume_costs_nothing(void) {
   fixture data;
@@ -250,6 +275,8 @@ static void evaluation(void) {
     for (int i = 0; i < 3; i++)
       CU_ASSERT(a.hash == others[i].hash && a.targets == others[i].targets && a.tokens == others[i].tokens);
     CU_ASSERT(a.targets > a.rows);
+    data.spec.objective.short_sequence_probability = 0.9; /* no short rows in evaluation */
+    CU_ASSERT(evaluate(&data, 16, 8, 1).hash == a.hash);
     int64_t text = data.shards[0].token_count + data.shards[1].token_count;
     CU_ASSERT(pairs || a.tokens == text + 2 * a.rows); /* each token of the data is looked at once */
   }
@@ -365,16 +392,17 @@ static void write_shard(const char *path, const heed_tokenizer *tokenizer, int32
   heed_shard_writer_free(writer);
 }
 
-/* Files and globs, in their order; a glob's files sorted by name. */
+/* Files and globs, in their order; a glob's files sorted by name, whatever the order of the folder. */
 static void files_and_globs(void) {
-  char folder[] = "/tmp/heed-sampler-XXXXXX", names[3][64], glob[64], nothing[64];
-  static const int32_t firsts[] = {300, 100, 200};
+  enum { FILES = 7 };
+  static const char *const stems[FILES] = {"zero", "part-4", "part-2", "part-6", "part-1", "part-5", "part-3"};
+  char folder[] = "/tmp/heed-sampler-XXXXXX", names[FILES][64], glob[64], nothing[64];
   CU_ASSERT_FATAL(mkdtemp(folder) != NULL);
   fixture data;
   fixture_make(&data);
-  for (int i = 0; i < 3; i++) {
-    snprintf(names[i], sizeof names[i], "%s/%s.h5", folder, (const char *[]){"other", "part-1", "part-2"}[i]);
-    write_shard(names[i], data.tokenizer, firsts[i]);
+  for (int i = 0; i < FILES; i++) {
+    snprintf(names[i], sizeof names[i], "%s/%s.h5", folder, stems[i]);
+    write_shard(names[i], data.tokenizer, 100 * (i == 0 ? 1 : stems[i][5] - '0' + 1));
   }
   snprintf(glob, sizeof glob, "%s/part-*.h5", folder);
   snprintf(nothing, sizeof nothing, "%s/none-*.h5", folder);
@@ -382,15 +410,16 @@ static void files_and_globs(void) {
   data.spec.paths = paths;
   data.spec.path_count = 2;
   data.spec.evaluation = true;
+  data.spec.batch_sequences = 24;
   heed_sampler *sampler = NULL;
   heed_batch batch;
   bool cased = true;
   CU_ASSERT_FATAL(heed_sampler_create(&sampler, &data.spec) == HEED_OK && heed_sampler_create_batch(sampler, &batch, 8) == HEED_OK);
   heed_sampler_read(sampler, &batch, 0, 0, 8);
   int32_t *ids = unmasked(&batch);
-  CU_ASSERT_EQUAL_FATAL(batch.stream.sequences, 9);
-  for (int b = 0; b < 9; b++)
-    CU_ASSERT_EQUAL(ids[batch.stream.offsets[b] + 1], firsts[b / 3] + b % 3);
+  CU_ASSERT_EQUAL_FATAL(batch.stream.sequences, 3 * FILES);
+  for (int b = 0; b < 3 * FILES; b++)
+    CU_ASSERT_EQUAL(ids[batch.stream.offsets[b] + 1], 100 * (b / 3 + 1) + b % 3);
   free(ids);
   CU_ASSERT_FALSE(heed_sampler_is_cased(sampler));
   CU_ASSERT(heed_sampler_casing(paths, 2, &cased) == HEED_OK && !cased);
@@ -400,14 +429,15 @@ static void files_and_globs(void) {
   CU_ASSERT(heed_sampler_create(&sampler, &data.spec) == HEED_INVALID && sampler == NULL && strstr(heed_error_text(), "none-*.h5"));
   data.spec.path_count = 0;
   CU_ASSERT_EQUAL(heed_sampler_create(&sampler, &data.spec), HEED_INVALID);
-  for (int i = 0; i < 3; i++)
+  for (int i = 0; i < FILES; i++)
     unlink(names[i]);
   rmdir(folder);
   fixture_free(&data);
 }
 
 HEED_TESTS({"any rank makes any row", any_rank_makes_any_row}, {"each sample once an epoch", each_sample_once_an_epoch},
-           {"masks change from epoch to epoch", masks_change}, {"a resume costs nothing", resume_costs_nothing}, {"pairs", pair_rows},
+           {"masks change from epoch to epoch", masks_change}, {"masks differ by seed", masks_differ_by_seed},
+           {"a resume costs nothing", resume_costs_nothing}, {"pairs", pair_rows},
            {"evaluation: the same whatever seed and batch", evaluation}, {"evaluation: the order of the data", order_of_the_data},
            {"the bound of targets is true and reached", bound_of_targets}, {"what is refused", refusals},
            {"files and globs", files_and_globs})

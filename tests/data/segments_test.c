@@ -185,6 +185,61 @@ static void pairs_of_long_sentences(void) {
   }
 }
 
+/* Where A and B do not both fit it is the longer side that gives way, and B loses its front as often as its back. */
+static void cuts_of_long_sentences(void) {
+  corpus_shape shape = shape_of(300, 6, 60, 90, 5);
+  heed_shard shard = corpus_shard(&shape);
+  heed_segments segments;
+  heed_segments_rule rule = {.room = 41, .pairs = true, .seed = 1};
+  CU_ASSERT_FATAL(heed_segments_create(&segments, &shard, 1, &rule) == HEED_OK);
+  double fronts = 0, backs = 0;
+  for (int64_t i = 0; i < segments.samples; i++) {
+    heed_range a = segments.ranges[2 * i], b = segments.ranges[2 * i + 1];
+    CU_ASSERT_EQUAL(a.length + b.length, 41); /* every sentence is longer than the room */
+    CU_ASSERT(a.length <= 21 && b.length + 1 >= a.length);
+    bool at_front = corpus_is_edge(&shard, b.first);
+    fronts += !at_front;
+    backs += at_front;
+  }
+  CU_ASSERT(fabs(fronts - backs) < 4 * sqrt(fronts + backs));
+  heed_segments_free(&segments);
+  corpus_free(&shard);
+}
+
+/* Short pairs still have a real second sentence to offer, so half of them keep it. */
+static void short_pairs(void) {
+  corpus_shape shape = shape_of(40, 200, 10, 10, 8);
+  heed_shard shard = corpus_shard(&shape);
+  heed_segments segments;
+  heed_segments_rule rule = {.room = 60, .short_probability = 1, .pairs = true, .seed = 1};
+  CU_ASSERT_FATAL(heed_segments_create(&segments, &shard, 1, &rule) == HEED_OK);
+  double random = 0, samples = (double)segments.samples;
+  for (int64_t i = 0; i < segments.samples; i++)
+    random += segments.ranges[2 * i + 1].is_random;
+  CU_ASSERT(samples > 1000);
+  CU_ASSERT(fabs(random - samples / 2) < 4 * sqrt(samples) / 2 + 40); /* the last sentence of each of 40 documents has no choice */
+  heed_segments_free(&segments);
+  corpus_free(&shard);
+}
+
+/* A random second is drawn again when its sentence does not fit: sentences of up to 60 in what is left of 100 are rarely cut. */
+static void random_seconds_are_whole(void) {
+  corpus_shape shape = shape_of(100, 60, 3, 60, 8);
+  heed_shard shard = corpus_shard(&shape);
+  heed_segments segments;
+  heed_segments_rule rule = {.room = 100, .pairs = true, .seed = 1};
+  CU_ASSERT_FATAL(heed_segments_create(&segments, &shard, 1, &rule) == HEED_OK);
+  double cut = 0;
+  for (int64_t i = 0; i < segments.samples; i++) {
+    const heed_range *pair = &segments.ranges[2 * i];
+    cut += !corpus_is_edge(&shard, pair[0].first + pair[0].length) || !corpus_is_edge(&shard, pair[1].first) ||
+           !corpus_is_edge(&shard, pair[1].first + pair[1].length);
+  }
+  CU_ASSERT(cut / (double)segments.samples < 0.02); /* above 0.1 with a single draw */
+  heed_segments_free(&segments);
+  corpus_free(&shard);
+}
+
 static void seeds(void) {
   corpus_shape shape = shape_of(30, 20, 3, 20, 0);
   heed_shard shard = corpus_shard(&shape);
@@ -214,4 +269,6 @@ static void refusals(void) {
 
 HEED_TESTS({"single: whole sentences, greedily, no token lost", single}, {"the share of short rows", short_share},
            {"short rows are whole sentences", short_rows_are_whole}, {"pairs", pairs}, {"pairs of long sentences", pairs_of_long_sentences},
-           {"a pure function of the seed", seeds}, {"what is refused", refusals})
+           {"which side is cut", cuts_of_long_sentences}, {"short pairs", short_pairs},
+           {"random seconds are whole sentences", random_seconds_are_whole}, {"a pure function of the seed", seeds},
+           {"what is refused", refusals})
