@@ -187,35 +187,52 @@ heed_status heed_checkpoint_folder_open_newest(heed_folder *folder, int checkpoi
   return status == HEED_FAILED ? status : HEED_OK;
 }
 
-heed_status heed_checkpoint_folder_open_any(heed_folder *folder, const char *path) {
-  int directory, checkpoints;
-  *folder = (heed_folder){.file = -1};
-  HEED_TRY(heed_folder_open(AT_FDCWD, path, path, true, &directory));
+heed_status heed_checkpoint_named_open(const char *path, int *directory, bool *is_run) {
   struct stat is;
-  bool run = fstatat(directory, HEED_CHECKPOINTS_FOLDER, &is, AT_SYMLINK_NOFOLLOW) == 0;
-  bool checkpoint = fstatat(directory, HEED_MANIFEST_FILE, &is, AT_SYMLINK_NOFOLLOW) == 0 ||
-                    fstatat(directory, HEED_STATE_FILE, &is, AT_SYMLINK_NOFOLLOW) == 0;
-  if (checkpoint || !run) {
-    close(directory);
-    if (checkpoint)
-      return heed_checkpoint_folder_open(folder, AT_FDCWD, path, path, true, HEED_TRUST_NOTHING);
-    return heed_error(HEED_INVALID, "%s: is neither a checkpoint (a folder with MANIFEST and state.h5) nor a run (one with checkpoints/)",
-                      path);
+  HEED_TRY(heed_folder_open(AT_FDCWD, path, path, true, directory));
+  bool run = fstatat(*directory, HEED_CHECKPOINTS_FOLDER, &is, AT_SYMLINK_NOFOLLOW) == 0;
+  bool checkpoint = fstatat(*directory, HEED_MANIFEST_FILE, &is, AT_SYMLINK_NOFOLLOW) == 0 ||
+                    fstatat(*directory, HEED_STATE_FILE, &is, AT_SYMLINK_NOFOLLOW) == 0;
+  *is_run = run && !checkpoint;
+  if (run || checkpoint)
+    return HEED_OK;
+  close(*directory);
+  *directory = -1;
+  return heed_error(HEED_INVALID, "%s: is neither a checkpoint (a folder with MANIFEST and state.h5) nor a run (one with checkpoints/)",
+                    path);
+}
+
+heed_status heed_checkpoints_open(int run, const char *path, int *checkpoints, char **shown) {
+  if (asprintf(shown, "%s/" HEED_CHECKPOINTS_FOLDER, path) < 0) {
+    *shown = NULL;
+    return heed_error(HEED_FAILED, "out of memory for a path");
   }
-  char *below;
-  heed_status status =
-      asprintf(&below, "%s/" HEED_CHECKPOINTS_FOLDER, path) < 0 ? heed_error(HEED_FAILED, "out of memory for a path") : HEED_OK;
-  if (status == HEED_OK) {
-    bool found = false;
-    status = heed_folder_open(directory, HEED_CHECKPOINTS_FOLDER, below, false, &checkpoints);
-    if (status == HEED_OK) {
-      status = heed_checkpoint_folder_open_newest(folder, checkpoints, below, &found);
-      close(checkpoints);
-    }
-    if (status == HEED_OK && !found)
-      status = heed_error(HEED_INVALID, "%s: holds no good checkpoint", path);
-    free(below);
+  heed_status status = heed_folder_open(run, HEED_CHECKPOINTS_FOLDER, *shown, false, checkpoints);
+  if (status != HEED_OK) {
+    free(*shown);
+    *shown = NULL;
   }
+  return status;
+}
+
+static heed_status open_newest_of_run(heed_folder *folder, int run, const char *path) {
+  int checkpoints;
+  bool found = false;
+  char *shown;
+  HEED_TRY(heed_checkpoints_open(run, path, &checkpoints, &shown));
+  heed_status status = heed_checkpoint_folder_open_newest(folder, checkpoints, shown, &found);
+  close(checkpoints);
+  free(shown);
+  return status == HEED_OK && !found ? heed_error(HEED_INVALID, "%s: holds no good checkpoint", path) : status;
+}
+
+heed_status heed_checkpoint_folder_open_any(heed_folder *folder, const char *path) {
+  int directory;
+  bool is_run;
+  *folder = (heed_folder){.file = -1};
+  HEED_TRY(heed_checkpoint_named_open(path, &directory, &is_run));
+  heed_status status = is_run ? open_newest_of_run(folder, directory, path)
+                              : heed_checkpoint_folder_open(folder, directory, ".", path, true, HEED_TRUST_NOTHING);
   close(directory);
   return status;
 }

@@ -31,6 +31,13 @@ typedef enum heed_trust {
 heed_status heed_checkpoint_folder_open(heed_folder *folder, int parent, const char *name, const char *path, bool follow, heed_trust trust);
 void heed_checkpoint_folder_close(heed_folder *folder);
 
+/** Opens the folder a user named.  \param[out] is_run  true for a run, false for one checkpoint.
+ *  Errors: HEED_INVALID when it is neither. */
+heed_status heed_checkpoint_named_open(const char *path, int *directory, bool *is_run);
+
+/** Opens `checkpoints/` of an open run.  \param[out] shown  its path for messages, allocated. */
+heed_status heed_checkpoints_open(int run, const char *path, int *checkpoints, char **shown);
+
 /** Opens what a user named: a checkpoint, or a run, whose newest good checkpoint is taken. */
 heed_status heed_checkpoint_folder_open_any(heed_folder *folder, const char *path);
 

@@ -1,20 +1,15 @@
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "checkpoint/file.h"
+#include "checkpoint/image.h"
 #include "checkpoint/library.h"
 #include "checkpoint/state.h"
 
-static hid_t open_file(int file) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/self/fd/%d", file); /* the same inode, whatever the name leads to by now */
-  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-#if H5_VERSION_GE(1, 10, 7)
-  H5Pset_file_locking(access, 0, 1); /* the run's lock is ours to keep; HDF5's fails on NFS and Lustre */
-#endif
-  hid_t opened = H5Fopen(path, H5F_ACC_RDONLY, access);
-  H5Pclose(access);
+static hid_t open_image(heed_image *image) {
+  hid_t access = heed_image_access(image);
+  hid_t opened = access >= 0 ? H5Fopen(HEED_STATE_FILE, H5F_ACC_RDONLY, access) : H5I_INVALID_HID;
+  if (access >= 0)
+    H5Pclose(access);
   return opened;
 }
 
@@ -140,14 +135,17 @@ static const char *item_fault(hid_t file, open_group *group, heed_item *item, in
 heed_status heed_state_check(int file, heed_manifest *manifest) {
   heed_library_ready();
   HEED_TRY(check_start(file));
-  hid_t opened = open_file(file);
+  heed_image image = {.read = true, .file = file, .bytes = manifest->file_bytes};
+  hid_t opened = open_image(&image);
   if (opened < 0)
-    return heed_library_error(HEED_INVALID, "is not a sound HDF5 file");
+    return image.status != HEED_OK ? image.status : heed_library_error(HEED_INVALID, "is not a sound HDF5 file");
   heed_status status = HEED_OK;
   open_group group = {.id = -1};
   for (int64_t i = 0; status == HEED_OK && i < manifest->count; i++) {
     const char *fault = item_fault(opened, &group, &manifest->items[i], manifest->file_bytes);
-    if (fault)
+    if (image.status != HEED_OK) /* a read that failed, which HDF5 tells as one fault or another */
+      status = image.status;
+    else if (fault)
       status = heed_error(HEED_INVALID, HEED_STATE_FILE ": %s %s", manifest->items[i].path, fault);
   }
   if (group.id >= 0)

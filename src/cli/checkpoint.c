@@ -1,12 +1,10 @@
 /* heed checkpoint list|show|verify RUN|CHECKPOINT */
 #include <argp.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "checkpoint/file.h"
@@ -112,39 +110,32 @@ static heed_status judge_run(rows *list, int checkpoints, const char *path) {
   return status;
 }
 
+static heed_status judge_one(rows *list, int directory, const char *path) {
+  list->items = calloc(1, sizeof *list->items);
+  if (!list->items)
+    return heed_error(HEED_FAILED, "out of memory for the list of checkpoints");
+  list->count = 1;
+  list->items[0] = (row){.step = -1, .validation_loss = NAN, .path = strdup(path)};
+  if (!list->items[0].path)
+    return heed_error(HEED_FAILED, "out of memory for a path");
+  return judge(&list->items[0], directory, ".", path, true);
+}
+
 /* All checkpoints of a run, or the one that was named. */
 static heed_status judge_named(rows *list, const char *path) {
   int directory, checkpoints;
-  struct stat is;
+  bool is_run;
+  char *shown;
   *list = (rows){0};
-  HEED_TRY(heed_folder_open(AT_FDCWD, path, path, true, &directory));
-  bool run = fstatat(directory, HEED_CHECKPOINTS_FOLDER, &is, AT_SYMLINK_NOFOLLOW) == 0;
-  bool one = fstatat(directory, HEED_MANIFEST_FILE, &is, AT_SYMLINK_NOFOLLOW) == 0 ||
-             fstatat(directory, HEED_STATE_FILE, &is, AT_SYMLINK_NOFOLLOW) == 0;
-  heed_status status = HEED_OK;
-  char *below = NULL;
-  if (one) {
-    list->items = calloc(1, sizeof *list->items);
-    char *copy = strdup(path);
-    if (!list->items || !copy) {
-      free(copy);
-      status = heed_error(HEED_FAILED, "out of memory for the list of checkpoints");
-    } else {
-      list->count = 1;
-      list->items[0] = (row){.step = -1, .validation_loss = NAN, .path = copy};
-      status = judge(&list->items[0], AT_FDCWD, path, path, true);
-    }
-  } else if (!run) {
-    status = heed_error(HEED_INVALID, "%s: is neither a checkpoint (a folder with MANIFEST and state.h5) nor a run (one with checkpoints/)",
-                        path);
-  } else if (asprintf(&below, "%s/" HEED_CHECKPOINTS_FOLDER, path) < 0) {
-    below = NULL;
-    status = heed_error(HEED_FAILED, "out of memory for a path");
-  } else if ((status = heed_folder_open(directory, HEED_CHECKPOINTS_FOLDER, below, false, &checkpoints)) == HEED_OK) {
-    status = judge_run(list, checkpoints, below);
+  HEED_TRY(heed_checkpoint_named_open(path, &directory, &is_run));
+  heed_status status;
+  if (!is_run) {
+    status = judge_one(list, directory, path);
+  } else if ((status = heed_checkpoints_open(directory, path, &checkpoints, &shown)) == HEED_OK) {
+    status = judge_run(list, checkpoints, shown);
     close(checkpoints);
+    free(shown);
   }
-  free(below);
   close(directory);
   return status;
 }

@@ -200,6 +200,37 @@ static void a_full_disk_loses_nothing(void) {
   }
 }
 
+/* More than one piece of 64 MiB, and a tensor that lies across the border. */
+static void tensors_larger_than_a_piece(void) {
+  fixture f;
+  fixture_open(&f);
+  heed_parameter_table table = {0};
+  CU_ASSERT_EQUAL(heed_parameters_add(&table, &(heed_parameter){.name = "large", .rank = 2, .shape = {1000, 16000}}, NULL), HEED_OK);
+  CU_ASSERT_EQUAL(heed_parameters_add(&table, &(heed_parameter){.name = "across", .rank = 1, .shape = {1300001}}, NULL), HEED_OK);
+  size_t total = (size_t)table.total, bytes = total * sizeof(float);
+  float *parameters = malloc(bytes), *moment = malloc(bytes);
+  for (size_t i = 0; i < total; i++)
+    parameters[i] = (float)(i % 16777213), moment[i] = -(float)(i % 7919);
+  heed_checkpoint_tensors tensors = {
+      .table = &table, .parameters = parameters, .moments = 1, .moment_names = {"m"}, .moment_shards = {moment}};
+  heed_communication *alone = heed_alone();
+  int64_t cuts[2] = {0, table.total}, wrong = 0;
+  alone->shard(alone, cuts, 2);
+  heed_checkpoint_store *store = fixture_store(&f, 2);
+  CU_ASSERT_EQUAL(heed_checkpoint_save(store, &(heed_checkpoint_info){.step = 1, .validation_loss = NAN}, &tensors), HEED_OK);
+  memset(parameters, 0, bytes);
+  memset(moment, 0, bytes);
+  CU_ASSERT_EQUAL(heed_checkpoint_load(f.run, &tensors, alone), HEED_OK);
+  for (size_t i = 0; i < total; i++)
+    wrong += parameters[i] != (float)(i % 16777213) || moment[i] != -(float)(i % 7919);
+  CU_ASSERT_EQUAL(wrong, 0);
+  heed_checkpoint_store_close(store);
+  free(parameters);
+  free(moment);
+  heed_parameters_free(&table);
+  fixture_close(&f);
+}
+
 static void what_cannot_be_stored_is_refused(void) {
   fixture f;
   fixture_open(&f);
@@ -220,4 +251,5 @@ static void what_cannot_be_stored_is_refused(void) {
 HEED_TESTS({"round trip, bit for bit", round_trip_bit_for_bit}, {"the same state gives the same bytes", same_state_same_bytes},
            {"h5dump reads it", other_tools_read_it}, {"every step may fail", every_step_may_fail},
            {"a failed replacement is undone", a_failed_replacement_is_undone}, {"every step may be the last", every_step_may_be_the_last},
-           {"a full disk loses nothing", a_full_disk_loses_nothing}, {"what cannot be stored is refused", what_cannot_be_stored_is_refused})
+           {"tensors larger than a piece", tensors_larger_than_a_piece}, {"a full disk loses nothing", a_full_disk_loses_nothing},
+           {"what cannot be stored is refused", what_cannot_be_stored_is_refused})

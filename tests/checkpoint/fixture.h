@@ -18,6 +18,10 @@
 #include "heed/checkpoint.h"
 #include "test.h"
 
+#ifndef FIXTURE_PARENT
+#define FIXTURE_PARENT "/tmp"
+#endif
+
 typedef struct fixture {
   char folder[64], run[96];
   heed_parameter_table table;
@@ -38,7 +42,8 @@ static inline void fixture_fill(const fixture *f, uint32_t salt) {
 }
 
 static inline void fixture_open(fixture *f) {
-  *f = (fixture){.folder = "/tmp/heed-checkpoint-XXXXXX"};
+  *f = (fixture){0};
+  snprintf(f->folder, sizeof f->folder, "%s/heed-checkpoint-XXXXXX", access(FIXTURE_PARENT, W_OK) == 0 ? FIXTURE_PARENT : "/tmp");
   CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(f->folder));
   snprintf(f->run, sizeof f->run, "%s/runs/one", f->folder);
   const heed_parameter specs[] = {{.name = "bert.embeddings.weight", .rank = 2, .shape = {30, 17}},
@@ -80,7 +85,7 @@ static inline heed_checkpoint_store *fixture_store(const fixture *f, int64_t kee
 static inline heed_status fixture_save(const fixture *f, heed_checkpoint_store *store, int64_t step, double loss) {
   static char config[] = "run:\n  name: ünïcode\n", vocabulary[] = "[PAD]\n[UNK]\nword\n";
   heed_checkpoint_info info = {.step = step,
-                               .updates = step - 1,
+                               .updates = step > 0 ? step - 1 : 0,
                                .data_position = step + 2,
                                .samples_seen = 64 * step,
                                .seed = 4000000000u,
