@@ -1,7 +1,6 @@
 #include "data/shard_writer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <hdf5.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "data/output.h"
 #include "data/shard.h"
 #include "data/spool.h"
 
@@ -232,31 +232,19 @@ static heed_status write_hdf5(heed_shard_writer *w, int descriptor) {
   return status;
 }
 
-static heed_status sync_folder(const char *path) {
-  char *folder = heed_folder_of(path);
-  int file = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-  bool synced = file >= 0 && (fsync(file) == 0 || errno == EINVAL); /* EINVAL: a file system that has no such thing */
-  if (file >= 0)
-    close(file);
-  free(folder);
-  return synced ? HEED_OK : heed_error(HEED_IO, "its folder could not be made durable: %s", strerror(errno));
-}
-
-/* What is on the disk is opened and checked as any reader would before it gets its name. */
+/* What was written is opened and checked as any reader would before it gets its name. */
 static heed_status commit(heed_shard_writer *w, int descriptor, const char *temporary) {
   heed_shard written;
-  HEED_TRY(write_hdf5(w, descriptor));
-  if (fsync(descriptor) != 0)
-    return heed_error(HEED_IO, "could not be made durable: %s", strerror(errno));
+  heed_status status = write_hdf5(w, descriptor);
+  if (status != HEED_OK)
+    return heed_error_in(status, "%s", w->path);
   HEED_TRY(heed_shard_open(&written, temporary));
   bool equal = written.token_count == w->token_count && written.sentence_count == w->sentence_count &&
                written.document_count == w->document_count && written.vocabulary_hash == heed_tokenizer_hash(w->tokenizer);
   heed_shard_close(&written);
   if (!equal)
-    return heed_error(HEED_IO, "reads back otherwise than it was written");
-  if (rename(temporary, w->path) != 0)
-    return heed_error(HEED_IO, "%s could not be renamed: %s", temporary, strerror(errno));
-  return sync_folder(w->path);
+    return heed_error(HEED_IO, "%s: reads back otherwise than it was written", w->path);
+  return heed_output_end(w->path, temporary, descriptor);
 }
 
 heed_status heed_shard_writer_finish(heed_shard_writer *writer) {
@@ -267,12 +255,10 @@ heed_status heed_shard_writer_finish(heed_shard_writer *writer) {
     return heed_error(HEED_INVALID, "%s: not written, since the input holds no text", writer->path);
   HEED_TRY(heed_spool_add(&writer->sentences, &writer->token_count, sizeof writer->token_count));
   HEED_TRY(heed_spool_add(&writer->documents, &writer->sentence_count, sizeof writer->sentence_count));
-  HEED_TRY(heed_temporary_beside(writer->path, &temporary, &descriptor));
+  HEED_TRY(heed_output_begin(writer->path, &temporary, &descriptor));
   heed_status status = commit(writer, descriptor, temporary);
-  if (status != HEED_OK) {
-    heed_error_in(status, "%s", writer->path);
+  if (status != HEED_OK)
     unlink(temporary);
-  }
   close(descriptor);
   free(temporary);
   return status;

@@ -1,45 +1,18 @@
 #include "data/spool.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
+#include "data/output.h"
+
 enum { BUFFER_BYTES = 1 << 20 };
-
-char *heed_folder_of(const char *path) {
-  const char *slash = strrchr(path, '/');
-  return slash == path ? strdup("/") : slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
-}
-
-heed_status heed_temporary_beside(const char *path, char **name, int *file) {
-  uint64_t random = 0;
-  *file = -1;
-  if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random ||
-      asprintf(name, "%s.tmp-%016llx", path, (unsigned long long)random) < 0) {
-    *name = NULL;
-    return heed_error(HEED_FAILED, "%s: no name for a temporary file beside it", path);
-  }
-  *file = open(*name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-  if (*file >= 0)
-    return HEED_OK;
-  int reason = errno;
-  char *folder = heed_folder_of(path);
-  heed_status status = heed_error(reason == ENOENT || reason == ENOTDIR || reason == EACCES || reason == EROFS ? HEED_INVALID : HEED_IO,
-                                  "%s: no file can be made in %s: %s", path, folder ? folder : "its folder", strerror(reason));
-  free(folder);
-  free(*name);
-  *name = NULL;
-  return status;
-}
 
 heed_status heed_spool_create(heed_spool *spool, const char *beside) {
   char *name;
   *spool = (heed_spool){.file = -1};
-  HEED_TRY(heed_temporary_beside(beside, &name, &spool->file));
+  HEED_TRY(heed_output_begin(beside, &name, &spool->file));
   unlink(name); /* nameless from now on */
   free(name);
   spool->buffer = malloc(BUFFER_BYTES);

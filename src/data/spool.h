@@ -23,10 +23,4 @@ heed_status heed_spool_add(heed_spool *spool, const void *data, size_t bytes);
 heed_status heed_spool_read(heed_spool *spool, void *data, int64_t from, size_t bytes);
 void heed_spool_free(heed_spool *spool);
 
-/** The folder part of a path, "." when it has none.  Allocated; NULL when memory is short. */
-char *heed_folder_of(const char *path);
-
-/** Opens a new file for writing beside `path`, named `path`.tmp-RANDOM.  \param[out] name  its path, allocated. */
-heed_status heed_temporary_beside(const char *path, char **name, int *file);
-
 #endif

@@ -1,0 +1,84 @@
+#include "data/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char *heed_folder_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash == path ? strdup("/") : slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
+}
+
+heed_status heed_output_begin(const char *path, char **name, int *file) {
+  uint64_t random = 0;
+  *file = -1;
+  if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random ||
+      asprintf(name, "%s.tmp-%016llx", path, (unsigned long long)random) < 0) {
+    *name = NULL;
+    return heed_error(HEED_FAILED, "%s: no name for a temporary file beside it", path);
+  }
+  *file = open(*name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+  if (*file >= 0)
+    return HEED_OK;
+  int reason = errno;
+  char *folder = heed_folder_of(path);
+  bool theirs = reason == ENOENT || reason == ENOTDIR || reason == EACCES || reason == EROFS || reason == ENAMETOOLONG;
+  heed_status status = heed_error(theirs ? HEED_INVALID : HEED_IO, "%s: no file can be made in %s: %s", path,
+                                  folder ? folder : "its folder", strerror(reason));
+  free(folder);
+  free(*name);
+  *name = NULL;
+  return status;
+}
+
+heed_status heed_output_end(const char *path, const char *name, int file) {
+  if (fsync(file) != 0)
+    return heed_error(HEED_IO, "%s: could not be made durable: %s", path, strerror(errno));
+  if (rename(name, path) != 0)
+    return heed_error(HEED_IO, "%s: %s could not be renamed: %s", path, name, strerror(errno));
+  char *folder = heed_folder_of(path);
+  int parent = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+  bool synced = parent >= 0 && (fsync(parent) == 0 || errno == EINVAL); /* EINVAL: a file system that has no such thing */
+  heed_status status = synced ? HEED_OK : heed_error(HEED_IO, "%s: its folder could not be made durable: %s", path, strerror(errno));
+  if (parent >= 0)
+    close(parent);
+  free(folder);
+  return status;
+}
+
+static heed_status write_all(const char *path, int file, const char *data, size_t bytes) {
+  while (bytes > 0) {
+    ssize_t got = write(file, data, bytes);
+    if (got < 0 && errno != EINTR)
+      return heed_error(HEED_IO, "%s: could not be written: %s", path, strerror(errno));
+    if (got > 0) {
+      data += got;
+      bytes -= (size_t)got;
+    }
+  }
+  return HEED_OK;
+}
+
+heed_status heed_output_write(const char *path, const void *data, size_t bytes) {
+  struct stat about;
+  char *name;
+  int file;
+  if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
+    return heed_error(HEED_INVALID, "%s: exists and is not a file", path);
+  HEED_TRY(heed_output_begin(path, &name, &file));
+  heed_status status = write_all(path, file, data, bytes);
+  if (status == HEED_OK)
+    status = heed_output_end(path, name, file);
+  if (status != HEED_OK)
+    unlink(name);
+  close(file);
+  free(name);
+  return status;
+}

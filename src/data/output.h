@@ -1,0 +1,22 @@
+/** A file that appears under its name only when it is whole and on the disk: written beside it, made durable, renamed. */
+#ifndef HEED_DATA_OUTPUT_H
+#define HEED_DATA_OUTPUT_H
+
+#include <stddef.h>
+
+#include "heed/status.h"
+
+/** The folder part of a path, "." when it has none.  Allocated; NULL when memory is short. */
+char *heed_folder_of(const char *path);
+
+/** Opens a new file named PATH.tmp-RANDOM.  \param[out] name  its path, allocated.
+ *  Errors: HEED_INVALID when the folder is missing or not writable, HEED_IO when it fails otherwise. */
+heed_status heed_output_begin(const char *path, char **name, int *file);
+
+/** Makes the file durable and gives it its final name, in the place of an earlier one.  Errors: HEED_IO. */
+heed_status heed_output_end(const char *path, const char *name, int file);
+
+/** A whole file from memory, the same way.  Errors: HEED_INVALID when `path` is a folder or not to be written, HEED_IO. */
+heed_status heed_output_write(const char *path, const void *data, size_t bytes);
+
+#endif
