@@ -12,6 +12,8 @@ typedef struct command {
 } command;
 
 static const command commands[] = {
+    {"tokenizer", heed_command_tokenizer, "trains a vocabulary; encodes text with one"},
+    {"prepare", heed_command_prepare, "encodes text into token shards"},
     {"train", heed_command_train, "trains a model, or goes on with --resume"},
     {"evaluate", heed_command_evaluate, "scores a checkpoint on text it was not trained on"},
     {"fill", heed_command_fill, "predicts each [MASK] of a text"},

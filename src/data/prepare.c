@@ -171,9 +171,8 @@ heed_status heed_prepare(const heed_tokenizer *tokenizer, const char *output, co
   heed_shard_writer *writer = NULL;
   *report = (heed_prepare_report){0};
   HEED_TRY(heed_text_open(&text, inputs, input_count));
-  heed_status status = heed_text_holds(text, output)
-                           ? heed_error(HEED_INVALID, "%s: both input and output; choose another output", output)
-                           : heed_shard_writer_create(&writer, output, tokenizer);
+  heed_status status = heed_text_holds(text, output) ? heed_error(HEED_INVALID, "%s: both input and output; choose another output", output)
+                                                     : heed_shard_writer_create(&writer, output, tokenizer);
   if (status == HEED_OK)
     status = work_text(text, tokenizer, writer, report);
   heed_shard_writer_free(writer);
