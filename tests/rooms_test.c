@@ -22,7 +22,7 @@ static const struct {
     {"evaluate", "kernels layers models data checkpoint"},
     {"inspect", "kernels layers models data checkpoint"},
     {"train", "kernels layers models data checkpoint evaluate"},
-    {"measure", "kernels layers models data train"},
+    {"measure", "kernels layers models data checkpoint train"},
     {"cli", "kernels layers models data comm checkpoint evaluate inspect train measure"},
 };
 

@@ -19,6 +19,7 @@ static const command commands[] = {
     {"fill", heed_command_fill, "predicts each [MASK] of a text"},
     {"embed", heed_command_embed, "turns texts into vectors, a line each"},
     {"checkpoint", heed_command_checkpoint, "lists, shows and verifies saved checkpoints"},
+    {"verify", heed_command_verify, "checks that ranks and threads do not change the result"},
     {NULL, NULL, NULL},
 };
 
