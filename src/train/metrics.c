@@ -34,12 +34,20 @@ static heed_status read_file(const char *path, char **text, size_t *bytes) {
       *text = larger;
     }
   }
+  heed_status status = HEED_OK;
+  if (!*text)
+    status = heed_error(HEED_FAILED, "%s: out of memory", path);
+  else if (file && ferror(file)) /* what could not be read must not look like what is not there: open would cut it away */
+    status = heed_error(HEED_IO, "%s: could not be read: %s", path, strerror(errno));
+  else
+    (*text)[*bytes] = 0;
   if (file)
     fclose(file);
-  if (!*text)
-    return heed_error(HEED_FAILED, "%s: out of memory", path);
-  (*text)[*bytes] = 0;
-  return HEED_OK;
+  if (status != HEED_OK) {
+    free(*text);
+    *text = NULL;
+  }
+  return status;
 }
 
 static double number_of(const json_t *object, const char *key) {
@@ -64,15 +72,18 @@ static bool parse_line(const char *text, size_t bytes, heed_metrics_line *line) 
   return good;
 }
 
-/* Bytes of the leading lines that are whole, sound and not after `step`. */
-static size_t lines_to_keep(const char *text, size_t bytes, int64_t step) {
+/* Moves the lines that stay to the front of `text` and gives their bytes.  Dropped are lines of later steps, a last line without an end
+ * (a kill left it), and what is no record (a file system may leave zeros after a crash). */
+static size_t keep_lines(char *text, size_t bytes, int64_t step) {
   size_t kept = 0;
-  while (kept < bytes) {
-    const char *end = memchr(text + kept, '\n', bytes - kept);
+  char *stop = text + bytes, *end;
+  for (char *start = text; start < stop && (end = memchr(start, '\n', (size_t)(stop - start))); start = end + 1) {
     heed_metrics_line line;
-    if (!end || !parse_line(text + kept, (size_t)(end - text) - kept, &line) || line.step > step)
-      break;
-    kept = (size_t)(end - text) + 1;
+    size_t length = (size_t)(end - start) + 1;
+    if (!parse_line(start, length, &line) || line.step > step)
+      continue;
+    memmove(text + kept, start, length);
+    kept += length;
   }
   return kept;
 }
@@ -81,7 +92,7 @@ heed_status heed_metrics_open(heed_metrics **result, const char *path, int64_t s
   char *text;
   size_t bytes;
   HEED_TRY(read_file(path, &text, &bytes));
-  size_t kept = lines_to_keep(text, bytes, step);
+  size_t kept = keep_lines(text, bytes, step);
   heed_status status = kept < bytes ? heed_file_replace(path, text, kept) : HEED_OK;
   free(text);
   HEED_TRY(status);
@@ -109,19 +120,36 @@ void heed_metrics_close(heed_metrics *metrics) {
   free(metrics);
 }
 
-/* A number as JSON: as short as reads back to nine digits, null when not finite. */
+/* A number as JSON: the shortest text that reads back as the same double, null when not finite. */
 static const char *print_number(char text[32], double value) {
   if (!isfinite(value))
     return "null";
-  snprintf(text, 32, "%.9g", value);
+  for (int digits = 6; digits <= 17; digits++) {
+    snprintf(text, 32, "%.*g", digits, value);
+    if (strtod(text, NULL) == value)
+      break;
+  }
   return text;
 }
 
+/* Measured times carry no more than this: thousandths. */
+static double rounded(double value) {
+  return isfinite(value) && fabs(value) < 1e12 ? round(value * 1000) / 1000 : value;
+}
+
+/* A line that was written in part (the disk is full) is taken back, so that the next one does not run on from it. */
 static heed_status append(heed_metrics *metrics, const char *line) {
   size_t bytes = strlen(line);
-  if (write(metrics->file, line, bytes) != (ssize_t)bytes)
-    return heed_error(HEED_IO, "%s: a line could not be written: %s", metrics->path, strerror(errno));
-  return HEED_OK;
+  off_t before = lseek(metrics->file, 0, SEEK_END);
+  ssize_t written;
+  do
+    written = write(metrics->file, line, bytes);
+  while (written < 0 && errno == EINTR);
+  if (written == (ssize_t)bytes)
+    return HEED_OK;
+  int reason = written < 0 ? errno : ENOSPC;
+  bool whole = written <= 0 || (before >= 0 && ftruncate(metrics->file, before) == 0);
+  return heed_error(HEED_IO, "%s: a line could not be written%s: %s", metrics->path, whole ? "" : " whole", strerror(reason));
 }
 
 heed_status heed_metrics_step(heed_metrics *metrics, const heed_metrics_record *r) {
@@ -130,7 +158,7 @@ heed_status heed_metrics_step(heed_metrics *metrics, const heed_metrics_record *
            "{\"step\": %lld, \"loss\": %s, \"learning_rate\": %s, \"grad_norm\": %s, \"tokens\": %lld, \"tokens_per_second\": %s, "
            "\"seconds\": %s}\n",
            (long long)r->step, print_number(n[0], r->loss), print_number(n[1], r->learning_rate), print_number(n[2], r->gradient_norm),
-           (long long)r->tokens, print_number(n[3], r->tokens_per_second), print_number(n[4], r->seconds));
+           (long long)r->tokens, print_number(n[3], rounded(r->tokens_per_second)), print_number(n[4], rounded(r->seconds)));
   return append(metrics, line);
 }
 
@@ -142,17 +170,18 @@ heed_status heed_metrics_evaluation(heed_metrics *metrics, int64_t step, double 
 }
 
 heed_status heed_metrics_read(const char *path, heed_metrics_line **lines, int64_t *count) {
-  char *text;
+  char *text, *end;
   size_t bytes;
   int64_t most = 1;
+  *lines = NULL;
   *count = 0;
   HEED_TRY(read_file(path, &text, &bytes));
   for (size_t i = 0; i < bytes; i++)
     most += text[i] == '\n';
   *lines = malloc((size_t)most * sizeof **lines);
   if (*lines)
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-      *count += parse_line(line, strlen(line), &(*lines)[*count]);
+    for (char *line = text; (end = memchr(line, '\n', bytes - (size_t)(line - text))); line = end + 1)
+      *count += parse_line(line, (size_t)(end - line), &(*lines)[*count]);
   free(text);
   return *lines ? HEED_OK : heed_error(HEED_FAILED, "%s: out of memory", path);
 }

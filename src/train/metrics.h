@@ -20,12 +20,13 @@ typedef struct heed_metrics_record {
   double seconds; /**< since the program began to train */
 } heed_metrics_record;
 
-/** Opens the file for appending.  Lines of steps after `step` are cut away (a run resumed there makes them anew), and so is a last line
- *  that a kill left unfinished.  Errors: HEED_IO. */
+/** Opens the file for appending.  Lines of steps after `step` are cut away (a run resumed there makes them anew), and so are a last line
+ *  that a kill left unfinished and lines that are no record: the file is replaced at once by one without them.  Errors: HEED_IO. */
 heed_status heed_metrics_open(heed_metrics **metrics, const char *path, int64_t step);
 void heed_metrics_close(heed_metrics *metrics);
 
-/** Each appends one line with one write.  Errors: HEED_IO. */
+/** Each appends one line with one write.  Rates, losses and accuracies read back to the same bits; times are rounded to thousandths.
+ *  Errors: HEED_IO, and then nothing of the line stays in the file. */
 heed_status heed_metrics_step(heed_metrics *metrics, const heed_metrics_record *record);
 heed_status heed_metrics_evaluation(heed_metrics *metrics, int64_t step, double loss, double accuracy);
 
@@ -35,7 +36,7 @@ typedef struct heed_metrics_line {
   double loss, learning_rate, gradient_norm, tokens_per_second, validation_loss, validation_accuracy;
 } heed_metrics_line;
 
-/** Reads a whole file; lines that are not understood are passed over.
+/** Reads a whole file; lines that are not understood or not finished are passed over, and a file that is not there has none.
  *  \param[out] lines  allocated, freed by the caller; \param[out] count  their number */
 heed_status heed_metrics_read(const char *path, heed_metrics_line **lines, int64_t *count);
 
