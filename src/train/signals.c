@@ -3,11 +3,13 @@
 #include <signal.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t pending;
+static volatile sig_atomic_t pending, interrupted;
 
 static void take(int number) {
-  if (number == SIGINT && pending == SIGINT)
+  if (number == SIGINT && interrupted)
     _exit(128 + SIGINT);
+  if (number == SIGINT)
+    interrupted = 1;
   pending = number;
 }
 
@@ -15,7 +17,7 @@ void heed_signals_install(void) {
   static const int numbers[] = {SIGUSR1, SIGTERM, SIGINT};
   struct sigaction action = {.sa_handler = take, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
-  pending = 0;
+  pending = interrupted = 0;
   for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++)
     sigaction(numbers[i], &action, NULL);
 }
