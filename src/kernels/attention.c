@@ -47,14 +47,13 @@ typedef struct unit {
 
 static unit unit_of(const heed_attention_shape *shape, const heed_dropout *dropout, int64_t item) {
   int64_t b = item / shape->heads, head = item % shape->heads, keys = shape->kv_offsets[b + 1] - shape->kv_offsets[b];
-  return (unit){
-      .q_first = shape->q_offsets[b],
-      .queries = shape->q_offsets[b + 1] - shape->q_offsets[b],
-      .kv_first = shape->kv_offsets[b],
-      .keys = keys,
-      .padded = heed_in_lanes(keys),
-      .head = head,
-      .source = {0, dropout->first_row + (uint32_t)b, dropout->site | (uint32_t)head << 16, dropout->data_position, dropout->seed}};
+  return (unit){.q_first = shape->q_offsets[b],
+                .queries = shape->q_offsets[b + 1] - shape->q_offsets[b],
+                .kv_first = shape->kv_offsets[b],
+                .keys = keys,
+                .padded = heed_in_lanes(keys),
+                .head = head,
+                .source = {0, dropout->first_row + (uint32_t)b, dropout->site | (uint32_t)head << 16, dropout}};
 }
 
 /** c[m, n] = alpha · a[m, k] · b[n, k]ᵀ, the products of queries with keys. */
@@ -104,15 +103,15 @@ static heed_draw_source row_source(const unit *u, int64_t query) {
 }
 
 /** P → P̃ of one row. */
-static void drop_row(float *p, const unit *u, int64_t query, const heed_dropout *dropout) {
+static void drop_row(float *p, const unit *u, int64_t query) {
   heed_draw_source source = row_source(u, query);
   for (int64_t first = 0; first < u->padded; first += HEED_DRAWS) {
-    heed_draws draws;
-    heed_draw(&draws, &source, first);
+    float factor[HEED_DRAWS];
+    heed_draw_factors(factor, &source, first);
     int64_t count = heed_at_most(HEED_DRAWS, u->padded - first);
 #pragma omp simd
     for (int64_t i = 0; i < count; i++)
-      p[first + i] = draws.bits[i] < dropout->threshold ? 0.0f : p[first + i] * dropout->scale;
+      p[first + i] *= factor[i];
   }
 }
 
@@ -137,7 +136,7 @@ void HEED_KERNEL(attention_forward)(float *out, float *lse, const float *q, cons
       for (int64_t r = 0; r < rows; r++) {
         lse[(token + r) * shape->heads + u.head] = softmax_row(scratch + r * u.padded, u.keys, u.padded);
         if (dropout->threshold)
-          drop_row(scratch + r * u.padded, &u, first + r, dropout);
+          drop_row(scratch + r * u.padded, &u, first + r);
       }
       cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, heed_int(rows), heed_int(width), heed_int(u.keys), 1.0f, scratch,
                   heed_int(u.padded), values, heed_int(shape->kv_stride), 0.0f, out + token * shape->out_stride + channel,
@@ -158,8 +157,8 @@ static float dot(const float *a, const float *b, int64_t count) {
 }
 
 /** One row of a block: scores p → P̃, and dp = dout·vᵀ → dS. */
-static void backward_row(float *p, float *dp, float lse, float delta, const unit *u, int64_t query, const heed_dropout *dropout) {
-  if (dropout->threshold == 0) {
+static void backward_row(float *p, float *dp, float lse, float delta, const unit *u, int64_t query) {
+  if (u->source.dropout->threshold == 0) {
 #pragma omp simd
     for (int64_t j = 0; j < u->keys; j++) {
       p[j] = heed_exp(p[j] - lse);
@@ -169,14 +168,14 @@ static void backward_row(float *p, float *dp, float lse, float delta, const unit
   }
   heed_draw_source source = row_source(u, query);
   for (int64_t first = 0; first < u->keys; first += HEED_DRAWS) {
-    heed_draws draws;
-    heed_draw(&draws, &source, first);
+    float factor[HEED_DRAWS];
+    heed_draw_factors(factor, &source, first);
     int64_t count = heed_at_most(HEED_DRAWS, u->keys - first);
 #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-      float probability = heed_exp(p[first + i] - lse), factor = draws.bits[i] < dropout->threshold ? 0.0f : dropout->scale;
-      dp[first + i] = probability * (factor * dp[first + i] - delta);
-      p[first + i] = probability * factor;
+      float probability = heed_exp(p[first + i] - lse);
+      dp[first + i] = probability * heed_fma(factor[i], dp[first + i], -delta);
+      p[first + i] = probability * factor[i];
     }
   }
 }
@@ -188,8 +187,7 @@ typedef struct gradients {
 
 /** The block of queries [first, first + rows) of a unit: dq written; dk and dv written by the first block, added to by the others. */
 static void backward_block(const gradients *d, const float *d_out, const float *out, const float *lse, const float *q, const float *k,
-                           const float *v, const heed_attention_shape *shape, const heed_dropout *dropout, const unit *u, int64_t first,
-                           int64_t rows, float *scratch) {
+                           const float *v, const heed_attention_shape *shape, const unit *u, int64_t first, int64_t rows, float *scratch) {
   int64_t width = shape->head_width, channel = u->head * width, token = u->q_first + first;
   int64_t q_at = token * shape->q_stride + channel, kv_at = u->kv_first * shape->kv_stride + channel;
   int64_t out_at = token * shape->out_stride + channel;
@@ -202,7 +200,7 @@ static void backward_block(const gradients *d, const float *d_out, const float *
   for (int64_t r = 0; r < rows; r++) {
     int64_t row = out_at + r * shape->out_stride;
     backward_row(p + r * u->padded, dp + r * u->padded, lse[(token + r) * shape->heads + u->head], dot(d_out + row, out + row, width), u,
-                 first + r, dropout);
+                 first + r);
   }
   cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, n, w, m, 1.0f, p, tile, d_out + out_at, out_stride, before, d->v + kv_at, kv_stride);
   cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, w, n, shape->scale, dp, tile, k + kv_at, kv_stride, 0.0f, d->q + q_at,
@@ -226,6 +224,6 @@ void HEED_KERNEL(attention_backward)(float *d_q, float *d_k, float *d_v, const f
       clear(d_v, u.kv_first, u.keys, shape->kv_stride, channel, shape->head_width);
     }
     for (int64_t first = 0; first < u.queries && u.keys > 0; first += block)
-      backward_block(&d, d_out, out, lse, q, k, v, shape, dropout, &u, first, heed_at_most(block, u.queries - first), scratch);
+      backward_block(&d, d_out, out, lse, q, k, v, shape, &u, first, heed_at_most(block, u.queries - first), scratch);
   }
 }

@@ -8,22 +8,21 @@
 
 #include "kernels/draws.h"
 #include "kernels/level.h"
+#include "kernels/vector_math.h"
 
-/** The residual of a row is absent, or added. */
-static void drop_row(float *y, const float *x, const float *residual, int64_t width, const heed_draw_source *source, uint32_t threshold,
-                     float scale) {
+static void drop_row(float *y, const float *x, const float *residual, int64_t width, const heed_draw_source *source) {
   for (int64_t first = 0; first < width; first += HEED_DRAWS) {
-    heed_draws draws;
-    heed_draw(&draws, source, first);
+    float factor[HEED_DRAWS];
+    heed_draw_factors(factor, source, first);
     int64_t count = heed_at_most(HEED_DRAWS, width - first);
     if (residual) {
 #pragma omp simd
       for (int64_t i = 0; i < count; i++)
-        y[first + i] = residual[first + i] + (draws.bits[i] < threshold ? 0.0f : x[first + i] * scale);
+        y[first + i] = heed_fma(x[first + i], factor[i], residual[first + i]);
     } else {
 #pragma omp simd
       for (int64_t i = 0; i < count; i++)
-        y[first + i] = draws.bits[i] < threshold ? 0.0f : x[first + i] * scale;
+        y[first + i] = x[first + i] * factor[i];
     }
   }
 }
@@ -50,8 +49,8 @@ void HEED_KERNEL(dropout_forward)(float *y, const float *x, const float *residua
       continue;
     }
     uint32_t sequence = (uint32_t)sequence_of[t], token = (uint32_t)(t - offsets[sequence]);
-    heed_draw_source source = {token * row_counters, dropout->first_row + sequence, dropout->site, dropout->data_position, dropout->seed};
-    drop_row(y + t * width, x + t * width, add, width, &source, dropout->threshold, dropout->scale);
+    heed_draw_source source = {token * row_counters, dropout->first_row + sequence, dropout->site, dropout};
+    drop_row(y + t * width, x + t * width, add, width, &source);
   }
 }
 

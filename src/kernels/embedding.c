@@ -6,7 +6,7 @@
 #include "kernels/level.h"
 #include "kernels/tree.h"
 
-enum { ROWS = 64, COLUMNS = 64 }; /* of the table that a thread takes at a time */
+enum { ROWS = 64, COLUMNS = 128 }; /* of the table that a thread takes at a time */
 
 void HEED_KERNEL(embedding_forward)(float *y, const int32_t *ids, const int32_t *position, const int32_t *type, const float *words,
                                     const float *positions, const float *types, int64_t tokens, int64_t width) {

@@ -11,10 +11,16 @@
 #include "kernels/level.h"
 #include "kernels/tree.h"
 
-/* Measured on the shapes of BERT-mini to -base: smaller tiles lose to packing, larger ones to cache and to uneven shares. */
-#ifndef ROWS_MOST
-enum { ROWS_MOST = 256, COLUMNS_MOST = 256, WEIGHT_ROWS_MOST = 128, WEIGHT_COLUMNS_MOST = 256 };
-#endif
+/* Sizes of tiles, measured on the shapes of BERT-mini to -base: smaller ones lose to packing, larger ones to cache and to uneven shares.
+ * Wide layers have tiles enough to take them wider; small weights are cut finer, so that there is work for several threads. */
+enum { ROWS_MOST = 256, WEIGHT_ROWS_MOST = 128, WEIGHT_COLUMNS_MOST = 256 };
+
+static int64_t columns_most(int64_t outputs) {
+  return outputs >= 2048 ? 512 : 256;
+}
+static int64_t weight_rows_most(int64_t outputs, int64_t inputs) {
+  return outputs * inputs <= 256 * 256 ? WEIGHT_ROWS_MOST / 2 : WEIGHT_ROWS_MOST;
+}
 
 /** `extent` rows or columns cut into `count` even parts of `size`, the last one perhaps smaller. */
 typedef struct parts {
@@ -56,7 +62,7 @@ static tile tile_of(int64_t item, const int64_t *starts, int64_t slices, int64_t
 
 void HEED_KERNEL(linear_forward)(float *y, const float *x, const float *w, const float *bias, const int64_t *starts, int64_t slices,
                                  int64_t inputs, int64_t outputs) {
-  parts columns = parts_of(outputs, COLUMNS_MOST);
+  parts columns = parts_of(outputs, columns_most(outputs));
   int64_t row_parts = most_row_parts(starts, slices);
 #pragma omp for schedule(dynamic)
   for (int64_t item = 0; item < columns.count * slices * row_parts; item++) {
@@ -73,7 +79,7 @@ void HEED_KERNEL(linear_forward)(float *y, const float *x, const float *w, const
 
 void HEED_KERNEL(linear_backward_input)(float *d_x, const float *d_y, const float *w, const int64_t *starts, int64_t slices, int64_t inputs,
                                         int64_t outputs, bool add) {
-  parts columns = parts_of(inputs, COLUMNS_MOST);
+  parts columns = parts_of(inputs, columns_most(inputs));
   int64_t row_parts = most_row_parts(starts, slices);
 #pragma omp for schedule(dynamic)
   for (int64_t item = 0; item < columns.count * slices * row_parts; item++) {
@@ -112,7 +118,7 @@ static void weight_tile(float *d_w, const float *d_y, const float *x, const int6
 
 void HEED_KERNEL(linear_backward_weight)(float *d_w, float *d_bias, const float *d_y, const float *x, const int64_t *starts, int64_t slices,
                                          int64_t inputs, int64_t outputs, float *scratch) {
-  parts rows = parts_of(outputs, WEIGHT_ROWS_MOST), columns = parts_of(inputs, WEIGHT_COLUMNS_MOST);
+  parts rows = parts_of(outputs, weight_rows_most(outputs, inputs)), columns = parts_of(inputs, WEIGHT_COLUMNS_MOST);
   int64_t tiles = rows.count * columns.count, bands = d_bias ? heed_column_bands(outputs) : 0;
 #pragma omp for schedule(dynamic)
   for (int64_t item = 0; item < tiles + bands; item++) {
