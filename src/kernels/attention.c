@@ -7,13 +7,12 @@
  * The scores of a block of queries live in scratch only: backward computes them again, and takes P from the saved log-sum-exp without
  * a second pass over the row.  Threads share units of one head of one sequence; one thread takes the blocks of a unit in order, so that dk
  * and dv are summed in one order.  What is computed for a unit depends on that sequence alone. */
-#include <cblas.h>
 #include <string.h>
 
-#include "base/cast.h"
 #include "kernels/draws.h"
 #include "kernels/lanes.h"
 #include "kernels/level.h"
+#include "kernels/product.h"
 #include "kernels/vector_math.h"
 
 enum {
@@ -54,13 +53,6 @@ static unit unit_of(const heed_attention_shape *shape, const heed_dropout *dropo
                 .padded = heed_in_lanes(keys),
                 .head = head,
                 .source = {0, dropout->first_row + (uint32_t)b, dropout->site | (uint32_t)head << 16, dropout}};
-}
-
-/** c[m, n] = alpha · a[m, k] · b[n, k]ᵀ, the products of queries with keys. */
-static void by_keys(float *c, int64_t c_stride, float alpha, const float *a, int64_t a_stride, const float *b, int64_t b_stride, int64_t m,
-                    int64_t n, int64_t k) {
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, heed_int(m), heed_int(n), heed_int(k), alpha, a, heed_int(a_stride), b,
-              heed_int(b_stride), 0.0f, c, heed_int(c_stride));
 }
 
 /** Scores of a row → softmax in place; returns the log-sum-exp.  The padding becomes 0. */
@@ -131,16 +123,15 @@ void HEED_KERNEL(attention_forward)(float *out, float *lse, const float *q, cons
     }
     for (int64_t first = 0; first < u.queries; first += block) {
       int64_t rows = heed_at_most(block, u.queries - first), token = u.q_first + first;
-      by_keys(scratch, u.padded, shape->scale, q + token * shape->q_stride + channel, shape->q_stride, keys, shape->kv_stride, rows, u.keys,
-              width);
+      heed_product(scratch, u.padded, false, shape->scale, heed_plain(q + token * shape->q_stride + channel, shape->q_stride),
+                   heed_transposed(keys, shape->kv_stride), rows, u.keys, width);
       for (int64_t r = 0; r < rows; r++) {
         lse[(token + r) * shape->heads + u.head] = softmax_row(scratch + r * u.padded, u.keys, u.padded);
         if (dropout->threshold)
           drop_row(scratch + r * u.padded, &u, first + r);
       }
-      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, heed_int(rows), heed_int(width), heed_int(u.keys), 1.0f, scratch,
-                  heed_int(u.padded), values, heed_int(shape->kv_stride), 0.0f, out + token * shape->out_stride + channel,
-                  heed_int(shape->out_stride));
+      heed_product(out + token * shape->out_stride + channel, shape->out_stride, false, 1.0f, heed_plain(scratch, u.padded),
+                   heed_plain(values, shape->kv_stride), rows, width, u.keys);
     }
   }
 }
@@ -188,25 +179,23 @@ typedef struct gradients {
 /** The block of queries [first, first + rows) of a unit: dq written; dk and dv written by the first block, added to by the others. */
 static void backward_block(const gradients *d, const float *d_out, const float *out, const float *lse, const float *q, const float *k,
                            const float *v, const heed_attention_shape *shape, const unit *u, int64_t first, int64_t rows, float *scratch) {
-  int64_t width = shape->head_width, channel = u->head * width, token = u->q_first + first;
+  int64_t width = shape->head_width, channel = u->head * width, token = u->q_first + first, padded = u->padded;
   int64_t q_at = token * shape->q_stride + channel, kv_at = u->kv_first * shape->kv_stride + channel;
   int64_t out_at = token * shape->out_stride + channel;
-  float *p = scratch, *dp = scratch + queries_of_block(u->keys) * u->padded, before = first == 0 ? 0.0f : 1.0f;
-  int m = heed_int(rows), n = heed_int(u->keys), w = heed_int(width), tile = heed_int(u->padded);
-  int q_stride = heed_int(shape->q_stride), kv_stride = heed_int(shape->kv_stride), out_stride = heed_int(shape->out_stride);
+  float *p = scratch, *dp = scratch + queries_of_block(u->keys) * padded;
+  heed_operand query = heed_plain(q + q_at, shape->q_stride), d_row = heed_plain(d_out + out_at, shape->out_stride);
 
-  by_keys(p, u->padded, shape->scale, q + q_at, shape->q_stride, k + kv_at, shape->kv_stride, rows, u->keys, width);
-  by_keys(dp, u->padded, 1.0f, d_out + out_at, shape->out_stride, v + kv_at, shape->kv_stride, rows, u->keys, width);
+  heed_product(p, padded, false, shape->scale, query, heed_transposed(k + kv_at, shape->kv_stride), rows, u->keys, width);
+  heed_product(dp, padded, false, 1.0f, d_row, heed_transposed(v + kv_at, shape->kv_stride), rows, u->keys, width);
   for (int64_t r = 0; r < rows; r++) {
     int64_t row = out_at + r * shape->out_stride;
-    backward_row(p + r * u->padded, dp + r * u->padded, lse[(token + r) * shape->heads + u->head], dot(d_out + row, out + row, width), u,
+    backward_row(p + r * padded, dp + r * padded, lse[(token + r) * shape->heads + u->head], dot(d_out + row, out + row, width), u,
                  first + r);
   }
-  cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, n, w, m, 1.0f, p, tile, d_out + out_at, out_stride, before, d->v + kv_at, kv_stride);
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, w, n, shape->scale, dp, tile, k + kv_at, kv_stride, 0.0f, d->q + q_at,
-              q_stride);
-  cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, n, w, m, shape->scale, dp, tile, q + q_at, q_stride, before, d->k + kv_at,
-              kv_stride);
+  heed_product(d->v + kv_at, shape->kv_stride, first > 0, 1.0f, heed_transposed(p, padded), d_row, u->keys, width, rows);
+  heed_product(d->q + q_at, shape->q_stride, false, shape->scale, heed_plain(dp, padded), heed_plain(k + kv_at, shape->kv_stride), rows,
+               width, u->keys);
+  heed_product(d->k + kv_at, shape->kv_stride, first > 0, shape->scale, heed_transposed(dp, padded), query, u->keys, width, rows);
 }
 
 void HEED_KERNEL(attention_backward)(float *d_q, float *d_k, float *d_v, const float *d_out, const float *out, const float *lse,

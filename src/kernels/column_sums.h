@@ -10,7 +10,7 @@
 #include "kernels/level.h"
 #include "kernels/tree.h"
 
-enum { HEED_BAND = 32, HEED_BAND_ROWS = 32 };
+enum { HEED_BAND = 64, HEED_BAND_ROWS = 32 };
 
 static inline int64_t heed_column_bands(int64_t width) {
   return (width + HEED_BAND - 1) / HEED_BAND;

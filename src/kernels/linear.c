@@ -3,23 +3,22 @@
  * A product is cut into tiles of rows × columns with the whole inner dimension each; the threads share the tiles.  OpenBLAS may compute
  * a row in another way in a tile of another height, so the grid of rows restarts at each slice: a row's bits then depend on its own
  * slice alone.  The grid is a function of the shape only.  Tiles of one column band follow each other, so its weights stay in cache. */
-#include <cblas.h>
 #include <string.h>
 
-#include "base/cast.h"
 #include "kernels/column_sums.h"
 #include "kernels/level.h"
+#include "kernels/product.h"
 #include "kernels/tree.h"
 
 /* Sizes of tiles, measured on the shapes of BERT-mini to -base: smaller ones lose to packing, larger ones to cache and to uneven shares.
  * Wide layers have tiles enough to take them wider; small weights are cut finer, so that there is work for several threads. */
-enum { ROWS_MOST = 256, WEIGHT_ROWS_MOST = 128, WEIGHT_COLUMNS_MOST = 256 };
+enum { ROWS_MOST = 256, WEIGHT_ROWS_MOST = 256, WEIGHT_COLUMNS_MOST = 256 };
 
 static int64_t columns_most(int64_t outputs) {
   return outputs >= 2048 ? 512 : 256;
 }
 static int64_t weight_rows_most(int64_t outputs, int64_t inputs) {
-  return outputs * inputs <= 256 * 256 ? WEIGHT_ROWS_MOST / 2 : WEIGHT_ROWS_MOST;
+  return outputs * inputs <= 256 * 256 ? 64 : outputs * inputs <= 1024 * 256 ? 128 : WEIGHT_ROWS_MOST;
 }
 
 /** `extent` rows or columns cut into `count` even parts of `size`, the last one perhaps smaller. */
@@ -70,10 +69,10 @@ void HEED_KERNEL(linear_forward)(float *y, const float *x, const float *w, const
     if (t.rows == 0)
       continue;
     float *y_tile = y + t.row * outputs + t.column;
-    for (int64_t r = 0; bias && r < t.rows; r++) /* the product is added to the bias: it would clear the tile otherwise */
+    for (int64_t r = 0; bias && r < t.rows; r++) /* the product is added to the bias, in place of being added to zero */
       memcpy(y_tile + r * outputs, bias + t.column, (size_t)t.columns * sizeof *y);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, heed_int(t.rows), heed_int(t.columns), heed_int(inputs), 1.0f, x + t.row * inputs,
-                heed_int(inputs), w + t.column * inputs, heed_int(inputs), bias ? 1.0f : 0.0f, y_tile, heed_int(outputs));
+    heed_product(y_tile, outputs, bias != NULL, 1.0f, heed_plain(x + t.row * inputs, inputs),
+                 heed_transposed(w + t.column * inputs, inputs), t.rows, t.columns, inputs);
   }
 }
 
@@ -86,9 +85,8 @@ void HEED_KERNEL(linear_backward_input)(float *d_x, const float *d_y, const floa
     tile t = tile_of(item, starts, slices, row_parts, columns);
     if (t.rows == 0)
       continue;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, heed_int(t.rows), heed_int(t.columns), heed_int(outputs), 1.0f,
-                d_y + t.row * outputs, heed_int(outputs), w + t.column, heed_int(inputs), add ? 1.0f : 0.0f,
-                d_x + t.row * inputs + t.column, heed_int(inputs));
+    heed_product(d_x + t.row * inputs + t.column, inputs, add, 1.0f, heed_plain(d_y + t.row * outputs, outputs),
+                 heed_plain(w + t.column, inputs), t.rows, t.columns, outputs);
   }
 }
 
@@ -101,14 +99,8 @@ static void weight_tile(float *d_w, const float *d_y, const float *x, const int6
                         int64_t outputs, tile t, float *scratch) {
   int64_t size = t.rows * t.columns, depth = 0;
   for (int64_t g = 0; g < slices; g++) {
-    float *product = heed_tree_top(scratch, depth, size);
-    int64_t rows = starts[g + 1] - starts[g];
-    if (rows > 0)
-      cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, heed_int(t.rows), heed_int(t.columns), heed_int(rows), 1.0f,
-                  d_y + starts[g] * outputs + t.row, heed_int(outputs), x + starts[g] * inputs + t.column, heed_int(inputs), 0.0f, product,
-                  heed_int(t.columns));
-    else
-      memset(product, 0, (size_t)size * sizeof *product);
+    heed_product(heed_tree_top(scratch, depth, size), t.columns, false, 1.0f, heed_transposed(d_y + starts[g] * outputs + t.row, outputs),
+                 heed_plain(x + starts[g] * inputs + t.column, inputs), t.rows, t.columns, starts[g + 1] - starts[g]);
     depth = heed_tree_push(scratch, depth, size, g);
   }
   heed_tree_finish(scratch, depth, size);
