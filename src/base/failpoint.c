@@ -24,6 +24,7 @@ const char *const heed_failpoint_names[HEED_FAILPOINT_COUNT] = {
     [HEED_AT_SAVE_RETIRE] = "save.retire",
     [HEED_AT_SAVE_UNLINK] = "save.unlink",
     [HEED_AT_LOAD_PIECE] = "load.piece",
+    [HEED_AT_STORE_OPEN] = "store.open",
 };
 
 typedef enum action { ACTION_KILL, ACTION_EXIT, ACTION_ERROR, ACTION_COUNT } action;

@@ -26,6 +26,7 @@ typedef enum heed_failpoint_place {
   HEED_AT_SAVE_RETIRE,        /**< committed, before an old checkpoint is renamed away (passed once for each) */
   HEED_AT_SAVE_UNLINK,        /**< renamed away, before its files are unlinked (likewise) */
   HEED_AT_LOAD_PIECE,         /**< before a piece of a tensor is read (passed many times) */
+  HEED_AT_STORE_OPEN,         /**< every rank, when a run folder is taken: also where HEED_FAILPOINT is first read */
   HEED_FAILPOINT_COUNT
 } heed_failpoint_place;
 

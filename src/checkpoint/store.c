@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
 #include "checkpoint/file.h"
 #include "checkpoint/folder.h"
 #include "heed/log.h"
@@ -78,6 +79,8 @@ heed_status heed_checkpoint_store_open(heed_checkpoint_store **opened, const cha
     store->keep = keep < MIN_KEEP ? MIN_KEEP : keep;
     store->run = store->folder = -1;
   }
+  if (status == HEED_OK)
+    status = heed_failpoint(HEED_AT_STORE_OPEN);
   if (status == HEED_OK && communication->rank == 0)
     status = take_folder(store, run);
   status = communication->agree(communication, status);

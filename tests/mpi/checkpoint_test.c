@@ -163,6 +163,8 @@ static void one_failure_is_everybodys(void) {
   heed_failpoint_set(NULL);
   check_agreed(heed_checkpoint_load(folder, &ours, world), HEED_INVALID);
   check_agreed(heed_checkpoint_store_open(&second, run, 2, world), HEED_INVALID);
+  heed_failpoint_set(world->rank == world->size - 1 ? "store.open:1:error" : NULL);
+  check_agreed(heed_checkpoint_store_open(&second, folder, 2, world), HEED_IO);
   CU_ASSERT_PTR_NULL(second);
   ours.moments = world->rank == world->size - 1 ? 9 : 2;
   check_agreed(save(store, 2, &ours), HEED_INVALID);
