@@ -6,194 +6,229 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "train/figure.h"
 #include "train/metrics.h"
 
-enum { WIDTH = 760, LEFT = 64, RIGHT = 740, MOST_POINTS = 1500 };
+enum { MOST_POINTS = 1200, MOST_DOTS = 60 };
 
-/* A panel: the part of the plane that its axes show, and where on the page. */
-typedef struct panel {
-  double x_low, x_high, y_low, y_high;
-  double top, bottom;
-} panel;
+typedef struct curve {
+  heed_point *points;
+  int64_t count;
+} curve;
 
-typedef double field(const heed_metrics_line *line);
+/* The curves of a run: of logged steps, and of evaluations. */
+typedef struct curves {
+  curve loss, smooth, rate, validation_loss, accuracy;
+  double last_step, usual_loss;
+} curves;
 
-static double loss_of(const heed_metrics_line *line) {
-  return line->loss;
-}
-static double validation_loss_of(const heed_metrics_line *line) {
-  return line->validation_loss;
-}
-static double accuracy_of(const heed_metrics_line *line) {
-  return 100 * line->validation_accuracy;
-}
-
-static double x_at(const panel *p, double x) {
-  return LEFT + (x - p->x_low) / (p->x_high - p->x_low) * (RIGHT - LEFT);
-}
-static double y_at(const panel *p, double y) {
-  return p->bottom - (y - p->y_low) / (p->y_high - p->y_low) * (p->bottom - p->top);
+static void curves_free(curves *c) {
+  heed_point *parts[] = {c->loss.points, c->smooth.points, c->rate.points, c->validation_loss.points, c->accuracy.points};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    free(parts[i]);
 }
 
-/* A step of 1, 2 or 5 times a power of ten that gives about `wanted` ticks. */
-static double tick_step(double span, int wanted) {
-  double raw = span / wanted, power = pow(10, floor(log10(raw))), share = raw / power;
-  return power * (share < 1.5 ? 1 : share < 3.5 ? 2 : share < 7.5 ? 5 : 10);
+static void add(curve *c, int64_t step, double value) {
+  c->points[c->count++] = (heed_point){(double)step, value};
 }
 
-static void widen(panel *p, field *value, const heed_metrics_line *lines, int64_t count) {
+/* A line with a learning rate is a logged step, even where its loss is not a number; others are evaluations. */
+static heed_status curves_take(curves *c, const heed_metrics_line *lines, int64_t count) {
+  curve *all[] = {&c->loss, &c->smooth, &c->rate, &c->validation_loss, &c->accuracy};
+  *c = (curves){0};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    if (!(all[i]->points = calloc((size_t)count + 1, sizeof *all[i]->points)))
+      return heed_error(HEED_FAILED, "out of memory for the picture of a run");
   for (int64_t i = 0; i < count; i++) {
-    double y = value(&lines[i]);
-    if (!isfinite(y))
-      continue;
-    p->y_low = fmin(p->y_low, y);
-    p->y_high = fmax(p->y_high, y);
-  }
-}
-
-/* Rounds the vertical range outwards to ticks; an empty or flat range gets some height. */
-static void round_range(panel *p) {
-  if (!(p->y_low <= p->y_high))
-    p->y_low = 0, p->y_high = 1;
-  if (p->y_high - p->y_low < 1e-6 * fmax(1, fabs(p->y_high)))
-    p->y_low -= 0.5, p->y_high += 0.5;
-  double step = tick_step(p->y_high - p->y_low, 5);
-  p->y_low = floor(p->y_low / step) * step;
-  p->y_high = ceil(p->y_high / step) * step;
-}
-
-static void draw_axes(FILE *out, const panel *p, const char *label, bool steps_below) {
-  double step = tick_step(p->y_high - p->y_low, 5);
-  for (double y = p->y_low; y < p->y_high + 0.5 * step; y += step)
-    fprintf(out, "<path class='grid' d='M%d %.1fH%d'/><text x='%d' y='%.1f' text-anchor='end'>%g</text>\n", LEFT, y_at(p, y), RIGHT,
-            LEFT - 8, y_at(p, y) + 4, fabs(y) < 1e-9 * step ? 0 : round(y / step) * step);
-  step = fmax(1, tick_step(p->x_high - p->x_low, 8));
-  for (double x = ceil(p->x_low / step) * step; x <= p->x_high; x += step) {
-    fprintf(out, "<path class='axis' d='M%.1f %.1fv4'/>", x_at(p, x), p->bottom);
-    if (steps_below)
-      fprintf(out, "<text x='%.1f' y='%.1f' text-anchor='middle'>%.0f</text>", x_at(p, x), p->bottom + 18, x);
-    fputc('\n', out);
-  }
-  fprintf(out, "<path class='axis' d='M%d %.1fV%.1fH%d'/>\n", LEFT, p->top, p->bottom, RIGHT);
-  fprintf(out, "<text transform='translate(16 %.1f) rotate(-90)' text-anchor='middle'>%s</text>\n", (p->top + p->bottom) / 2, label);
-}
-
-/* The curve of a field, `width` lines averaged at a point; long ones are thinned to MOST_POINTS. */
-static void draw_curve(FILE *out, const panel *p, const char *kind, field *value, const heed_metrics_line *lines, int64_t count,
-                       int64_t width) {
-  int64_t every = count / MOST_POINTS + 1;
-  bool begun = false;
-  fprintf(out, "<path class='%s' d='", kind);
-  for (int64_t i = 0; i < count; i += every) {
-    double sum = 0, points = 0;
-    for (int64_t j = i - width / 2; j <= i + (every > width ? every : width) / 2; j++) {
-      if (j < 0 || j >= count || !isfinite(value(&lines[j])))
-        continue;
-      sum += value(&lines[j]);
-      points++;
+    const heed_metrics_line *line = &lines[i];
+    c->last_step = fmax(c->last_step, (double)line->step);
+    if (isfinite(line->learning_rate)) {
+      add(&c->loss, line->step, line->loss);
+      add(&c->rate, line->step, line->learning_rate);
+    } else {
+      add(&c->validation_loss, line->step, line->validation_loss);
+      add(&c->accuracy, line->step, 100 * line->validation_accuracy);
     }
-    if (points > 0)
-      fprintf(out, "%s%.1f %.1f", begun ? "L" : "M", x_at(p, (double)lines[i].step), y_at(p, sum / points));
-    begun = begun || points > 0;
   }
-  fputs("'/>\n", out);
+  return HEED_OK;
 }
 
-static void draw_points(FILE *out, const panel *p, const char *kind, field *value, const heed_metrics_line *lines, int64_t count) {
-  if (count > 200)
+/* Means over 1/40 of the run around each point.  At the start, where the loss falls fast, the window is cut on both sides, so that it
+ * stays centred; at the end on the far side only, so that one last noisy step does not pull the curve. */
+static void smooth(curve *smoothed, const curve *from) {
+  int64_t half = from->count / 80, low = 0, high = 0, within = 0;
+  double sum = 0;
+  smoothed->count = from->count;
+  for (int64_t i = 0; i < from->count; i++) {
+    int64_t reach = half < i ? half : i, end = i + reach + 1 < from->count ? i + reach + 1 : from->count;
+    for (; high < end; high++)
+      if (isfinite(from->points[high].y))
+        sum += from->points[high].y, within++;
+    for (; low < i - reach; low++)
+      if (isfinite(from->points[low].y))
+        sum -= from->points[low].y, within--;
+    smoothed->points[i] = (heed_point){from->points[i].x, isfinite(from->points[i].y) ? sum / (double)within : NAN};
+  }
+}
+
+/* Thins a long curve to the lowest and the highest point of each stretch, in their order: noise and spikes stay visible. */
+static void thin(curve *c) {
+  const int64_t stretches = MOST_POINTS / 2, count = c->count;
+  heed_point *p = c->points;
+  if (count <= MOST_POINTS)
     return;
-  for (int64_t i = 0; i < count; i++)
-    if (isfinite(value(&lines[i])))
-      fprintf(out, "<circle class='%s' r='3.2' cx='%.1f' cy='%.1f'/>\n", kind, x_at(p, (double)lines[i].step), y_at(p, value(&lines[i])));
-}
-
-/* Lines that have a value of this field, moved to the front of `kept`. */
-static int64_t keep(heed_metrics_line *kept, field *value, const heed_metrics_line *lines, int64_t count) {
-  int64_t n = 0;
-  for (int64_t i = 0; i < count; i++)
-    if (isfinite(value(&lines[i])))
-      kept[n++] = lines[i];
-  return n;
-}
-
-static void put_text(FILE *out, const char *text) {
-  for (; *text; text++) {
-    if (*text == '<' || *text == '&')
-      fprintf(out, "&#%d;", *text);
-    else
-      fputc(*text, out);
+  c->count = 0;
+  for (int64_t s = 0; s < stretches; s++) {
+    int64_t from = s * count / stretches, to = (s + 1) * count / stretches, lowest = from, highest = from;
+    for (int64_t i = from; i < to; i++) {
+      if (p[i].y < p[lowest].y || !isfinite(p[lowest].y))
+        lowest = i;
+      if (p[i].y > p[highest].y || !isfinite(p[highest].y))
+        highest = i;
+    }
+    heed_point pair[2] = {p[lowest < highest ? lowest : highest], p[lowest < highest ? highest : lowest]};
+    p[c->count++] = pair[0]; /* never ahead of what is still to be read: a stretch has two points or more */
+    p[c->count++] = pair[1];
   }
 }
 
-static void draw_frame(FILE *out, int height, const char *title) {
-  fprintf(
-      out,
-      "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 %d %d' width='%d' height='%d' font-family='system-ui, sans-serif' "
-      "font-size='12'>\n"
-      "<style>svg{background:#fff;color:#222}text{fill:#444}path{fill:none}.title{font-size:15px;font-weight:600;fill:#111}"
-      ".grid{stroke:#e6e6e6}.axis{stroke:#888}.raw{stroke:#9dbbe0;stroke-width:1}.loss{stroke:#2563b0;stroke-width:2}"
-      ".check{stroke:#d9622b;stroke-width:1.5}circle.check{fill:#d9622b}.right{stroke:#2a8a57;stroke-width:1.5}circle.right{fill:#2a8a57}"
-      "@media(prefers-color-scheme:dark){svg{background:#15181c}text{fill:#b8bec6}.title{fill:#f0f2f4}.grid{stroke:#2a2f36}"
-      ".axis{stroke:#6b737d}.raw{stroke:#35557d}.loss{stroke:#6aa5f0}}</style>\n"
-      "<rect width='%d' height='%d' fill='none'/>\n<text class='title' x='%d' y='24'>",
-      WIDTH, height, WIDTH, height, WIDTH, height, LEFT);
-  put_text(out, title);
-  fputs("</text>\n", out);
+/* The newest value of a curve, or NaN. */
+static double newest(const curve *c) {
+  int64_t i = c->count;
+  while (i > 0 && !isfinite(c->points[i - 1].y))
+    i--;
+  return i > 0 ? c->points[i - 1].y : NAN;
 }
 
-static void draw_legend(FILE *out) {
-  fprintf(out,
-          "<path class='loss' d='M%d 44h22'/><text x='%d' y='48'>training loss</text>"
-          "<path class='check' d='M%d 44h22'/><circle class='check' r='3.2' cx='%d' cy='44'/><text x='%d' y='48'>validation loss</text>\n",
-          LEFT, LEFT + 28, LEFT + 130, LEFT + 141, LEFT + 158);
+static void draw_curve(FILE *out, const heed_panel *panel, const char *kind, const curve *c, bool dots) {
+  heed_panel_line(out, panel, kind, c->points, c->count);
+  if (dots && c->count <= MOST_DOTS)
+    heed_panel_dots(out, panel, kind, c->points, c->count);
 }
 
-static void draw(FILE *out, const char *title, const heed_metrics_line *lines, heed_metrics_line *kept, int64_t count) {
-  panel losses = {.y_low = INFINITY, .y_high = -INFINITY, .top = 64, .bottom = 330};
-  panel shares = {.y_low = 0, .y_high = 0, .top = 370, .bottom = 490};
-  int64_t evaluations = keep(kept, validation_loss_of, lines, count);
-  bool two = evaluations > 0;
-  for (int64_t i = 0; i < count; i++)
-    losses.x_high = fmax(losses.x_high, (double)lines[i].step);
-  losses.x_high = fmax(losses.x_high, 1);
-  shares.x_high = losses.x_high;
-  widen(&losses, loss_of, lines, count);
-  widen(&losses, validation_loss_of, lines, count);
-  widen(&shares, accuracy_of, lines, count);
-  round_range(&losses);
-  round_range(&shares);
+/* The newest value, beside the end of its curve. */
+static void print_value(FILE *out, const char *kind, double height, const char *format, double value) {
+  char text[32];
+  snprintf(text, sizeof text, format, value);
+  if (isfinite(value))
+    heed_panel_value(out, kind, height, text);
+}
 
-  draw_frame(out, two ? 540 : 380, title);
-  draw_legend(out);
-  draw_axes(out, &losses, "loss", !two);
-  int64_t logged = keep(kept, loss_of, lines, count);
-  draw_curve(out, &losses, "raw", loss_of, kept, logged, 1);
-  draw_curve(out, &losses, "loss", loss_of, kept, logged, logged / 40 + 1);
-  evaluations = keep(kept, validation_loss_of, lines, count);
-  draw_curve(out, &losses, "check", validation_loss_of, kept, evaluations, 1);
-  draw_points(out, &losses, "check", validation_loss_of, kept, evaluations);
-  if (two) {
-    draw_axes(out, &shares, "accuracy, %", true);
-    draw_curve(out, &shares, "right", accuracy_of, kept, evaluations, 1);
-    draw_points(out, &shares, "right", accuracy_of, kept, evaluations);
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* The loss that is exceeded by one logged step in fifty: a spike must not press the rest of the curve flat.  INFINITY when there is
+ * nothing to say. */
+static double usual_loss(const curve *c) {
+  double *values = malloc((size_t)(c->count + 1) * sizeof *values), usual = INFINITY;
+  int64_t count = 0;
+  for (int64_t i = 0; values && i < c->count; i++)
+    if (isfinite(c->points[i].y))
+      values[count++] = c->points[i].y;
+  if (values)
+    qsort(values, (size_t)count, sizeof *values, by_value);
+  if (count > 0)
+    usual = values[count - 1 - count / 50];
+  free(values);
+  return usual;
+}
+
+static void draw_losses(FILE *out, const curves *c, heed_panel panel, bool numbered) {
+  enum { LINE = 14 }; /* values closer than a line of text are moved apart */
+  heed_panel_include(&panel, c->smooth.points, c->smooth.count);
+  if (panel.y_high > c->usual_loss)
+    panel.y_high = fmax(c->usual_loss, c->smooth.points[0].y);
+  heed_panel_include(&panel, c->validation_loss.points, c->validation_loss.count);
+  heed_panel_axes(out, &panel, heed_panel_round(&panel, 6), "", NULL, numbered);
+  draw_curve(out, &panel, "raw", &c->loss, false);
+  draw_curve(out, &panel, "train", &c->smooth, false);
+  draw_curve(out, &panel, "check", &c->validation_loss, true);
+  double trained = newest(&c->smooth), checked = newest(&c->validation_loss);
+  double y_trained = heed_panel_height(&panel, trained), y_checked = heed_panel_height(&panel, checked), gap = y_trained - y_checked;
+  if (isfinite(trained) && isfinite(checked) && fabs(gap) < LINE) {
+    double shift = copysign(0.5 * (LINE - fabs(gap)), gap);
+    y_trained += shift;
+    y_checked -= shift;
   }
-  fprintf(out, "<text x='%d' y='%d' text-anchor='end'>step</text>\n</svg>\n", RIGHT, two ? 530 : 370);
+  print_value(out, "train", y_trained, "%.3f", trained);
+  print_value(out, "check", y_checked, "%.3f", checked);
+}
+
+/* A curve by itself, on an axis from 0. */
+static heed_panel draw_alone(FILE *out, const char *kind, const curve *c, bool dots, heed_panel panel, const char *unit, const char *label,
+                             bool numbered) {
+  panel.y_low = 0;
+  panel.y_high = 0;
+  heed_panel_include(&panel, c->points, c->count);
+  heed_panel_axes(out, &panel, heed_panel_round(&panel, 3), unit, label, numbered);
+  draw_curve(out, &panel, kind, c, dots);
+  return panel;
+}
+
+/* Learning rates are small: the axis counts in their power of ten, which the label names. */
+static void draw_rates(FILE *out, curve *c, heed_panel panel) {
+  static const char *const digits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
+  char label[64] = "learning rate";
+  double highest = 0;
+  for (int64_t i = 0; i < c->count; i++)
+    highest = fmax(highest, c->points[i].y);
+  int power = highest > 0 ? (int)floor(log10(highest)) : 0;
+  if (power < -1 && power > -100) {
+    snprintf(label, sizeof label, "learning rate, × 10⁻%s%s", power <= -10 ? digits[-power / 10] : "", digits[-power % 10]);
+    for (int64_t i = 0; i < c->count; i++)
+      c->points[i].y *= pow(10, -power);
+  }
+  draw_alone(out, "rate", c, false, panel, "", label, true);
+}
+
+static void draw(FILE *out, curves *c, const char *title) {
+  enum { LOSS_TOP = 74, LOSS_BOTTOM = 350, GAP = 42, ACCURACY = 100, RATE = 70, NUMBERS = 54 };
+  bool evaluated = isfinite(newest(&c->accuracy)), rates = c->rate.count > 1;
+  double accuracy_bottom = evaluated ? LOSS_BOTTOM + GAP + ACCURACY : LOSS_BOTTOM;
+  double bottom = rates ? accuracy_bottom + GAP + RATE : accuracy_bottom;
+  smooth(&c->smooth, &c->loss);
+  c->usual_loss = usual_loss(&c->loss);
+  thin(&c->loss);
+  thin(&c->smooth);
+  thin(&c->rate);
+  thin(&c->validation_loss);
+  thin(&c->accuracy);
+
+  heed_figure_begin(out, (int)bottom + NUMBERS, title);
+  heed_figure_legend(out, 0, "train", false, "training loss (thin: as logged)");
+  if (c->validation_loss.count > 0)
+    heed_figure_legend(out, 226, "check", true, "validation loss");
+  draw_losses(out, c, heed_panel_between(LOSS_TOP, LOSS_BOTTOM, c->last_step), !evaluated && !rates);
+  if (evaluated) {
+    heed_panel panel = heed_panel_between(LOSS_BOTTOM + GAP, accuracy_bottom, c->last_step);
+    panel = draw_alone(out, "share", &c->accuracy, true, panel, "%", "validation accuracy", !rates);
+    print_value(out, "share", heed_panel_height(&panel, newest(&c->accuracy)), "%.1f%%", newest(&c->accuracy));
+  }
+  if (rates)
+    draw_rates(out, &c->rate, heed_panel_between(accuracy_bottom + GAP, bottom, c->last_step));
+  heed_figure_end(out);
 }
 
 heed_status heed_plot_write(const char *svg_path, const char *metrics_path, const char *title) {
   heed_metrics_line *lines;
   int64_t count;
+  curves c;
   char *text = NULL;
   size_t bytes = 0;
   HEED_TRY(heed_metrics_read(metrics_path, &lines, &count));
-  heed_metrics_line *kept = malloc((size_t)(count + 1) * sizeof *kept);
-  FILE *out = kept ? open_memstream(&text, &bytes) : NULL;
-  if (out)
-    draw(out, title, lines, kept, count);
-  heed_status status =
-      out && fclose(out) == 0 ? heed_file_replace(svg_path, text, bytes) : heed_error(HEED_FAILED, "%s: out of memory", svg_path);
-  free(text);
-  free(kept);
+  heed_status status = curves_take(&c, lines, count);
   free(lines);
+  FILE *out = status == HEED_OK ? open_memstream(&text, &bytes) : NULL;
+  if (out) {
+    draw(out, &c, title);
+    bool whole = !ferror(out);
+    status = fclose(out) == 0 && whole ? heed_file_replace(svg_path, text, bytes) : heed_error(HEED_FAILED, "%s: out of memory", svg_path);
+  } else if (status == HEED_OK) {
+    status = heed_error(HEED_FAILED, "%s: out of memory", svg_path);
+  }
+  free(text);
+  curves_free(&c);
   return status;
 }

@@ -4,8 +4,9 @@
 
 #include "heed/status.h"
 
-/** Draws training loss (thin: as logged; bold: smoothed), validation loss (points) and, below, validation accuracy over steps, from
- *  metrics.jsonl.  The file is replaced at once.  Errors: HEED_IO for a failed read or write. */
+/** Draws, over steps, from metrics.jsonl: training loss (thin: as logged, cut off at the panel's edges; bold: smoothed) and validation
+ *  loss; below them validation accuracy and the learning rate, where there are any.  Long runs are thinned: the picture stays below
+ *  200 KB.  The file is replaced at once.  Errors: HEED_IO for a failed read or write. */
 heed_status heed_plot_write(const char *svg_path, const char *metrics_path, const char *title);
 
 #endif
