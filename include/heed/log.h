@@ -25,4 +25,7 @@ void heed_progress_end(void);
 /** Whether heed_progress draws on a terminal. */
 bool heed_log_is_terminal(void);
 
+/** Width of that terminal, 80 where it is not known. */
+int heed_log_columns(void);
+
 #endif

@@ -1,9 +1,11 @@
 #include "heed/log.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static int log_rank = 0, log_size = 1;
@@ -18,20 +20,35 @@ void heed_log_set_quiet(bool quiet) {
   log_quiet = quiet;
 }
 
-/* mpirun gives its ranks a pipe and copies it to its own standard error: the terminal, if there is one, is that of the parent. */
-static bool parent_has_terminal(void) {
-  char link[64], target[64];
+/* mpirun gives its ranks a pipe and copies it to its own standard error: the terminal, if there is one, is that of the parent.
+ * `link` becomes the way to it. */
+static bool parent_has_terminal(char link[64]) {
+  char target[64];
   if (!getenv("OMPI_COMM_WORLD_RANK"))
     return false;
-  snprintf(link, sizeof link, "/proc/%ld/fd/%d", (long)getppid(), STDERR_FILENO);
+  snprintf(link, 64, "/proc/%ld/fd/%d", (long)getppid(), STDERR_FILENO);
   ssize_t length = readlink(link, target, sizeof target - 1);
   target[length > 0 ? length : 0] = 0;
   return strncmp(target, "/dev/pts/", 9) == 0 || strncmp(target, "/dev/tty", 8) == 0;
 }
 
 bool heed_log_is_terminal(void) {
+  char link[64];
   const char *kind = getenv("TERM");
-  return kind && strcmp(kind, "dumb") != 0 && (isatty(STDERR_FILENO) || parent_has_terminal());
+  return kind && strcmp(kind, "dumb") != 0 && (isatty(STDERR_FILENO) || parent_has_terminal(link));
+}
+
+int heed_log_columns(void) {
+  struct winsize size = {0};
+  char link[64];
+  int terminal = -1;
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 && parent_has_terminal(link) &&
+      (terminal = open(link, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)) >= 0) {
+    if (ioctl(terminal, TIOCGWINSZ, &size) != 0)
+      size.ws_col = 0;
+    close(terminal);
+  }
+  return size.ws_col > 0 ? size.ws_col : 80;
 }
 
 void heed_progress_end(void) {
