@@ -18,6 +18,7 @@ void heed_signals_install(void) {
   struct sigaction action = {.sa_handler = take, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
   pending = interrupted = 0;
+  signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes then fails a save with EFBIG, and training goes on */
   for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++)
     sigaction(numbers[i], &action, NULL);
 }

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/blas.h"
 #include "base/clock.h"
 #include "heed/log.h"
 #include "train/plot.h"
@@ -134,13 +135,21 @@ static heed_status run(heed_session *s) {
   return saved;
 }
 
+static void introduce(const heed_session *s) {
+  heed_info("%.1f M parameters, %lld training samples, %.0f MiB of activations a rank, kernels %s, OpenBLAS for %s",
+            1e-6 * (double)heed_stepper_table(s->stepper)->total, (long long)heed_sampler_samples(s->training),
+            (double)heed_stepper_activation_bytes(s->stepper) / 1048576.0, s->kernels->isa, heed_blas_core());
+}
+
 heed_status heed_train(const heed_config *config, const heed_train_options *options, heed_communication *communication) {
   heed_session session;
   heed_status status = heed_session_open(&session, config, options, communication);
-  if (status == HEED_OK && session.step >= config->train.steps)
+  if (status == HEED_OK && session.step >= config->train.steps) {
     heed_info("all %lld steps are done already", (long long)config->train.steps);
-  else if (status == HEED_OK)
+  } else if (status == HEED_OK) {
+    introduce(&session);
     status = run(&session);
+  }
   heed_session_close(&session);
   return status;
 }
