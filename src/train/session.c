@@ -10,32 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "heed/log.h"
-
-static const char *const isa_levels[] = {"generic", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
-enum { ISA_LEVELS = sizeof isa_levels / sizeof *isa_levels };
-
-/* All ranks take the lowest common instruction level, so that they compute the same bits. */
-static heed_status choose_kernels(heed_session *s) {
-  heed_communication *c = s->communication;
-  const heed_kernels *best = heed_kernels_choose(NULL);
-  heed_status status = HEED_OK;
-  int64_t level = 0;
-  if (!best)
-    status = heed_error(HEED_INVALID, "HEED_ISA names an instruction level that is unknown or that this processor lacks");
-  HEED_TRY(c->agree(c, status));
-  while (level + 1 < ISA_LEVELS && strcmp(isa_levels[level], best->isa) != 0)
-    level++;
-  s->kernels = heed_kernels_choose(isa_levels[-c->maximum(c, -level)]);
-
-  char core[32] = "";
-  snprintf(core, sizeof core, "%s", heed_blas_core());
-  c->broadcast(c, core, sizeof core);
-  if (strcmp(core, heed_blas_core()) != 0)
-    heed_rank_warn("OpenBLAS runs its code for %s here and for %s on rank 0: results are right, but their last bits depend on which rank "
-                   "computed what; set OPENBLAS_CORETYPE=%s everywhere for the same bits",
-                   heed_blas_core(), core, core);
-  return HEED_OK;
-}
+#include "train/level.h"
 
 static heed_status open_tokenizer(heed_session *s) {
   const heed_data_config *data = &s->config->data;
@@ -195,7 +170,7 @@ heed_status heed_session_open(heed_session *s, const heed_config *config, const 
                       .begun = heed_seconds()};
   heed_communication *c = communication;
   char *from = NULL;
-  HEED_TRY(choose_kernels(s));
+  HEED_TRY(heed_level_agree(&s->kernels, communication));
   HEED_TRY(c->agree(c, heed_config_print(config, &s->config_text)));
   HEED_TRY(c->agree(c, open_data(s)));
   heed_status status = c->agree(c, open_store(s, &from));

@@ -1,0 +1,31 @@
+#include "train/level.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/blas.h"
+#include "heed/log.h"
+
+static const char *const levels[] = {"generic", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
+enum { LEVELS = sizeof levels / sizeof *levels };
+
+heed_status heed_level_agree(const heed_kernels **kernels, heed_communication *c) {
+  const heed_kernels *best = heed_kernels_choose(NULL);
+  heed_status status = HEED_OK;
+  int64_t level = 0;
+  if (!best)
+    status = heed_error(HEED_INVALID, "HEED_ISA names an instruction level that is unknown or that this processor lacks");
+  HEED_TRY(c->agree(c, status));
+  while (level + 1 < LEVELS && strcmp(levels[level], best->isa) != 0)
+    level++;
+  *kernels = heed_kernels_choose(levels[-c->maximum(c, -level)]);
+
+  char core[32] = "";
+  snprintf(core, sizeof core, "%s", heed_blas_core());
+  c->broadcast(c, core, sizeof core);
+  if (strcmp(core, heed_blas_core()) != 0)
+    heed_rank_warn("OpenBLAS runs its code for %s here and for %s on rank 0: results are right, but their last bits depend on which rank "
+                   "computed what; set OPENBLAS_CORETYPE=%s everywhere for the same bits",
+                   heed_blas_core(), core, core);
+  return HEED_OK;
+}

@@ -1,0 +1,13 @@
+/** The instruction level of a job: the same code on every rank. */
+#ifndef HEED_TRAIN_LEVEL_H
+#define HEED_TRAIN_LEVEL_H
+
+#include "heed/communication.h"
+#include "kernels/kernels.h"
+
+/** Chooses the kernels of the lowest common instruction level of all ranks, so that they compute the same bits, and warns on each rank
+ *  whose OpenBLAS runs other code than rank 0's.  Collective.
+ *  Errors: HEED_INVALID when HEED_ISA names a level that is unknown or that a processor lacks. */
+heed_status heed_level_agree(const heed_kernels **kernels, heed_communication *communication);
+
+#endif
