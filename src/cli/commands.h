@@ -1,7 +1,7 @@
 /** The commands: a file each; main.c holds their table.
  *
  *  A command gets the arguments after its name's place (argv[0] is "heed NAME"), prints results on standard output, and returns a
- *  status, which main turns into the exit code; the error text is printed by main, once. */
+ *  status, which main turns into the exit code; main prints the error text, once, and closes the world. */
 #ifndef HEED_CLI_COMMANDS_H
 #define HEED_CLI_COMMANDS_H
 

@@ -93,6 +93,5 @@ heed_status heed_command_evaluate(int argc, char **argv) {
     else
       print_text(&scores, step);
   }
-  heed_world_close();
   return status;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "comm/world.h"
 #include "heed/log.h"
 
 typedef struct command {
@@ -54,7 +55,8 @@ int main(int argc, char **argv) {
     argv[1] = name;
     heed_status status = c->run(argc - 1, argv + 1);
     if (status != HEED_OK && heed_error_text()[0])
-      heed_warn("%s", heed_error_text()); /* ranks agreed on it: rank 0 speaks for all */
+      heed_warn("%s", heed_error_text()); /* ranks agreed on it: rank 0 speaks for all, before any of them leaves */
+    heed_world_close();
     return status;
   }
   fprintf(stderr, "heed: there is no command '%s'; `heed --help` lists them\n", argv[1]);

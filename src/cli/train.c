@@ -82,6 +82,5 @@ heed_status heed_command_train(int argc, char **argv) {
   if (status == HEED_OK)
     status = train(&o, world);
   heed_settings_free(&o.settings);
-  heed_world_close();
   return status;
 }
