@@ -1,0 +1,29 @@
+/** The arithmetic of training, counted from the shapes alone. */
+#ifndef HEED_MEASURE_FLOPS_H
+#define HEED_MEASURE_FLOPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "heed/batch.h"
+#include "heed/config.h"
+
+/** What goes through the model. */
+typedef struct heed_work {
+  int64_t sequences; /**< B */
+  int64_t tokens;    /**< Σ sᵢ, of their lengths */
+  int64_t pairs;     /**< Σ sᵢ², the scores of a head of attention */
+  int64_t targets;   /**< M, masked positions */
+} heed_work;
+
+/** Adds a batch. */
+void heed_work_add(heed_work *work, const heed_batch *batch);
+
+/** Floating-point operations of forward and backward, backward counted as twice forward, recomputation not counted:
+ *
+ *      3 · [ L · ( Σ sᵢ (8C² + 4CF) + 4C Σ sᵢ² ) + M (2C² + 2CV) + B · 2C² ]
+ *
+ *  The last term is the pooler's (next-sentence prediction).  Products alone: the rest is of a lower order. */
+double heed_training_flops(const heed_model_config *model, const heed_work *work, bool pooler);
+
+#endif
