@@ -21,6 +21,7 @@ static const command commands[] = {
     {"embed", heed_command_embed, "turns texts into vectors, a line each"},
     {"checkpoint", heed_command_checkpoint, "lists, shows and verifies saved checkpoints"},
     {"verify", heed_command_verify, "checks that ranks and threads do not change the result"},
+    {"bench", heed_command_bench, "measures speed, held against what this machine can do"},
     {NULL, NULL, NULL},
 };
 

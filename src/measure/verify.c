@@ -93,8 +93,8 @@ static heed_status start(heed_verify *verify, int64_t ranks, int64_t threads, in
   snprintf(number, sizeof number, "%lld", (long long)ranks);
   snprintf(variable, sizeof variable, "OMP_NUM_THREADS=%lld", (long long)threads);
   const char *const launch[] = {
-      "mpirun", "--quiet", "--oversubscribe",         "--bind-to", "none", "--mca", "btl_vader_single_copy_mechanism", "none", "-x", variable,
-      "-x",     "OMP_WAIT_POLICY=passive", "-n",        number};
+      "mpirun", "--quiet", "--oversubscribe",         "--bind-to", "none", "--mca", "btl_vader_single_copy_mechanism", "none", "-x",
+      variable, "-x",      "OMP_WAIT_POLICY=passive", "-n",        number};
   for (size_t i = 0; i < sizeof launch / sizeof *launch; i++)
     arguments[count++] = launch[i];
   if (geteuid() == 0) /* in a container; whoever typed this command as root meant it */

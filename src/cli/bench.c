@@ -1,0 +1,218 @@
+/* heed bench: how fast training and its parts run here, held against what this machine can do. */
+#include <argp.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "comm/world.h"
+#include "heed/config.h"
+#include "measure/allreduce.h"
+#include "measure/gemm.h"
+#include "measure/step.h"
+#include "train/level.h"
+
+typedef struct bench_options {
+  const char *what, *config, *data;
+  heed_settings settings;
+  int64_t steps, warmup;
+  bool json;
+} bench_options;
+
+/* Where a measurement runs. */
+typedef struct place {
+  heed_communication *world;
+  const heed_kernels *kernels;
+  int threads;
+} place;
+
+static const struct argp_option options[] = {
+    {"json", 'j', NULL, 0, "print JSON", 0},
+    {"steps", 'S', "N", 0, "step: steps that count (default: 20)", 0},
+    {"warmup", 'w', "N", 0, "step: steps before them (default: 3)", 0},
+    {"data", 'd', "FILE.h5", 0, "step: token shard to read; without it full rows are made up and no file is opened", 0},
+    {"set", 's', "KEY=VALUE", 0, "step: replace a value of the configuration; as often as wanted", 0},
+    {0}};
+
+/* BERT-mini as it was released, on rows of 128 tokens: what `bench step` measures when no configuration is given. */
+static const char usual_config[] = "run: {name: bench}\n"
+                                   "model: {family: bert, vocabulary_size: 30522, layers: 4, hidden: 256, heads: 4, feed_forward: 1024}\n"
+                                   "train: {steps: 1000, sequence_length: 128, batch_sequences: 32, slices: 8}\n"
+                                   "optimizer: {learning_rate: 1.0e-4}\n";
+
+static error_t parse(int key, char *value, struct argp_state *state) {
+  bench_options *o = state->input;
+  switch (key) {
+  case 'j':
+    o->json = true;
+    return 0;
+  case 'S':
+    return heed_option_count(state, "--steps", value, &o->steps);
+  case 'w':
+    return heed_option_count(state, "--warmup", value, &o->warmup);
+  case 'd':
+    o->data = value;
+    return 0;
+  case 's':
+    return heed_option_set(state, value, &o->settings);
+  case ARGP_KEY_ARG:
+    if (state->arg_num == 0)
+      o->what = value;
+    else if (state->arg_num == 1)
+      o->config = value;
+    else
+      return ARGP_ERR_UNKNOWN;
+    return 0;
+  case ARGP_KEY_END:
+    if (!o->what)
+      argp_error(state, "what to measure is needed: step, gemm or allreduce");
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+static heed_status read_config(const bench_options *o, heed_config *config) {
+  if (o->config)
+    return heed_config_read(config, o->config, o->settings.items, o->settings.count);
+  return heed_config_parse(config, usual_config, "bert-mini", o->settings.items, o->settings.count);
+}
+
+static heed_status print_step(const bench_options *o, const place *p, const heed_step_speed *r) {
+  if (o->json)
+    return heed_print_json(json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:i, s:i, s:I, s:I, s:f}", "tokens_per_second",
+                                     r->tokens_per_second, "step_ms_median", r->step_ms_median, "model_flops_per_step", r->flops_per_step,
+                                     "gflops", r->flops_per_second / 1e9, "ceiling_gflops", r->ceiling / 1e9, "fraction_of_ceiling",
+                                     r->flops_per_second / r->ceiling, "isa", p->kernels->isa, "precision", "fp32", "threads", p->threads,
+                                     "ranks", p->world->size, "peak_rss_bytes", (json_int_t)r->peak_bytes, "parameters",
+                                     (json_int_t)r->parameters, "waited_share", r->waited_share));
+  printf("tokens/s      %.0f\n", r->tokens_per_second);
+  printf("step          %.2f ms, the median of %lld\n", r->step_ms_median, (long long)o->steps);
+  printf("arithmetic    %.2f GFLOP a step, %.1f GFLOP/s\n", r->flops_per_step / 1e9, r->flops_per_second / 1e9);
+  printf("ceiling       %.1f GFLOP/s of multiply-adds in registers; the step reaches %.1f%%\n", r->ceiling / 1e9,
+         100 * r->flops_per_second / r->ceiling);
+  printf("memory        %.0f MiB of a rank at most, %.2f million parameters\n", (double)r->peak_bytes / 1048576,
+         (double)r->parameters / 1e6);
+  if (o->data)
+    printf("waiting       %.2f%% of the time, for data\n", 100 * r->waited_share);
+  printf("on            %d rank%s × %d thread%s, %s, fp32\n", p->world->size, p->world->size > 1 ? "s" : "", p->threads,
+         p->threads > 1 ? "s" : "", p->kernels->isa);
+  return HEED_OK;
+}
+
+static heed_status bench_step(const bench_options *o, const place *p) {
+  heed_config config = {0};
+  heed_step_speed speed;
+  heed_status status = p->world->agree(p->world, read_config(o, &config));
+  if (status == HEED_OK)
+    status = heed_world_check_ranks(config.train.slices, p->world->size);
+  heed_step_spec spec = {.config = &config,
+                         .kernels = p->kernels,
+                         .communication = p->world,
+                         .ranks_on_node = heed_world_node(p->world).size,
+                         .data = o->data,
+                         .warmup = o->warmup,
+                         .steps = o->steps};
+  if (status == HEED_OK)
+    status = heed_step_measure(&speed, &spec);
+  if (status == HEED_OK && p->world->rank == 0)
+    status = print_step(o, p, &speed);
+  heed_config_free(&config);
+  return status;
+}
+
+static heed_status bench_gemm(const bench_options *o, const place *p) {
+  heed_gemm_result *results = NULL;
+  int64_t count;
+  HEED_TRY(heed_gemm_measure(&results, &count, p->kernels, p->world, heed_world_node(p->world).size));
+  heed_status status = HEED_OK;
+  if (o->json && p->world->rank == 0) {
+    json_t *list = json_array();
+    for (int64_t i = 0; i < count; i++)
+      json_array_append_new(list,
+                            json_pack("{s:I, s:I, s:I, s:s, s:s, s:f, s:f}", "m", (json_int_t)results[i].m, "n", (json_int_t)results[i].n,
+                                      "k", (json_int_t)results[i].k, "trans", results[i].trans, "precision", "fp32", "gflops",
+                                      results[i].flops_per_second / 1e9, "ceiling_gflops", results[i].ceiling / 1e9));
+    status = heed_print_json(list);
+  } else if (p->world->rank == 0) {
+    printf("%6s %6s %6s  form  %9s  of ceiling\n", "m", "n", "k", "GFLOP/s");
+    for (int64_t i = 0; i < count; i++)
+      printf("%6lld %6lld %6lld  %s    %9.1f  %9.1f%%\n", (long long)results[i].m, (long long)results[i].n, (long long)results[i].k,
+             results[i].trans, results[i].flops_per_second / 1e9, 100 * results[i].flops_per_second / results[i].ceiling);
+    printf("NT forward, NN gradient of the input, TN gradient of the weight; %d rank%s × %d thread%s, fp32\n", p->world->size,
+           p->world->size > 1 ? "s" : "", p->threads, p->threads > 1 ? "s" : "");
+  }
+  free(results);
+  return status;
+}
+
+/* Rates as others give them: the size over the time, and what crosses each rank's link, 2(P − 1)/P of the size. */
+static heed_status bench_allreduce(const bench_options *o, const place *p) {
+  heed_allreduce_result results[HEED_ALLREDUCE_SIZES];
+  double share = 2.0 * (p->world->size - 1) / p->world->size;
+  HEED_TRY(heed_allreduce_measure(results, p->world));
+  if (p->world->rank != 0)
+    return HEED_OK;
+  json_t *list = o->json ? json_array() : NULL;
+  if (!o->json)
+    printf("%10s  %10s  %8s  %14s\n", "size, MB", "time, ms", "GB/s", "GB/s of a link");
+  for (int i = 0; i < HEED_ALLREDUCE_SIZES; i++) {
+    const heed_allreduce_result *r = &results[i];
+    double rate = (double)r->bytes / r->seconds / 1e9;
+    if (o->json)
+      json_array_append_new(list,
+                            json_pack("{s:I, s:f, s:f, s:f, s:i}", "bytes", (json_int_t)r->bytes, "seconds", r->seconds,
+                                      "gigabytes_per_second", rate, "link_gigabytes_per_second", share * rate, "ranks", p->world->size));
+    else
+      printf("%10lld  %10.3f  %8.2f  %14.2f\n", (long long)(r->bytes >> 20), 1e3 * r->seconds, rate, share * rate);
+  }
+  return o->json ? heed_print_json(list) : HEED_OK;
+}
+
+static const struct {
+  const char *name;
+  heed_status (*run)(const bench_options *o, const place *p); /* NULL: not built yet */
+} benches[] = {{"step", bench_step}, {"gemm", bench_gemm}, {"allreduce", bench_allreduce}, {"attention", NULL}, {"tokenizer", NULL}};
+enum { BENCHES = sizeof benches / sizeof *benches };
+
+static heed_status run(const bench_options *o, heed_communication *world) {
+  place p = {.world = world};
+  int i = 0;
+  while (i < BENCHES && strcmp(benches[i].name, o->what) != 0)
+    i++;
+  if (i == BENCHES)
+    return heed_error(HEED_USAGE, "heed bench: '%s' is nothing it measures; step, gemm and allreduce are", o->what);
+  if (!benches[i].run)
+    return heed_error(HEED_INVALID, "heed bench %s is not built yet; step, gemm and allreduce are", o->what);
+  if (o->config && benches[i].run != bench_step)
+    return heed_error(HEED_USAGE, "heed bench %s takes no configuration", o->what);
+  HEED_TRY(world->agree(world, heed_world_threads(world, &p.threads)));
+  HEED_TRY(heed_level_agree(&p.kernels, world));
+  return benches[i].run(o, &p);
+}
+
+heed_status heed_command_bench(int argc, char **argv) {
+  static const struct argp argp = {
+      options,
+      parse,
+      "step [CONFIG.yaml]\ngemm\nallreduce",
+      "Measures how fast training and its parts run here, and what this machine can do at most.\v"
+      "step       a whole training step on all ranks and threads: forward, backward, sum over ranks, optimizer.  Without CONFIG.yaml: "
+      "BERT-mini with a vocabulary of 30,522 on 32 rows of 128 tokens.\n"
+      "gemm       matrix products at the shapes of BERT, forward and both gradients\n"
+      "allreduce  the sum of gradients over ranks; under mpirun\n\n"
+      "The ceiling is measured in the same run, before, between and after, and the highest counts; a result above it is an error.",
+      0,
+      0,
+      0};
+  bench_options o = {.steps = 20, .warmup = 3};
+  heed_communication *world;
+  HEED_TRY(heed_parse_options(&argp, argc, argv, &o));
+  heed_status status = heed_world_open(&world);
+  if (status == HEED_OK)
+    status = run(&o, world);
+  heed_settings_free(&o.settings);
+  return status;
+}
