@@ -32,8 +32,7 @@ static heed_status allocate(heed_optimizer *o, int64_t shard) {
   return have ? HEED_OK : heed_error(HEED_FAILED, "out of memory for optimizer moments of %lld parameters", (long long)shard);
 }
 
-static heed_status divide(heed_optimizer *o) {
-  heed_communication *c = o->communication;
+static heed_status list_chunks(heed_optimizer *o) {
   int64_t cuts;
   HEED_TRY(heed_parameters_cuts(o->table, &o->starts, &cuts));
   o->chunks = cuts - 1;
@@ -46,26 +45,35 @@ static heed_status divide(heed_optimizer *o) {
       tensor++;
     o->tensor_of[i] = tensor;
   }
-  HEED_TRY(c->shard(c, o->starts, cuts));
+  return HEED_OK;
+}
+
+/* Each rank's part of the chunks.  Collective. */
+static heed_status divide(heed_optimizer *o) {
+  heed_communication *c = o->communication;
+  HEED_TRY(c->agree(c, c->shard(c, o->starts, o->chunks + 1)));
   while (o->starts[o->first_chunk] < c->shard_first)
     o->first_chunk++;
   o->end_chunk = o->first_chunk;
   while (o->starts[o->end_chunk] < c->shard_end)
     o->end_chunk++;
-  return HEED_OK;
+  o->most_chunks = c->maximum(c, o->end_chunk - o->first_chunk);
+  return c->agree(c, allocate(o, c->shard_end - c->shard_first));
 }
 
 heed_status heed_optimizer_create(heed_optimizer **result, const heed_parameter_table *table, const heed_optimizer_config *config,
                                   const heed_kernels *kernels, heed_communication *communication) {
   heed_optimizer *o = calloc(1, sizeof *o);
-  if (!o)
-    return heed_error(HEED_FAILED, "out of memory for the optimizer");
-  *o = (heed_optimizer){.table = table, .config = config, .kernels = kernels, .communication = communication};
-  heed_status status = communication->agree(communication, divide(o));
-  if (status == HEED_OK) {
-    o->most_chunks = communication->maximum(communication, o->end_chunk - o->first_chunk);
-    status = communication->agree(communication, allocate(o, communication->shard_end - communication->shard_first));
+  heed_status status = HEED_OK;
+  if (o) {
+    *o = (heed_optimizer){.table = table, .config = config, .kernels = kernels, .communication = communication};
+    status = list_chunks(o);
+  } else {
+    status = heed_error(HEED_FAILED, "out of memory for the optimizer");
   }
+  status = communication->agree(communication, status); /* before the first collective: a rank that failed must not be waited for */
+  if (status == HEED_OK)
+    status = divide(o);
   if (status != HEED_OK) {
     heed_optimizer_free(o);
     return status;

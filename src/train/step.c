@@ -43,7 +43,7 @@ static size_t memory_limit(int64_t ranks_on_node) {
       break;
   if (file)
     fclose(file);
-  return kilobytes ? (size_t)(kilobytes * 768 / (unsigned long long)ranks_on_node) : SIZE_MAX;
+  return kilobytes ? (size_t)(kilobytes * 768 / (unsigned long long)(ranks_on_node > 0 ? ranks_on_node : 1)) : SIZE_MAX;
 }
 
 /* The next smaller number of slices that may go through together: an aligned subtree, that is a power of two that divides `slices`. */
@@ -52,6 +52,22 @@ static int64_t fewer_slices(int64_t slices, int64_t at_once) {
   while (power >= at_once)
     power /= 2;
   return power;
+}
+
+/* Gradient blocks of a rank: one a level of the tree over its passes. */
+static int count_blocks(int64_t passes) {
+  int count = 0;
+  for (; passes > 0; passes /= 2)
+    count++;
+  return count;
+}
+
+/* What this plan takes: activations, parameters, gradients, and the optimizer's moments. */
+static size_t bytes_of(const heed_stepper *s) {
+  const heed_parameter_table *table = heed_model_table(s->model);
+  int64_t blocks = count_blocks(s->slices / s->slices_at_once);
+  int64_t floats = table->total + blocks * table->gradient_total + 2 * table->total / s->spec.communication->size;
+  return heed_model_bytes(s->model) + (size_t)floats * sizeof(float);
 }
 
 /* Plans the model for as many slices at once as fit (or as configured).  The bits do not depend on it. */
@@ -67,7 +83,7 @@ static heed_status plan_model(heed_stepper *s) {
     heed_model_sizes sizes = sizes_of(spec, s->slices_at_once);
     HEED_TRY(heed_model_create(&s->model, &spec->config->model, &sizes, spec->kernels));
     int64_t fewer = fewer_slices(s->slices, s->slices_at_once);
-    if (wanted > 0 || fewer == 0 || heed_model_bytes(s->model) < limit)
+    if (wanted > 0 || fewer == 0 || bytes_of(s) < limit)
       return HEED_OK;
     heed_model_free(s->model);
     s->model = NULL;
@@ -79,8 +95,7 @@ static heed_status allocate(heed_stepper *s) {
   const heed_parameter_table *table = heed_model_table(s->model);
   HEED_TRY(heed_model_commit(s->model));
   s->passes = s->slices / s->slices_at_once;
-  for (int64_t n = s->passes; n > 0; n /= 2)
-    s->block_count++;
+  s->block_count = count_blocks(s->passes);
   bool have = (s->parameters = aligned_alloc(64, ((size_t)table->total * sizeof(float) + 63) / 64 * 64)) &&
               (s->sums = calloc((size_t)(s->spec.communication->size * (s->slices * SUMS + 1)), sizeof *s->sums));
   for (int i = 0; i < s->block_count && have; i++)
@@ -91,8 +106,20 @@ static heed_status allocate(heed_stepper *s) {
   return HEED_OK;
 }
 
+/* A rank's slices must be one subtree of the tree over all: a power of two of them, or all. */
+static heed_status check_ranks(int64_t slices, int ranks) {
+  int64_t own = slices / ranks;
+  if (slices % ranks == 0 && (ranks == 1 || (own & (own - 1)) == 0))
+    return HEED_OK;
+  return heed_error(HEED_INVALID,
+                    "train.slices: %lld slices cannot be summed by %d ranks; each rank takes 1, 2, 4 … of them, or one rank all",
+                    (long long)slices, ranks);
+}
+
+/* Collective. */
 static heed_status build(heed_stepper *s) {
   heed_communication *c = s->spec.communication;
+  HEED_TRY(check_ranks(s->spec.config->train.slices, c->size));
   s->slices = s->spec.config->train.slices / c->size;
   HEED_TRY(c->agree(c, plan_model(s)));
   /* All ranks take the same passes: the fewest slices at once of any. */
@@ -112,11 +139,13 @@ static heed_status build(heed_stepper *s) {
 }
 
 heed_status heed_stepper_create(heed_stepper **result, const heed_stepper_spec *spec) {
+  heed_communication *c = spec->communication;
   heed_stepper *s = calloc(1, sizeof *s);
-  if (!s)
-    return heed_error(HEED_FAILED, "out of memory for the training step");
-  s->spec = *spec;
-  heed_status status = build(s);
+  heed_status status = c->agree(c, s ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the training step"));
+  if (status == HEED_OK) {
+    s->spec = *spec;
+    status = build(s);
+  }
   if (status != HEED_OK) {
     heed_stepper_free(s);
     return status;
@@ -149,7 +178,8 @@ static void add_block(const heed_kernels *kernels, float *to, const float *from,
     kernels->add(to + i, from + i, count - i < HEED_CHUNK ? count - i : HEED_CHUNK);
 }
 
-/* Targets / sequences of the global batch, for the next-sentence loss; agreed on before the first backward. */
+/* Targets / sequences of the global batch: the update divides by the targets (1 when there are none), and the next-sentence loss is a mean
+ * over sequences.  Shared before the first backward. */
 static float next_sentence_scale(heed_stepper *s, const heed_batch *batch) {
   heed_communication *c = s->spec.communication;
   if (!s->spec.config->objective.next_sentence)
@@ -159,7 +189,7 @@ static float next_sentence_scale(heed_stepper *s, const heed_batch *batch) {
   c->allgather(c, s->sums, 1);
   for (int rank = 0; rank < c->size; rank++)
     targets += s->sums[rank];
-  return (float)(targets / (double)s->spec.config->train.batch_sequences);
+  return (float)((targets > 0 ? targets : 1) / (double)s->spec.config->train.batch_sequences);
 }
 
 /* Runs this rank's passes; the sum of their gradients, along the tree, is left in blocks[0]. */

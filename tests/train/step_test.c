@@ -52,16 +52,25 @@ typedef struct source {
   uint32_t position;
 } source;
 
+static int64_t row_length(int64_t row) {
+  return LENGTH - row % 5;
+}
+
+static bool is_target(int64_t t) {
+  return t % 6 == 2;
+}
+
 static void fill_row(heed_batch *batch, int64_t row, uint32_t position) {
   heed_stream *stream = &batch->stream;
-  int64_t b = stream->sequences++, length = LENGTH - row % 5;
+  int64_t b = stream->sequences++, length = row_length(row);
+  batch->next_sentence[b] = (int32_t)((row + position) % 2);
   for (int64_t t = 0; t < length; t++) {
     int64_t at = stream->tokens++;
     stream->ids[at] = (int32_t)((row * 3 + t * 7 + position) % VOCABULARY);
     stream->positions[at] = (int32_t)t;
     stream->token_types[at] = 0;
     stream->sequence_of[at] = (int32_t)b;
-    if (t % 6 == 2) {
+    if (is_target(t)) {
       batch->target_tokens[batch->targets] = at;
       batch->target_ids[batch->targets++] = stream->ids[at];
       stream->ids[at] = 1;
@@ -85,6 +94,10 @@ static const heed_batch *next_batch(void *self) {
     batch->slice_tokens[g + 1] = batch->stream.tokens;
     batch->slice_targets[g + 1] = batch->targets;
   }
+  batch->step_targets = 0;
+  for (int64_t row = 0; row < ROWS; row++)
+    for (int64_t t = 0; t < row_length(row); t++)
+      batch->step_targets += is_target(t);
   s->next_slice = (s->next_slice + s->slices_at_once) % SLICES;
   s->position += s->next_slice == 0;
   return batch;
@@ -116,8 +129,9 @@ typedef struct job {
   source source;
 } job;
 
-static void start(job *j, int64_t slices_at_once) {
+static void start_with(job *j, int64_t slices_at_once, bool next_sentence) {
   *j = (job){.config = config_of(slices_at_once)};
+  j->config.objective.next_sentence = next_sentence;
   heed_stepper_spec spec = {.config = &j->config,
                             .kernels = heed_kernels_choose(NULL),
                             .communication = heed_alone(),
@@ -125,8 +139,12 @@ static void start(job *j, int64_t slices_at_once) {
                             .ranks_on_node = 1};
   CU_ASSERT_EQUAL_FATAL(heed_stepper_create(&j->stepper, &spec), HEED_OK);
   j->source.slices_at_once = heed_stepper_slices_at_once(j->stepper);
-  CU_ASSERT_EQUAL_FATAL(heed_batch_create(&j->source.batch, SLICES, ROWS, ROWS * LENGTH, ROWS * TARGETS, false), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_batch_create(&j->source.batch, SLICES, ROWS, ROWS * LENGTH, ROWS * TARGETS, true), HEED_OK);
   heed_parameters_initialise(heed_stepper_table(j->stepper), heed_stepper_parameters(j->stepper), 5);
+}
+
+static void start(job *j, int64_t slices_at_once) {
+  start_with(j, slices_at_once, false);
 }
 
 static heed_step_result step(job *j, int64_t t) {
@@ -150,24 +168,36 @@ static void nothing_is_allocated(void) {
   finish(&j);
 }
 
-static void passes_do_not_change_the_bits(void) {
+static void compare_passes(bool next_sentence) {
   job whole;
-  start(&whole, 0);
+  start_with(&whole, 0, next_sentence);
   CU_ASSERT_EQUAL(whole.source.slices_at_once, SLICES);
+  double loss = 0;
   for (int64_t t = 1; t <= 3; t++)
-    step(&whole, t);
+    loss = step(&whole, t).loss;
   int64_t total = heed_stepper_table(whole.stepper)->total;
   for (int64_t at_once = 1; at_once < SLICES; at_once *= 2) {
     job parts;
-    start(&parts, at_once);
+    start_with(&parts, at_once, next_sentence);
     CU_ASSERT_EQUAL(parts.source.slices_at_once, at_once);
+    double same = 0;
     for (int64_t t = 1; t <= 3; t++)
-      step(&parts, t);
+      same = step(&parts, t).loss;
+    CU_ASSERT_EQUAL(same, loss);
     CU_ASSERT_EQUAL(memcmp(heed_stepper_parameters(whole.stepper), heed_stepper_parameters(parts.stepper), (size_t)total * sizeof(float)),
                     0);
     finish(&parts);
   }
   finish(&whole);
+}
+
+static void passes_do_not_change_the_bits(void) {
+  compare_passes(false);
+}
+
+/* The weight of this loss depends on the targets of all passes. */
+static void nor_with_next_sentences(void) {
+  compare_passes(true);
 }
 
 static void it_learns(void) {
@@ -211,6 +241,21 @@ static void wrong_passes_are_refused(void) {
   CU_ASSERT_EQUAL(heed_stepper_create(&stepper, &spec), HEED_INVALID);
 }
 
+static void ranks_that_do_not_fit_are_refused(void) {
+  static const int wrong[] = {3, 5, 6, 16};
+  heed_communication ranks = *heed_alone();
+  heed_config config = config_of(0);
+  heed_stepper_spec spec = {
+      .config = &config, .kernels = heed_kernels_choose(NULL), .communication = &ranks, .targets_per_sequence = TARGETS};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    heed_stepper *stepper = NULL;
+    ranks.size = wrong[i];
+    CU_ASSERT_EQUAL(heed_stepper_create(&stepper, &spec), HEED_INVALID);
+    CU_ASSERT_PTR_NULL(stepper);
+  }
+}
+
 HEED_TESTS({"nothing is allocated in a step", nothing_is_allocated}, {"passes do not change the bits", passes_do_not_change_the_bits},
-           {"it learns", it_learns}, {"a broken number changes nothing", a_broken_number_changes_nothing},
-           {"wrong passes are refused", wrong_passes_are_refused})
+           {"nor with next sentences", nor_with_next_sentences}, {"it learns", it_learns},
+           {"a broken number changes nothing", a_broken_number_changes_nothing}, {"wrong passes are refused", wrong_passes_are_refused},
+           {"ranks that do not fit are refused", ranks_that_do_not_fit_are_refused})

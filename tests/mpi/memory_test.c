@@ -1,0 +1,85 @@
+/* One rank is short of memory: every rank hears of it, none waits for a rank that has left.
+ * ranks: 2 4
+ * wrap: malloc calloc realloc aligned_alloc mmap */
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "mpi/ranks.h"
+#include "train/step.h"
+
+/* Heed's allocations since the last reset; number `failing` has no memory (0: none fails). */
+static int allocations, failing;
+void *__real_malloc(size_t bytes);
+void *__real_calloc(size_t count, size_t bytes);
+void *__real_realloc(void *old, size_t bytes);
+void *__real_aligned_alloc(size_t alignment, size_t bytes);
+void *__real_mmap(void *at, size_t bytes, int protection, int flags, int file, off_t offset);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_realloc(void *old, size_t bytes);
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int file, off_t offset);
+
+static bool fails(void) {
+  return __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED) == failing;
+}
+
+void *__wrap_malloc(size_t bytes) {
+  return fails() ? NULL : __real_malloc(bytes);
+}
+void *__wrap_calloc(size_t count, size_t bytes) {
+  return fails() ? NULL : __real_calloc(count, bytes);
+}
+void *__wrap_realloc(void *old, size_t bytes) {
+  return fails() ? NULL : __real_realloc(old, bytes);
+}
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes) {
+  return fails() ? NULL : __real_aligned_alloc(alignment, bytes);
+}
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int file, off_t offset) {
+  return fails() ? MAP_FAILED : __real_mmap(at, bytes, protection, flags, file, offset);
+}
+
+static heed_status create(int short_rank, int number) {
+  heed_config config = {.model = {.family = "bert",
+                                  .vocabulary_size = 40,
+                                  .layers = 1,
+                                  .hidden = 16,
+                                  .heads = 2,
+                                  .feed_forward = 32,
+                                  .max_positions = 8,
+                                  .token_types = 2,
+                                  .layer_norm_epsilon = 1e-12,
+                                  .initializer_range = 0.02},
+                        .train = {.sequence_length = 8, .batch_sequences = 8, .slices = 4},
+                        .optimizer = {.name = HEED_LAMB}};
+  heed_stepper_spec spec = {.config = &config,
+                            .kernels = heed_kernels_choose(NULL),
+                            .communication = world,
+                            .targets_per_sequence = 2,
+                            .ranks_on_node = world->size};
+  heed_stepper *stepper = NULL;
+  allocations = 0;
+  failing = world->rank == short_rank ? number : 0;
+  heed_status status = heed_stepper_create(&stepper, &spec);
+  failing = 0;
+  heed_stepper_free(stepper);
+  return status;
+}
+
+static void all_ranks_fail_alike(void) {
+  CU_ASSERT_EQUAL_FATAL(create(0, 0), HEED_OK);
+  int64_t most = world->maximum(world, allocations);
+  CU_ASSERT(most > 15);
+  for (int rank = 0; rank < world->size; rank += world->size - 1)
+    for (int number = 1; number <= most; number++) {
+      const heed_status status = create(rank, number);
+      const int64_t highest = world->maximum(world, (int64_t)status), lowest = heed_world_lowest(world, (int64_t)status);
+      CU_ASSERT_EQUAL(highest, lowest);
+      CU_ASSERT(status == HEED_FAILED || number > 12); /* the last ranks' shards may need less */
+    }
+  CU_ASSERT_EQUAL(create(0, 0), HEED_OK);
+}
+
+HEED_RANK_TESTS({"all ranks fail alike", all_ranks_fail_alike})
