@@ -66,7 +66,7 @@ static heed_status write_batch(piece *pieces, FILE *out, int64_t *replaced) {
   for (int i = 0; i < HEED_TEXT_PIECES; i++) {
     if (pieces[i].failed)
       return heed_error(HEED_FAILED, "out of memory for a batch of lines");
-    if (fwrite(pieces[i].text, 1, pieces[i].bytes, out) != pieces[i].bytes)
+    if (pieces[i].bytes > 0 && fwrite(pieces[i].text, 1, pieces[i].bytes, out) != pieces[i].bytes)
       return heed_error(HEED_IO, "the tokens could not be written: %s", strerror(errno));
     *replaced += pieces[i].replaced;
   }

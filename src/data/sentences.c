@@ -123,6 +123,10 @@ size_t heed_sentence_end(const char *text, size_t bytes, size_t from) {
   size_t begin = skip(text, bytes, from, is_space), at = begin;
   while (at < bytes) {
     int32_t code;
+    while (at < bytes && first[at] < 128 && !is_stop(first[at]))
+      at++;
+    if (at == bytes)
+      break;
     size_t stop = at;
     at += (size_t)heed_utf8_read(first + at, end, &code);
     if (is_wide_stop(code)) {

@@ -12,7 +12,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "shards are little-endian and mapped as they are");
 
-enum { WORTH_THREADS = 1 << 18 };
+enum { WORTH_THREADS = 1 << 18, WINDOW = 1 << 24 }; /* elements */
 
 /* Whether the array lies inside the file, aligned so that it can be read in place. */
 static heed_status check_place(const char *name, const heed_shard_array *array, int64_t least, size_t file_bytes) {
@@ -43,33 +43,61 @@ static heed_status check_counts(const heed_shard_layout *layout, size_t file_byt
   return HEED_OK;
 }
 
+/* Arrays are checked a window at a time; its pages are then given back, so that a large shard does not fill the process. */
+static void give_back(const void *window, size_t bytes) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)window / page * page,
+            end = ((uintptr_t)window + bytes) / page * page;
+  if (end > first)
+    madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
+static int64_t window_end(int64_t first, int64_t count) {
+  return count - first < WINDOW ? count : first + WINDOW;
+}
+
 /* Offsets that begin at 0, end at `last` and rise: no sentence and no document is empty. */
 static heed_status check_offsets(const char *name, const int64_t *offsets, int64_t count, int64_t last) {
   bool rising = true;
   if (offsets[0] != 0 || offsets[count] != last)
     return heed_error(HEED_INVALID, "/%s does not go from 0 to %lld", name, (long long)last);
-#pragma omp parallel for schedule(static) reduction(&& : rising) if (count > WORTH_THREADS)
-  for (int64_t i = 0; i < count; i++)
-    rising = rising && offsets[i] < offsets[i + 1];
+  for (int64_t first = 0; first < count; first += WINDOW) {
+    int64_t end = window_end(first, count);
+#pragma omp parallel for schedule(static) reduction(&& : rising) if (end - first > WORTH_THREADS)
+    for (int64_t i = first; i < end; i++)
+      rising = rising && offsets[i] < offsets[i + 1];
+    give_back(offsets + first, (size_t)(end - first) * sizeof *offsets);
+  }
   return rising ? HEED_OK : heed_error(HEED_INVALID, "/%s does not rise", name);
 }
 
-static heed_status check_tokens(const heed_shard *shard) {
+static uint32_t largest_narrow(const uint16_t *tokens, int64_t count) {
   uint32_t largest = 0;
-  const uint16_t *narrow = shard->tokens;
-  const uint32_t *wide = shard->tokens;
-  if (shard->wide) {
-#pragma omp parallel for simd schedule(static) reduction(max : largest) if (shard->token_count > WORTH_THREADS)
-    for (int64_t i = 0; i < shard->token_count; i++)
-      largest = wide[i] > largest ? wide[i] : largest;
-  } else {
-#pragma omp parallel for simd schedule(static) reduction(max : largest) if (shard->token_count > WORTH_THREADS)
-    for (int64_t i = 0; i < shard->token_count; i++)
-      largest = narrow[i] > largest ? narrow[i] : largest;
+#pragma omp parallel for simd schedule(static) reduction(max : largest) if (count > WORTH_THREADS)
+  for (int64_t i = 0; i < count; i++)
+    largest = tokens[i] > largest ? tokens[i] : largest;
+  return largest;
+}
+
+static uint32_t largest_wide(const uint32_t *tokens, int64_t count) {
+  uint32_t largest = 0;
+#pragma omp parallel for simd schedule(static) reduction(max : largest) if (count > WORTH_THREADS)
+  for (int64_t i = 0; i < count; i++)
+    largest = tokens[i] > largest ? tokens[i] : largest;
+  return largest;
+}
+
+static heed_status check_tokens(const heed_shard *shard) {
+  size_t width = shard->wide ? sizeof(uint32_t) : sizeof(uint16_t);
+  for (int64_t first = 0; first < shard->token_count; first += WINDOW) {
+    int64_t count = window_end(first, shard->token_count) - first;
+    const char *window = (const char *)shard->tokens + (size_t)first * width;
+    uint32_t largest = shard->wide ? largest_wide((const uint32_t *)(const void *)window, count)
+                                   : largest_narrow((const uint16_t *)(const void *)window, count);
+    if ((int64_t)largest >= shard->vocabulary_size)
+      return heed_error(HEED_INVALID, "it holds token %lu of a vocabulary of %lld", (unsigned long)largest,
+                        (long long)shard->vocabulary_size);
+    give_back(window, (size_t)count * width);
   }
-  if ((int64_t)largest >= shard->vocabulary_size)
-    return heed_error(HEED_INVALID, "it holds token %lu of a vocabulary of %lld", (unsigned long)largest,
-                      (long long)shard->vocabulary_size);
   return HEED_OK;
 }
 

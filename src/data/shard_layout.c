@@ -1,33 +1,13 @@
-/* The HDF5 library has known defects on damaged files, so a file from a stranger is opened in a child: it copies plain numbers into a
- * page shared with the parent and ends.  It asks for known names only, and refuses whatever could lead out of the file or into code:
- * soft and external links, external storage, virtual layout, filters, user blocks, committed or variable-length types. */
+/* A file from a stranger is opened in a child (child.h), which gives back plain numbers.  It asks for known names only, and refuses
+ * whatever could lead out of the file or into code: soft and external links, external storage, virtual layout, filters, user blocks,
+ * committed or variable-length types. */
 #include "data/shard_layout.h"
 
-#include <errno.h>
 #include <hdf5.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-enum { ADDRESS_SANITIZER = 1 }; /* reserves terabytes of addresses: no limit on them */
-#else
-enum { ADDRESS_SANITIZER = 0 };
-#endif
-
-enum { CHILD_BYTES = 192 << 20, CHILD_SECONDS = 2, TEXT_BYTES = 512 };
-
-typedef struct answer {
-  bool complete; /* set last: the child came to its end */
-  heed_status status;
-  char text[TEXT_BYTES];
-  heed_shard_layout layout;
-} answer;
+#include "data/child.h"
 
 static heed_status refuse(const char *name, const char *why) {
   return heed_error(HEED_INVALID, "/%s %s", name, why);
@@ -117,10 +97,10 @@ static heed_status read_layout(heed_shard_layout *layout, hid_t root) {
   return read_array(root, "documents", H5T_STD_I64LE, H5T_STD_I64LE, &layout->documents);
 }
 
-static heed_status ask_library(heed_shard_layout *layout, int file) {
+static heed_status ask_library(void *layout, const void *file) {
   char name[64];
   hsize_t user_block = 0;
-  snprintf(name, sizeof name, "/proc/self/fd/%d", file); /* the very file that the parent maps */
+  snprintf(name, sizeof name, "/proc/self/fd/%d", *(const int *)file); /* the very file that the parent maps */
   if (H5Eset_auto2(H5E_DEFAULT, NULL, NULL) < 0 || H5PLset_loading_state(0) < 0)
     return heed_error(HEED_FAILED, "the HDF5 library does not start");
   hid_t access = H5Pcreate(H5P_FILE_ACCESS);
@@ -135,66 +115,12 @@ static heed_status ask_library(heed_shard_layout *layout, int file) {
   return root < 0 ? heed_error(HEED_INVALID, "its root group could not be opened") : read_layout(layout, root);
 }
 
-static void limit(int resource, rlim_t value) {
-  struct rlimit now;
-  if (getrlimit(resource, &now) == 0 && (now.rlim_cur == RLIM_INFINITY || now.rlim_cur > value)) {
-    now.rlim_cur = value;
-    setrlimit(resource, &now);
-  }
-}
-
-/* Addresses in use, in bytes: the limit of the child is so much more. */
-static rlim_t used_addresses(void) {
-  unsigned long long pages = 0;
-  FILE *file = fopen("/proc/self/statm", "r");
-  if (!file)
-    return RLIM_INFINITY / 2;
-  int found = fscanf(file, "%llu", &pages);
-  fclose(file);
-  return found == 1 ? (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) : RLIM_INFINITY / 2;
-}
-
-static void child(answer *shared, int file) {
-  static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU, SIGALRM};
-  for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
-    signal(crashes[i], SIG_DFL); /* handlers of the parent (MPI's print a stack) do not apply */
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
-  limit(RLIMIT_CORE, 0);
-  limit(RLIMIT_FSIZE, 0);
-  limit(RLIMIT_CPU, CHILD_SECONDS);
-  if (!ADDRESS_SANITIZER)
-    limit(RLIMIT_AS, used_addresses() + CHILD_BYTES);
-  alarm(4 * CHILD_SECONDS);
-  shared->status = ask_library(&shared->layout, file);
-  snprintf(shared->text, sizeof shared->text, "%s", shared->status == HEED_OK ? "" : heed_error_text());
-  shared->complete = true;
-  _exit(0);
-}
-
 heed_status heed_shard_layout_read(heed_shard_layout *layout, int file, const char *path) {
-  answer *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (shared == MAP_FAILED)
-    return heed_error(HEED_FAILED, "%s: no memory to check the shard", path);
-  pid_t pid = fork();
-  if (pid == 0)
-    child(shared, file);
-  heed_status status;
-  int ended = 0;
-  pid_t waited = -1;
-  if (pid > 0)
-    while ((waited = waitpid(pid, &ended, 0)) < 0 && errno == EINTR)
-      ;
-  if (pid < 0)
-    status = heed_error(HEED_FAILED, "%s: no process to check the shard in: %s", path, strerror(errno));
-  else if (!shared->complete || (waited == pid && !(WIFEXITED(ended) && WEXITSTATUS(ended) == 0)))
-    status = heed_error(HEED_INVALID, "%s: damaged: the HDF5 library failed on it", path);
-  else if (shared->status != HEED_OK)
-    status = heed_error(shared->status, "%s: not a sound token shard: %s", path, shared->text);
-  else
-    status = HEED_OK;
-  *layout = shared->layout;
-  munmap(shared, sizeof *shared);
-  return status;
+  bool died;
+  *layout = (heed_shard_layout){0};
+  heed_child child = {.work = ask_library, .argument = &file, .result = layout, .result_bytes = sizeof *layout, .limited = true};
+  heed_status status = heed_child_run(&child, &died);
+  if (died)
+    return heed_error(HEED_INVALID, "%s: damaged: the HDF5 library failed on it", path);
+  return status == HEED_OK ? HEED_OK : heed_error_in(status, "%s: not a sound token shard", path);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "data/child.h"
 #include "data/output.h"
 #include "data/shard.h"
 #include "data/spool.h"
@@ -213,10 +214,18 @@ static heed_status write_content(heed_shard_writer *w, hid_t file) {
   return status;
 }
 
-/* Writes through the kept descriptor's inode, so that what is synced later is what HDF5 wrote. */
-static heed_status write_hdf5(heed_shard_writer *w, int descriptor) {
+typedef struct writing {
+  heed_shard_writer *writer;
+  int descriptor;
+} writing;
+
+/* In a child process.  Writes through the kept descriptor's inode, so that what is synced later is what HDF5 wrote. */
+static heed_status write_hdf5(void *result, const void *argument) {
+  const writing *what = argument;
+  heed_shard_writer *w = what->writer;
   char name[64];
-  snprintf(name, sizeof name, "/proc/self/fd/%d", descriptor);
+  (void)result;
+  snprintf(name, sizeof name, "/proc/self/fd/%d", what->descriptor);
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   errno = 0;
   hid_t access = H5Pcreate(H5P_FILE_ACCESS), plan = H5Pcreate(H5P_FILE_CREATE);
@@ -235,7 +244,11 @@ static heed_status write_hdf5(heed_shard_writer *w, int descriptor) {
 /* What was written is opened and checked as any reader would before it gets its name. */
 static heed_status commit(heed_shard_writer *w, int descriptor, const char *temporary) {
   heed_shard written;
-  heed_status status = write_hdf5(w, descriptor);
+  writing what = {w, descriptor};
+  bool died;
+  heed_status status = heed_child_run(&(heed_child){.work = write_hdf5, .argument = &what}, &died);
+  if (died)
+    return heed_error(HEED_IO, "%s: the HDF5 library failed to write it (is the disk full?)", w->path);
   if (status != HEED_OK)
     return heed_error_in(status, "%s", w->path);
   HEED_TRY(heed_shard_open(&written, temporary));

@@ -12,8 +12,12 @@ typedef enum character_class { DROPPED, SPACE, PUNCTUATION, IDEOGRAPH, LETTER } 
 /* The most code points of a full canonical decomposition is 4 (Unicode's stability policy bounds it); utf8proc asks for room. */
 enum { DECOMPOSED = 16 };
 
+static inline bool is_ascii_letter(unsigned char c) {
+  return (unsigned)(c | 0x20) - 'a' < 26 || (unsigned)c - '0' < 10;
+}
+
 static character_class ascii_class(unsigned char c) {
-  if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+  if (is_ascii_letter(c))
     return LETTER;
   if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
     return SPACE;
@@ -118,6 +122,17 @@ static int special_at(const heed_words *words) {
   return -1;
 }
 
+/* Letters and digits of ASCII, most of most texts. */
+static void take_letters(heed_words *words, heed_word *word) {
+  while (words->at < words->end && is_ascii_letter(*words->at)) {
+    unsigned char byte = *words->at++;
+    if (!words->cased && byte >= 'A' && byte <= 'Z')
+      byte |= 0x20;
+    if (++word->characters <= HEED_WORD_CHARACTERS)
+      word->text[word->bytes++] = (char)byte;
+  }
+}
+
 /* ASCII punctuation: ends the word before it, or is the word.  Always returns true, for heed_words_next. */
 static bool take_punctuation(heed_words *words, heed_word *word) {
   if (word->characters > 0)
@@ -162,19 +177,17 @@ bool heed_words_next(heed_words *words, heed_word *word) {
   word->special = -1;
   while (words->at < words->end) {
     unsigned char byte = *words->at;
-    bool complete;
+    character_class class = byte < 128 ? ascii_class(byte) : DROPPED;
+    bool complete = false;
     if (byte >= 128) {
       complete = take_wide(words, word);
+    } else if (class == LETTER) {
+      take_letters(words, word);
+    } else if (class == PUNCTUATION) {
+      complete = take_punctuation(words, word);
     } else {
-      character_class class = ascii_class(byte);
-      if (class == PUNCTUATION) {
-        complete = take_punctuation(words, word);
-      } else {
-        words->at++;
-        if (class == LETTER)
-          append(word, !words->cased && byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte, true);
-        complete = class == SPACE && word->characters > 0;
-      }
+      words->at++;
+      complete = class == SPACE && word->characters > 0;
     }
     if (complete)
       return true;

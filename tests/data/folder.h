@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[64];
@@ -54,26 +53,6 @@ static inline char *folder_read(const char *name, size_t *bytes) {
   text[*bytes] = 0;
   fclose(file);
   return text;
-}
-
-/** Runs the heed program with these arguments in the shell, in the folder; its output goes to the files "out" and "err".  Returns the
- *  exit code. */
-static inline int folder_heed(const char *arguments) {
-  char command[4096];
-  snprintf(command, sizeof command, "cd '%s' && { %s %s; } >out 2>err", folder, HEED_PROGRAM, arguments);
-  int ended = system(command);
-  return WIFEXITED(ended) ? WEXITSTATUS(ended) : -1;
-}
-
-/** Whether the file holds the text. */
-static inline int folder_has(const char *name, const char *text) {
-  size_t bytes;
-  char *content = folder_read(name, &bytes);
-  int found = content && strstr(content, text) != NULL;
-  if (!found)
-    fprintf(stderr, "\n%s holds '%s', not '%s'\n", name, content ? content : "(nothing)", text);
-  free(content);
-  return found;
 }
 
 #endif

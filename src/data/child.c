@@ -1,0 +1,109 @@
+#include "data/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+enum { ADDRESS_SANITIZER = 1 }; /* reserves terabytes of addresses: no limit on them */
+#else
+enum { ADDRESS_SANITIZER = 0 };
+#endif
+
+enum { LIMIT_BYTES = 192 << 20, LIMIT_SECONDS = 2, TEXT_BYTES = 1024 };
+
+/* Shared by both processes; the result lies behind it. */
+typedef struct answer {
+  bool complete; /* set last: the child came to its end */
+  heed_status status;
+  char text[TEXT_BYTES];
+  _Alignas(max_align_t) char result[];
+} answer;
+
+static void limit(int resource, rlim_t value) {
+  struct rlimit now;
+  if (getrlimit(resource, &now) == 0 && (now.rlim_cur == RLIM_INFINITY || now.rlim_cur > value)) {
+    now.rlim_cur = value;
+    setrlimit(resource, &now);
+  }
+}
+
+/* Addresses in use, in bytes: the limit of the child is so much more. */
+static rlim_t used_addresses(void) {
+  unsigned long long pages = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  if (!file)
+    return RLIM_INFINITY / 2;
+  int found = fscanf(file, "%llu", &pages);
+  fclose(file);
+  return found == 1 ? (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) : RLIM_INFINITY / 2;
+}
+
+/* A crash is told by us, once: not by the C library, nor by a sanitizer. */
+static void be_silent(void) {
+  int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  if (nowhere >= 0)
+    dup2(nowhere, STDERR_FILENO);
+}
+
+static void set_limits(void) {
+  limit(RLIMIT_FSIZE, 0);
+  limit(RLIMIT_CPU, LIMIT_SECONDS);
+  if (!ADDRESS_SANITIZER)
+    limit(RLIMIT_AS, used_addresses() + LIMIT_BYTES);
+  alarm(4 * LIMIT_SECONDS);
+}
+
+static void run(const heed_child *child, answer *shared) {
+  static const int deadly[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU, SIGALRM, SIGINT, SIGTERM, SIGHUP};
+  sigset_t none;
+  for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
+    signal(deadly[i], SIG_DFL); /* handlers of the parent (MPI's print a stack, ours save a checkpoint) do not apply */
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  limit(RLIMIT_CORE, 0);
+  be_silent();
+  if (child->limited)
+    set_limits();
+  shared->status = child->work(shared->result, child->argument);
+  snprintf(shared->text, sizeof shared->text, "%s", shared->status == HEED_OK ? "" : heed_error_text());
+  shared->complete = true;
+  _exit(0); /* without the library's own end */
+}
+
+heed_status heed_child_run(const heed_child *child, bool *died) {
+  *died = false;
+  size_t bytes = sizeof(answer) + child->result_bytes;
+  answer *shared = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED)
+    return heed_error(HEED_FAILED, "no memory for a child process: %s", strerror(errno));
+  if (child->result_bytes > 0)
+    memcpy(shared->result, child->result, child->result_bytes);
+  pid_t pid = fork();
+  if (pid == 0)
+    run(child, shared);
+  int ended = 0;
+  heed_status status = HEED_FAILED;
+  if (pid < 0) {
+    heed_error(HEED_FAILED, "no child process: %s", strerror(errno));
+  } else {
+    while (waitpid(pid, &ended, 0) < 0 && errno == EINTR)
+      ;
+    *died = !shared->complete;
+    status = *died ? HEED_FAILED : shared->status;
+    if (status != HEED_OK && !*died)
+      heed_error(status, "%s", shared->text);
+    else if (child->result_bytes > 0)
+      memcpy(child->result, shared->result, child->result_bytes);
+  }
+  munmap(shared, bytes);
+  return status;
+}

@@ -1,0 +1,98 @@
+/* heed tokenizer and heed prepare, as a user types them: results, messages, exit codes. */
+#include <stdlib.h>
+
+#include "command.h"
+#include "data/folder.h"
+#include "test.h"
+
+static const char vocabulary[] = HEED_SOURCE "/tests/data/tokenizer_vocab.txt";
+
+/* Runs heed in the folder and checks the exit code and a part of what is printed. */
+static void expect(int code, const char *printed, const char *arguments) {
+  int got = command_run("cd '%s' && %s %s", folder, HEED_PROGRAM, arguments);
+  if (got != code || !strstr(command_output, printed))
+    fprintf(stderr, "\nheed %s: exit %d (expected %d), printed: %s", arguments, got, code, command_output);
+  CU_ASSERT_EQUAL(got, code);
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, printed));
+}
+
+static void encodes(void) {
+  char arguments[512];
+  folder_write_text("lines.txt", "The fox [MASK].\n\nLAZY\nisn't");
+  snprintf(arguments, sizeof arguments, "tokenizer encode --vocab %s <lines.txt", vocabulary);
+  expect(0, "the fox [MASK] .\n\nlazy\nisn ' t\n", arguments);
+  snprintf(arguments, sizeof arguments, "tokenizer encode --vocab %s --ids <lines.txt", vocabulary);
+  expect(0, " 4 ", arguments);
+  snprintf(arguments, sizeof arguments, "tokenizer encode --vocab %s --cased <lines.txt", vocabulary);
+  expect(0, "The fox [MASK] .\n", arguments);
+  folder_write("bad.txt", "a\xFF\n", 3);
+  snprintf(arguments, sizeof arguments, "tokenizer encode --vocab %s <bad.txt", vocabulary);
+  expect(0, "1 sequences of the input are not UTF-8", arguments);
+  snprintf(arguments, sizeof arguments, "tokenizer encode --vocab %s <lines.txt >/dev/full", vocabulary);
+  expect(74, "No space left", arguments);
+}
+
+static void trains(void) {
+  folder_write_text("corpus.txt", "low low low low low lower lower newest newest newest newest newest newest widest widest widest\n");
+  expect(0, "v.txt: 30 tokens from 4 different words", "tokenizer train --type wordpiece --vocab-size 30 --output v.txt corpus.txt");
+  folder_write_text("words.txt", "lowest\n");
+  expect(0, "low ##est\n", "tokenizer encode --vocab v.txt <words.txt");
+  expect(0, "set model.vocabulary_size to 35", "tokenizer train --type wordpiece --vocab-size 99 --output v.txt - <corpus.txt");
+  expect(65, "not built yet", "tokenizer train --type bpe --vocab-size 30 --output b.txt corpus.txt");
+  expect(65, "too small", "tokenizer train --type wordpiece --vocab-size 6 --output b.txt corpus.txt");
+  expect(65, "No such file", "tokenizer train --type wordpiece --vocab-size 30 --output b.txt none.txt");
+  expect(65, "not a file", "tokenizer train --type wordpiece --vocab-size 30 --output . corpus.txt");
+  CU_ASSERT_NOT_EQUAL(access(folder_path("b.txt"), F_OK), 0);
+}
+
+static void prepares(void) {
+  char arguments[512];
+  snprintf(arguments, sizeof arguments, "prepare --vocab %s --output t.h5 lines.txt - <lines.txt", vocabulary);
+  expect(0, "t.h5: 4 documents, 6 sentences, 16 tokens", arguments);
+  expect(0, "t.h5: 4 documents", arguments); /* again: replaced */
+  snprintf(arguments, sizeof arguments, "prepare --vocab %s --output lines.txt corpus.txt", vocabulary);
+  expect(65, "not replaced", arguments);
+  snprintf(arguments, sizeof arguments, "prepare --vocab none.txt --output u.h5 lines.txt");
+  expect(65, "none.txt", arguments);
+  snprintf(arguments, sizeof arguments, "prepare --vocab %s --output u.h5 none.txt", vocabulary);
+  expect(65, "none.txt", arguments);
+  folder_write_text("snow.txt", "\u2603 \u2603\n");
+  snprintf(arguments, sizeof arguments, "prepare --vocab %s --output s.h5 snow.txt", vocabulary);
+  expect(0, "is [UNK]", arguments);
+}
+
+/* A file that cannot grow: the earlier shard stays, and nothing is left beside it. */
+static void full_disk(void) {
+  char arguments[512];
+  size_t before = 0, after = 0;
+  char *earlier = folder_read("t.h5", &before);
+  snprintf(arguments, sizeof arguments, "prepare --vocab %s --output t.h5 lines.txt", vocabulary);
+  int code = command_run("cd '%s' && ulimit -f 1 && trap '' XFSZ && %s %s", folder, HEED_PROGRAM, arguments);
+  CU_ASSERT_EQUAL(code, 74);
+  char *now = folder_read("t.h5", &after);
+  CU_ASSERT_TRUE(earlier && now && before == after && memcmp(earlier, now, before) == 0);
+  free(earlier);
+  free(now);
+  CU_ASSERT_EQUAL(command_run("ls '%s' | grep tmp", folder), 1);
+}
+
+static void command_lines(void) {
+  expect(64, "say train or encode", "tokenizer");
+  expect(64, "say train or encode", "tokenizer decode");
+  expect(64, "--vocab is missing", "tokenizer encode");
+  expect(64, "standard input", "tokenizer encode --vocab v.txt text.txt");
+  expect(64, "--type is missing", "tokenizer train --vocab-size 30 --output v.txt x");
+  expect(64, "must be wordpiece or bpe", "tokenizer train --type words --vocab-size 30 --output v.txt x");
+  expect(64, "not a number", "tokenizer train --type wordpiece --vocab-size 3k --output v.txt x");
+  expect(64, "--output is missing", "tokenizer train --type wordpiece --vocab-size 30 x");
+  expect(64, "at least one text file", "tokenizer train --type wordpiece --vocab-size 30 --output v.txt");
+  expect(64, "--vocab is missing", "prepare --output x.h5 y");
+  expect(64, "--output is missing", "prepare --vocab v.txt y");
+  expect(64, "at least one text file", "prepare --vocab v.txt --output x.h5");
+  expect(0, "Usage: heed prepare", "prepare --help");
+  expect(0, "Usage: heed tokenizer train", "tokenizer train --help");
+  expect(0, "heed tokenizer encode", "tokenizer --help");
+}
+
+HEED_TESTS({"begin", folder_make}, {"encodes", encodes}, {"trains", trains}, {"prepares", prepares}, {"full disk", full_disk},
+           {"command lines", command_lines}, {"end", folder_remove})

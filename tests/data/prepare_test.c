@@ -1,0 +1,140 @@
+/* Preparing text: counts, documents, and no token lost, whatever the lines look like. */
+#include "data/prepare.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/folder.h"
+#include "data/shard.h"
+#include "heed/log.h"
+#include "test.h"
+
+static heed_tokenizer *tokenizer;
+
+static heed_shard prepare(const char *const *inputs, int count, heed_prepare_report *report) {
+  heed_shard shard;
+  CU_ASSERT_EQUAL_FATAL(heed_prepare(tokenizer, folder_path("out.h5"), inputs, count, report), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_shard_open(&shard, folder_path("out.h5")), HEED_OK);
+  CU_ASSERT_EQUAL(shard.token_count, report->counts.tokens);
+  CU_ASSERT_EQUAL(shard.sentence_count, report->counts.sentences);
+  CU_ASSERT_EQUAL(shard.document_count, report->counts.documents);
+  return shard;
+}
+
+/* The shard's tokens are those of the text encoded line by line. */
+static void check_tokens(const heed_shard *shard, const char *text, size_t bytes) {
+  int32_t *ids = NULL;
+  int64_t capacity = 0, count, at = 0;
+  bool equal = true;
+  for (const char *line = text, *end = text + bytes; line < end && equal;) {
+    const char *newline = memchr(line, '\n', (size_t)(end - line)), *stop = newline ? newline : end;
+    CU_ASSERT_EQUAL_FATAL(heed_tokenizer_encode(tokenizer, line, (size_t)(stop - line), &ids, &capacity, &count), HEED_OK);
+    for (int64_t i = 0; i < count && equal; i++, at++)
+      equal = at < shard->token_count && heed_shard_token(shard, at) == ids[i];
+    line = stop + 1;
+  }
+  CU_ASSERT_TRUE(equal && at == shard->token_count);
+  free(ids);
+}
+
+static void documents(void) {
+  heed_prepare_report report;
+  const char first[] = "\n\n  \t\r\nThe fox is lazy. The fox isn't.\r\nText.\n\n\n\nThe mark.\n \n\xEF\xBB\xBF\n\n";
+  const char second[] = "No newline at the end. It counts";
+  const char *paths[] = {folder_write_text("one.txt", first), folder_write_text("two.txt", second)};
+  heed_shard shard = prepare(paths, 2, &report);
+  CU_ASSERT_EQUAL(report.counts.documents, 3);
+  CU_ASSERT_EQUAL(report.counts.sentences, 6);
+  const int64_t expected[] = {0, 3, 4, 6};
+  CU_ASSERT_EQUAL(memcmp(shard.documents, expected, sizeof expected), 0);
+  CU_ASSERT_EQUAL(report.replaced, 0);
+  CU_ASSERT_EQUAL(report.bytes, (int64_t)(strlen(first) + strlen(second)));
+  CU_ASSERT_EQUAL(shard.vocabulary_hash, heed_tokenizer_hash(tokenizer));
+  CU_ASSERT_EQUAL(shard.vocabulary_size, heed_tokenizer_size(tokenizer));
+  CU_ASSERT_FALSE(shard.cased);
+  heed_shard_close(&shard);
+}
+
+/* Text with all that the splitter and the cleaner look at, ill-formed bytes included; several batches of it. */
+static char *make_text(size_t bytes) {
+  static const char *const units[] = {
+      "The ",         "fox. ",    "Is ",     "lazy",        "! ",   "\n",       "\n\n",   "\u4E2D\u6587\u3002",
+      "[MASK] ",      "Mr. Fox ", "\xFF",    "caf\u00E9? ", "\r\n", "\u2026 A", "x[SEP]", "\t",
+      ".) \"Text\" ", "3.14 ",    "1. The ", "\u0301"};
+  char *text = malloc(bytes + 32);
+  uint32_t state = 99;
+  size_t at = 0;
+  while (at < bytes) {
+    const char *unit = units[((state = state * 1664525u + 1013904223u) >> 10) % (sizeof units / sizeof *units)];
+    memcpy(text + at, unit, strlen(unit));
+    at += strlen(unit);
+  }
+  text[bytes] = 0;
+  return text;
+}
+
+static void no_token_lost(void) {
+  enum { BYTES = 20 << 20 };
+  heed_prepare_report one, four;
+  char *text = make_text(BYTES);
+  const char *path = folder_write("mixed.txt", text, BYTES);
+  int threads = omp_get_max_threads();
+  omp_set_num_threads(1);
+  heed_shard shard = prepare(&path, 1, &one);
+  uint64_t ill = (uint64_t)heed_tokenizer_replaced(text, BYTES);
+  CU_ASSERT_EQUAL((uint64_t)one.replaced, ill);
+  CU_ASSERT_TRUE(ill > 1000 && one.counts.documents > 1000);
+  check_tokens(&shard, text, BYTES);
+  omp_set_num_threads(4);
+  CU_ASSERT_EQUAL(rename(folder_path("out.h5"), folder_path("one.h5")), 0);
+  heed_shard again = prepare(&path, 1, &four);
+  omp_set_num_threads(threads);
+  CU_ASSERT_EQUAL(shard.mapped_bytes, again.mapped_bytes); /* the same file, bit for bit */
+  CU_ASSERT_EQUAL(memcmp(shard.mapping, again.mapping, again.mapped_bytes), 0);
+  heed_shard_close(&shard);
+  heed_shard_close(&again);
+  for (size_t i = 0; i < BYTES; i++) /* the same as one line */
+    if (text[i] == '\n')
+      text[i] = ' ';
+  path = folder_write("line.txt", text, BYTES);
+  shard = prepare(&path, 1, &one);
+  CU_ASSERT_EQUAL(one.counts.documents, 1);
+  check_tokens(&shard, text, BYTES);
+  heed_shard_close(&shard);
+  free(text);
+}
+
+static void refused(const char *output, const char *input, const char *reason) {
+  heed_prepare_report report;
+  CU_ASSERT_EQUAL(heed_prepare(tokenizer, output, &input, 1, &report), HEED_INVALID);
+  if (!strstr(heed_error_text(), reason))
+    fprintf(stderr, "\nexpected '%s', got '%s'\n", reason, heed_error_text());
+  CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), reason));
+}
+
+static void refusals(void) {
+  const char *text = folder_write_text("text.txt", "The fox.\n"), *output = folder_path("new.h5");
+  refused(output, folder_path("missing.txt"), "No such file");
+  refused(output, folder, "a folder");
+  refused(folder, text, "a folder");
+  refused(text, text, "both input and output");
+  refused(folder_path("no/new.h5"), text, "no file can be made");
+  refused(output, folder_write_text("blank.txt", "\n \n\n"), "no text");
+  refused(output, "/dev/null", "no text");
+  refused(folder_write_text("other.txt", "mine"), text, "not replaced");
+  CU_ASSERT_NOT_EQUAL(access(output, F_OK), 0);
+}
+
+static void begin(void) {
+  folder_make();
+  heed_log_set_quiet(true);
+  CU_ASSERT_EQUAL_FATAL(heed_tokenizer_open(&tokenizer, HEED_SOURCE "/tests/data/tokenizer_vocab.txt", false), HEED_OK);
+}
+
+static void end(void) {
+  heed_tokenizer_free(tokenizer);
+  folder_remove();
+}
+
+HEED_TESTS({"begin", begin}, {"documents", documents}, {"no token lost", no_token_lost}, {"refusals", refusals}, {"end", end})
