@@ -1,4 +1,4 @@
-/* A file from a stranger is opened in a child (child.h), which gives back plain numbers.  It asks for known names only, and refuses
+/* A file from a stranger is opened in a child (isolated.h), which gives back plain numbers.  It asks for known names only, and refuses
  * whatever could lead out of the file or into code: soft and external links, external storage, virtual layout, filters, user blocks,
  * committed or variable-length types. */
 #include "data/shard_layout.h"
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "data/child.h"
+#include "data/isolated.h"
 
 static heed_status refuse(const char *name, const char *why) {
   return heed_error(HEED_INVALID, "/%s %s", name, why);
@@ -118,8 +118,8 @@ static heed_status ask_library(void *layout, const void *file) {
 heed_status heed_shard_layout_read(heed_shard_layout *layout, int file, const char *path) {
   bool died;
   *layout = (heed_shard_layout){0};
-  heed_child child = {.work = ask_library, .argument = &file, .result = layout, .result_bytes = sizeof *layout, .limited = true};
-  heed_status status = heed_child_run(&child, &died);
+  heed_isolated task = {.work = ask_library, .argument = &file, .result = layout, .result_bytes = sizeof *layout, .limited = true};
+  heed_status status = heed_isolated_run(&task, &died);
   if (died)
     return heed_error(HEED_INVALID, "%s: damaged: the HDF5 library failed on it", path);
   return status == HEED_OK ? HEED_OK : heed_error_in(status, "%s: not a sound token shard", path);

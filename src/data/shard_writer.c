@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
-#include "data/child.h"
+#include "data/isolated.h"
 #include "data/output.h"
 #include "data/shard.h"
 #include "data/spool.h"
@@ -246,7 +246,7 @@ static heed_status commit(heed_shard_writer *w, int descriptor, const char *temp
   heed_shard written;
   writing what = {w, descriptor};
   bool died;
-  heed_status status = heed_child_run(&(heed_child){.work = write_hdf5, .argument = &what}, &died);
+  heed_status status = heed_isolated_run(&(heed_isolated){.work = write_hdf5, .argument = &what}, &died);
   if (died)
     return heed_error(HEED_IO, "%s: the HDF5 library failed to write it (is the disk full?)", w->path);
   if (status != HEED_OK)

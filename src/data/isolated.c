@@ -1,4 +1,4 @@
-#include "data/child.h"
+#include "data/isolated.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +61,7 @@ static void set_limits(void) {
   alarm(4 * LIMIT_SECONDS);
 }
 
-static void run(const heed_child *child, answer *shared) {
+static void run(const heed_isolated *task, answer *shared) {
   static const int deadly[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU, SIGALRM, SIGINT, SIGTERM, SIGHUP};
   sigset_t none;
   for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
@@ -71,25 +71,25 @@ static void run(const heed_child *child, answer *shared) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   limit(RLIMIT_CORE, 0);
   be_silent();
-  if (child->limited)
+  if (task->limited)
     set_limits();
-  shared->status = child->work(shared->result, child->argument);
+  shared->status = task->work(shared->result, task->argument);
   snprintf(shared->text, sizeof shared->text, "%s", shared->status == HEED_OK ? "" : heed_error_text());
   shared->complete = true;
   _exit(0); /* without the library's own end */
 }
 
-heed_status heed_child_run(const heed_child *child, bool *died) {
+heed_status heed_isolated_run(const heed_isolated *task, bool *died) {
   *died = false;
-  size_t bytes = sizeof(answer) + child->result_bytes;
+  size_t bytes = sizeof(answer) + task->result_bytes;
   answer *shared = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED)
     return heed_error(HEED_FAILED, "no memory for a child process: %s", strerror(errno));
-  if (child->result_bytes > 0)
-    memcpy(shared->result, child->result, child->result_bytes);
+  if (task->result_bytes > 0)
+    memcpy(shared->result, task->result, task->result_bytes);
   pid_t pid = fork();
   if (pid == 0)
-    run(child, shared);
+    run(task, shared);
   int ended = 0;
   heed_status status = HEED_FAILED;
   if (pid < 0) {
@@ -101,8 +101,8 @@ heed_status heed_child_run(const heed_child *child, bool *died) {
     status = *died ? HEED_FAILED : shared->status;
     if (status != HEED_OK && !*died)
       heed_error(status, "%s", shared->text);
-    else if (child->result_bytes > 0)
-      memcpy(child->result, shared->result, child->result_bytes);
+    else if (task->result_bytes > 0)
+      memcpy(task->result, shared->result, task->result_bytes);
   }
   munmap(shared, bytes);
   return status;
