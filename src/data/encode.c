@@ -70,7 +70,7 @@ static heed_status write_batch(piece *pieces, FILE *out, int64_t *replaced) {
       return heed_error(HEED_IO, "the tokens could not be written: %s", strerror(errno));
     *replaced += pieces[i].replaced;
   }
-  return HEED_OK;
+  return fflush(out) == 0 ? HEED_OK : heed_error(HEED_IO, "the tokens could not be written: %s", strerror(errno));
 }
 
 /* `open`: whether the line that goes on from the last batch has tokens already; a part of a line is always a batch by itself. */
@@ -105,8 +105,6 @@ heed_status heed_encode_lines(const heed_tokenizer *tokenizer, const char *path,
   heed_status status = pieces ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a batch of lines");
   while (status == HEED_OK && (status = heed_text_next(text, &lines, &count)) == HEED_OK && count > 0)
     status = encode_batch(pieces, tokenizer, lines, count, ids, out, replaced, &open);
-  if (status == HEED_OK && fflush(out) != 0)
-    status = heed_error(HEED_IO, "the tokens could not be written: %s", strerror(errno));
   for (int i = 0; pieces && i < HEED_TEXT_PIECES; i++) {
     free(pieces[i].text);
     free(pieces[i].ids);

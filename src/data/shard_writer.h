@@ -1,6 +1,7 @@
 /** Writes a token shard (shard.h) of any size in little memory: tokens and offsets go to nameless temporary files beside the output;
  *  at the end one HDF5 file is made of them under a temporary name, checked, made durable and renamed.  The final name never holds
- *  half a shard; an earlier file of that name is replaced at that moment, or stays as it is. */
+ *  half a shard; an earlier file of that name is replaced at that moment, or stays as it is.  A kill while the HDF5 file is being made can
+ *  leave PATH.tmp-RANDOM behind, which may be removed. */
 #ifndef HEED_DATA_SHARD_WRITER_H
 #define HEED_DATA_SHARD_WRITER_H
 

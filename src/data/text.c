@@ -16,8 +16,9 @@ enum { BATCH_BYTES = 8 << 20, READ_BYTES = 1 << 20, MOST_LINES = 1 << 17 };
 struct heed_text {
   char **paths;
   int path_count, next_path;
-  int file;   /* −1 = none */
-  bool ended; /* the file has no more bytes */
+  int file;         /* −1 = none */
+  bool ended;       /* the file has no more bytes */
+  bool interactive; /* a terminal: its lines are handed on as they come */
   bool new_file, continued;
   heed_hasher *hasher;
   uint64_t *hashes;
@@ -114,6 +115,7 @@ static heed_status open_next(heed_text *text) {
   const char *path = text->paths[text->next_path++];
   text->file = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
   text->ended = false;
+  text->interactive = text->file >= 0 && isatty(text->file);
   text->new_file = true;
   text->file_bytes = 0;
   if (text->file < 0)
@@ -194,7 +196,7 @@ heed_status heed_text_next(heed_text *text, const heed_line **lines, int64_t *co
   text->begin = text->scanned = 0;
   while (text->line_count < MOST_LINES) {
     find_lines(text);
-    if (text->line_count == MOST_LINES)
+    if (text->line_count == MOST_LINES || (text->line_count > 0 && text->interactive))
       break;
     if (text->file >= 0 && text->ended) {
       if (text->begin < text->used || text->continued)

@@ -75,7 +75,7 @@ static char *make_text(size_t bytes) {
 }
 
 static void no_token_lost(void) {
-  enum { BYTES = 20 << 20 };
+  enum { BYTES = 10 << 20 };
   heed_prepare_report one, four;
   char *text = make_text(BYTES);
   const char *path = folder_write("mixed.txt", text, BYTES);
