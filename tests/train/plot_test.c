@@ -160,7 +160,8 @@ static void points_stand_where_the_axes_say(void) {
   ends_of("raw", first, last);
   CU_ASSERT_DOUBLE_EQUAL(first[1], tick_height("4.0"), 0.11);
   CU_ASSERT_DOUBLE_EQUAL(last[1], tick_height("2.0"), 0.11);
-  CU_ASSERT_DOUBLE_EQUAL((last[0] - 62) / (first[0] - 62), 100, 2); /* steps 1,000 and 10 from the axis at 62 */
+  CU_ASSERT_DOUBLE_EQUAL(last[0], 724, 0.11);
+  CU_ASSERT_DOUBLE_EQUAL((last[0] - 62) / (first[0] - 62), 100, 2); /* steps 1,000 and 10; the axis is at 62 */
   ends_of("train", first, last);
   CU_ASSERT_DOUBLE_EQUAL(first[1], tick_height("4.0"), 0.11); /* the smoothed line keeps the start */
   CU_ASSERT_PTR_NOT_NULL(strstr(svg, ">1,000</text>"));
@@ -182,11 +183,12 @@ static int count_of(const char *text) {
 static void gaps_are_left(void) {
   put_metrics(100, 10, 0, from_4_to_2);
   draw("run");
-  int whole = count_of("<path class='raw'");
+  int logged = count_of("<path class='raw'"), smooth = count_of("<path class='train'");
   put_metrics(100, 10, 0, with_a_gap);
   draw("run");
   check_picture();
-  CU_ASSERT_EQUAL(count_of("<path class='raw'"), whole + 1);
+  CU_ASSERT_EQUAL(count_of("<path class='raw'"), logged + 1);
+  CU_ASSERT_EQUAL(count_of("<path class='train'"), smooth + 1);
 }
 
 static double nowhere(double share) {
@@ -215,14 +217,21 @@ static double flat(double share) {
 }
 
 static void a_flat_curve_has_an_axis(void) {
+  double first[2], last[2];
   put_metrics(20, 1, 4, flat);
   draw("run");
   check_picture();
+  ends_of("train", first, last);
+  CU_ASSERT(first[1] == last[1] && first[1] > 150 && first[1] < 270); /* in the middle of the panel */
   CU_ASSERT(count_of("class='grid'") >= 4);
 }
 
 static double noisy(double share) {
   return 3 + 7 * exp(-20 * share) + 0.5 * sin(1e6 * share);
+}
+
+static double with_one_point_at_6(double share) {
+  return fabs(share - 0.7) < 1e-7 ? 6 : noisy(share);
 }
 
 /* 100,000 logged steps stay a small picture that still shows the whole width of the noise. */
@@ -241,6 +250,12 @@ static void long_runs_are_thinned(void) {
     }
   double unit = tick_height("3") - tick_height("4");
   CU_ASSERT_DOUBLE_EQUAL((lowest - highest) / unit, 1.0, 0.1); /* ±0.5 */
+
+  char point[32];
+  put_metrics(100000, 10, 50, with_one_point_at_6);
+  draw("run");
+  snprintf(point, sizeof point, "L%.1f %.1f", 62 + 0.7 * (724 - 62), tick_height("6"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(svg, point)); /* one point of 100,000 is still there */
 }
 
 static double with_a_spike(double share) {

@@ -44,8 +44,8 @@ static int child(const int *numbers, int count) {
 }
 
 static void a_second_interrupt_ends(void) {
-  const int once[] = {SIGINT}, twice[] = {SIGINT, SIGINT}, between[] = {SIGINT, SIGUSR1, SIGINT};
-  int status = child(once, 1);
+  const int once[] = {SIGINT, SIGUSR1, SIGTERM}, twice[] = {SIGINT, SIGINT}, between[] = {SIGINT, SIGUSR1, SIGINT};
+  int status = child(once, 3);
   CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   status = child(twice, 2);
   CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 130);
