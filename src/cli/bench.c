@@ -2,7 +2,6 @@
 #include <argp.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
@@ -124,28 +123,27 @@ static heed_status bench_step(const bench_options *o, const place *p) {
 }
 
 static heed_status bench_gemm(const bench_options *o, const place *p) {
-  heed_gemm_result *results = NULL;
-  int64_t count;
-  HEED_TRY(heed_gemm_measure(&results, &count, p->kernels, p->world, heed_world_node(p->world).size));
-  heed_status status = HEED_OK;
-  if (o->json && p->world->rank == 0) {
+  enum { COUNT = HEED_GEMM_SHAPES * HEED_GEMM_FORMS };
+  heed_gemm_result results[COUNT];
+  HEED_TRY(heed_gemm_measure(results, heed_gemm_shapes, HEED_GEMM_SHAPES, p->kernels, p->world, heed_world_node(p->world).size));
+  if (p->world->rank != 0)
+    return HEED_OK;
+  if (o->json) {
     json_t *list = json_array();
-    for (int64_t i = 0; i < count; i++)
+    for (int i = 0; i < COUNT; i++)
       json_array_append_new(list,
                             json_pack("{s:I, s:I, s:I, s:s, s:s, s:f, s:f}", "m", (json_int_t)results[i].m, "n", (json_int_t)results[i].n,
                                       "k", (json_int_t)results[i].k, "trans", results[i].trans, "precision", "fp32", "gflops",
                                       results[i].flops_per_second / 1e9, "ceiling_gflops", results[i].ceiling / 1e9));
-    status = heed_print_json(list);
-  } else if (p->world->rank == 0) {
-    printf("%6s %6s %6s  form  %9s  of ceiling\n", "m", "n", "k", "GFLOP/s");
-    for (int64_t i = 0; i < count; i++)
-      printf("%6lld %6lld %6lld  %s    %9.1f  %9.1f%%\n", (long long)results[i].m, (long long)results[i].n, (long long)results[i].k,
-             results[i].trans, results[i].flops_per_second / 1e9, 100 * results[i].flops_per_second / results[i].ceiling);
-    printf("NT forward, NN gradient of the input, TN gradient of the weight; %d rank%s × %d thread%s, fp32\n", p->world->size,
-           p->world->size > 1 ? "s" : "", p->threads, p->threads > 1 ? "s" : "");
+    return heed_print_json(list);
   }
-  free(results);
-  return status;
+  printf("%6s %6s %6s  form  %9s  of ceiling\n", "m", "n", "k", "GFLOP/s");
+  for (int i = 0; i < COUNT; i++)
+    printf("%6lld %6lld %6lld  %s    %9.1f  %9.1f%%\n", (long long)results[i].m, (long long)results[i].n, (long long)results[i].k,
+           results[i].trans, results[i].flops_per_second / 1e9, 100 * results[i].flops_per_second / results[i].ceiling);
+  printf("NT forward, NN gradient of the input, TN gradient of the weight; %d rank%s × %d thread%s, fp32\n", p->world->size,
+         p->world->size > 1 ? "s" : "", p->threads, p->threads > 1 ? "s" : "");
+  return HEED_OK;
 }
 
 /* Rates as others give them: the size over the time, and what crosses each rank's link, 2(P − 1)/P of the size. */

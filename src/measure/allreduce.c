@@ -8,7 +8,7 @@
 #include "measure/median.h"
 
 enum { LEAST_RUNS = 5, MOST_RUNS = 50, LARGEST = 64 << 20 };
-#define SECONDS_A_SIZE 0.5
+#define SECONDS_A_SIZE 0.3
 
 /* Shards of a block of `count` floats, cut at chunks. */
 static heed_status cut(heed_communication *c, int64_t count) {

@@ -10,9 +10,8 @@
 
 #include "base/clock.h"
 
-enum { ROUNDS = 16384 };    /* of a chain between two looks at the clock: some 50 to 200 microseconds */
-enum { WINDOWS = 8 };       /* the best of so many counts */
-#define WINDOW_SECONDS 0.02 /* long enough that ranks or threads that share a processor all have their turns */
+enum { ROUNDS = 16384 }; /* of a chain between two looks at the clock: some 50 to 200 microseconds */
+enum { WINDOWS = 8 };    /* the best of so many counts */
 
 /* ROUNDS rounds of multiply-adds, x·s + y on every lane of every chain.  The sum is returned so that nothing is left out.
  * s = ½ and y = 1 keep values near 2: no overflow, nothing denormal. */
@@ -126,7 +125,7 @@ static double calls_per_second(chains *run) {
 #pragma omp parallel reduction(+ : calls)
   {
     float sum = 0;
-    while (heed_seconds() - begun < WINDOW_SECONDS) {
+    while (heed_seconds() - begun < HEED_CEILING_WINDOW) {
       sum += run();
       calls++;
     }

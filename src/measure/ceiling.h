@@ -7,6 +7,9 @@
 
 #include "heed/communication.h"
 
+/** Seconds of one count: long enough that ranks or threads that share a processor all have their turns.  The best of several counts. */
+#define HEED_CEILING_WINDOW 0.02
+
 /** The highest rate of fp32 multiply-adds, in floating-point operations a second, of all threads of all ranks at once: chains of vector
  *  multiply-adds in registers, enough of them to hide their latency (24; 12 where there are 16 registers).  Collective; about 0.2 s. */
 double heed_ceiling_flops(heed_communication *communication);

@@ -6,15 +6,12 @@
 #include "base/blas.h"
 #include "base/clock.h"
 #include "measure/ceiling.h"
-#include "measure/median.h"
 
-enum { SLICES = 8, FORMS = 3, LEAST_RUNS = 5, MOST_RUNS = 200 };
-#define SECONDS_A_PRODUCT 0.25
+enum { SLICES = 8, LEAST_WINDOWS = 3, WINDOWS = 10 };
+#define SECONDS_A_PRODUCT 0.3
 
-/* Linear layers: tokens × outputs × inputs.  A cube for comparison, then BERT-mini's and -base's, and mini's decoder. */
-static const int64_t shapes[][3] = {{512, 512, 512},  {2048, 256, 256},  {2048, 1024, 256}, {2048, 256, 1024},
-                                    {4096, 768, 768}, {4096, 3072, 768}, {4096, 768, 3072}, {640, 30522, 256}};
-enum { SHAPES = sizeof shapes / sizeof *shapes };
+const int64_t heed_gemm_shapes[HEED_GEMM_SHAPES][3] = {{512, 512, 512},  {2048, 256, 256},  {2048, 1024, 256}, {2048, 256, 1024},
+                                                       {4096, 768, 768}, {4096, 3072, 768}, {4096, 768, 3072}, {640, 30522, 256}};
 
 /* The operands of one linear layer and its backward. */
 typedef struct layer {
@@ -77,18 +74,23 @@ static heed_status prepare(layer *l, const heed_kernels *kernels, const int64_t 
                     (long long)shape[2]);
 }
 
-/* The median time of one product.  Gradients change an operand, so it is made anew: values must not grow over the runs. */
-static double time_product(product *run, const layer *l, float *changed, int64_t count) {
-  double seconds[MOST_RUNS], begun = heed_seconds();
-  int runs = 0;
+/* Products a second in the best of several windows, as the ceiling is counted.  They change an operand, which is then made anew: the
+ * next product finds the values it would find alone. */
+static double products_per_second(product *run, const layer *l, float *changed, int64_t count) {
+  double best = 0, first = heed_seconds();
   run(l);
-  while (runs < LEAST_RUNS || (runs < MOST_RUNS && heed_seconds() - begun < SECONDS_A_PRODUCT)) {
-    double before = heed_seconds();
-    run(l);
-    seconds[runs++] = heed_seconds() - before;
+  for (int window = 0; window < LEAST_WINDOWS || (window < WINDOWS && heed_seconds() - first < SECONDS_A_PRODUCT); window++) {
+    double begun = heed_seconds(), spent;
+    int64_t runs = 0;
+    do {
+      run(l);
+      runs++;
+      spent = heed_seconds() - begun;
+    } while (spent < HEED_CEILING_WINDOW);
+    best = (double)runs / spent > best ? (double)runs / spent : best;
   }
   fill(changed, count);
-  return heed_median(seconds, runs);
+  return best;
 }
 
 /* The three products of a layer. */
@@ -100,15 +102,15 @@ static heed_status measure_shape(heed_gemm_result *results, const heed_kernels *
     product *run;
     float *changed;
     heed_gemm_result result;
-  } forms[FORMS] = {{forward, l.y, {.m = t, .n = o, .k = i, .trans = "NT"}},
-                    {backward_input, l.x, {.m = t, .n = i, .k = o, .trans = "NN"}},
-                    {backward_weight, l.w, {.m = o, .n = i, .k = t, .trans = "TN"}}};
-  for (int form = 0; form < FORMS && status == HEED_OK; form++) {
+  } forms[HEED_GEMM_FORMS] = {{forward, l.y, {.m = t, .n = o, .k = i, .trans = "NT"}},
+                              {backward_input, l.x, {.m = t, .n = i, .k = o, .trans = "NN"}},
+                              {backward_weight, l.w, {.m = o, .n = i, .k = t, .trans = "TN"}}};
+  for (int form = 0; form < HEED_GEMM_FORMS && status == HEED_OK; form++) {
     heed_gemm_result *r = &results[form];
     *r = forms[form].result;
     c->barrier(c);
-    double seconds = time_product(forms[form].run, &l, forms[form].changed, r->m * r->n);
-    r->flops_per_second = heed_ceiling_sum(2.0 * (double)r->m * (double)r->n * (double)r->k / seconds, c);
+    double rate = products_per_second(forms[form].run, &l, forms[form].changed, r->m * r->n);
+    r->flops_per_second = heed_ceiling_sum(2.0 * (double)r->m * (double)r->n * (double)r->k * rate, c);
   }
   release(&l);
   return status;
@@ -134,27 +136,16 @@ static heed_status judge(heed_gemm_result *results, int64_t count, double peak, 
   return HEED_OK;
 }
 
-heed_status heed_gemm_measure(heed_gemm_result **out, int64_t *count, const heed_kernels *kernels, heed_communication *c,
-                              int64_t ranks_on_node) {
+heed_status heed_gemm_measure(heed_gemm_result *results, const int64_t (*shapes)[3], int64_t count, const heed_kernels *kernels,
+                              heed_communication *c, int64_t ranks_on_node) {
   double bandwidth, again, peak = heed_ceiling_flops(c);
   HEED_TRY(c->agree(c, heed_blas_check()));
   HEED_TRY(heed_ceiling_bandwidth(&bandwidth, c, ranks_on_node));
-  heed_gemm_result *results = calloc((size_t)SHAPES * FORMS, sizeof *results);
-  heed_status status = c->agree(c, results ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the results"));
-  for (int s = 0; s < SHAPES && status == HEED_OK; s++) {
-    status = measure_shape(results + s * FORMS, kernels, shapes[s], c);
+  for (int64_t s = 0; s < count; s++) {
+    HEED_TRY(measure_shape(results + s * HEED_GEMM_FORMS, kernels, shapes[s], c));
     again = heed_ceiling_flops(c);
     peak = again > peak ? again : peak;
   }
-  if (status == HEED_OK)
-    status = heed_ceiling_bandwidth(&again, c, ranks_on_node);
-  if (status == HEED_OK)
-    status = judge(results, SHAPES * FORMS, peak, again > bandwidth ? again : bandwidth);
-  if (status != HEED_OK) {
-    free(results);
-    return status;
-  }
-  *out = results;
-  *count = SHAPES * FORMS;
-  return HEED_OK;
+  HEED_TRY(heed_ceiling_bandwidth(&again, c, ranks_on_node));
+  return judge(results, count * HEED_GEMM_FORMS, peak, again > bandwidth ? again : bandwidth);
 }

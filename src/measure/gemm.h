@@ -13,11 +13,15 @@ typedef struct heed_gemm_result {
   double ceiling; /**< min(multiply-adds, memory), floating-point operations a second */
 } heed_gemm_result;
 
+/** Linear layers: tokens × outputs × inputs.  A cube for comparison, then BERT-mini's and -base's, and mini's decoder. */
+enum { HEED_GEMM_SHAPES = 8, HEED_GEMM_FORMS = 3 };
+extern const int64_t heed_gemm_shapes[HEED_GEMM_SHAPES][3];
+
 /** Measures every shape in its three forms, on all threads of all ranks at once: each rank multiplies for itself, their rates are added.
  *  Collective.
- *  \param[out] results  allocated, freed by the caller; \param[out] count  their number
+ *  \param[out] results  [count][HEED_GEMM_FORMS]
  *  Errors: HEED_FAILED when memory is short, or when a product was faster than the ceiling: then the ceiling was disturbed. */
-heed_status heed_gemm_measure(heed_gemm_result **results, int64_t *count, const heed_kernels *kernels, heed_communication *communication,
-                              int64_t ranks_on_node);
+heed_status heed_gemm_measure(heed_gemm_result *results, const int64_t (*shapes)[3], int64_t count, const heed_kernels *kernels,
+                              heed_communication *communication, int64_t ranks_on_node);
 
 #endif

@@ -1,0 +1,45 @@
+/* Matrix products as measured: three forms of each shape, below their ceiling.  And the sum over ranks, through the program. */
+#include "measure/gemm.h"
+
+#include <jansson.h>
+#include <math.h>
+
+#include "command.h"
+#include "test.h"
+
+static void three_forms_of_a_shape(void) {
+  static const int64_t shapes[1][3] = {{96, 80, 64}};
+  static const struct {
+    int64_t m, n, k;
+    const char *trans;
+  } expected[HEED_GEMM_FORMS] = {{96, 80, 64, "NT"}, {96, 64, 80, "NN"}, {80, 64, 96, "TN"}};
+  heed_gemm_result results[HEED_GEMM_FORMS];
+  CU_ASSERT_EQUAL_FATAL(heed_gemm_measure(results, shapes, 1, heed_kernels_choose(NULL), heed_alone(), 1), HEED_OK);
+  for (int i = 0; i < HEED_GEMM_FORMS; i++) {
+    const heed_gemm_result *r = &results[i];
+    CU_ASSERT(r->m == expected[i].m && r->n == expected[i].n && r->k == expected[i].k);
+    CU_ASSERT_STRING_EQUAL(r->trans, expected[i].trans);
+    CU_ASSERT(r->flops_per_second > 0 && r->flops_per_second <= r->ceiling);
+  }
+}
+
+static void sums_over_ranks(void) {
+  CU_ASSERT_EQUAL_FATAL(command_run("OMP_NUM_THREADS=1 timeout 100 " HEED_MPIEXEC
+                                    " --oversubscribe --bind-to none --mca btl_vader_single_copy_mechanism none -n 3 " HEED_PROGRAM
+                                    " bench allreduce --json 2> /dev/null"),
+                        0);
+  json_t *list = json_loads(command_output, 0, NULL);
+  CU_ASSERT_EQUAL(json_array_size(list), 7);
+  for (size_t i = 0; i < json_array_size(list); i++) {
+    const json_t *o = json_array_get(list, i);
+    double bytes = json_number_value(json_object_get(o, "bytes")), seconds = json_number_value(json_object_get(o, "seconds"));
+    double rate = json_number_value(json_object_get(o, "gigabytes_per_second"));
+    CU_ASSERT_EQUAL(bytes, (double)(1 << (20 + i)));
+    CU_ASSERT(seconds > 0 && fabs(rate - bytes / seconds / 1e9) <= 1e-6 * rate);
+    CU_ASSERT(fabs(json_number_value(json_object_get(o, "link_gigabytes_per_second")) - rate * 4 / 3) <= 1e-6 * rate);
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(o, "ranks")), 3);
+  }
+  json_decref(list);
+}
+
+HEED_TESTS({"three forms of a shape", three_forms_of_a_shape}, {"sums over ranks", sums_over_ranks})
