@@ -25,14 +25,23 @@ static heed_status open_sampler(const heed_loaded *loaded, const char *data, hee
   return heed_sampler_create(sampler, &spec);
 }
 
-/* Slices go through one at a time: evaluation needs little memory, whatever the batch it was trained with. */
+/* Slices that go through together: enough for large products, not so many that a large batch takes much memory. */
+static int64_t slices_at_once(const heed_train_config *train, int64_t slices) {
+  enum { MOST_TOKENS = 16384 };
+  int64_t tokens = train->batch_sequences / train->slices * train->sequence_length, at_once = slices;
+  while (at_once > 1 && at_once * tokens > MOST_TOKENS)
+    at_once = at_once % 2 == 0 ? at_once / 2 : 1;
+  return at_once;
+}
+
 static heed_status score(heed_loaded *loaded, const heed_sampler *sampler, heed_communication *c, heed_masked_scores *scores) {
   const heed_config *config = &loaded->config;
-  int64_t rows = config->train.batch_sequences / config->train.slices;
+  int64_t at_once = slices_at_once(&config->train, config->train.slices / c->size);
+  int64_t rows = config->train.batch_sequences / config->train.slices * at_once;
   heed_model_sizes sizes = {.sequences = rows,
                             .tokens = rows * config->train.sequence_length,
                             .targets = heed_sampler_most_targets(sampler, rows),
-                            .slices = 1,
+                            .slices = at_once,
                             .longest = config->train.sequence_length,
                             .next_sentence = config->objective.next_sentence,
                             .masked_head = true};
@@ -44,7 +53,7 @@ static heed_status score(heed_loaded *loaded, const heed_sampler *sampler, heed_
                            .vocabulary_size = config->model.vocabulary_size,
                            .batch_sequences = config->train.batch_sequences,
                            .slices = config->train.slices,
-                           .slices_at_once = 1,
+                           .slices_at_once = at_once,
                            .sequence_length = config->train.sequence_length,
                            .next_sentence = config->objective.next_sentence};
   HEED_TRY(c->agree(c, heed_masked_evaluator_create(&evaluator, &spec)));
