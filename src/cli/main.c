@@ -1,4 +1,5 @@
 /* heed COMMAND …: finds the command, runs it, and turns its status into the exit code. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,7 +56,11 @@ int main(int argc, char **argv) {
     snprintf(name, sizeof name, "heed %s", c->name);
     argv[1] = name;
     heed_status status = c->run(argc - 1, argv + 1);
-    if (status != HEED_OK && heed_error_text()[0])
+    if (status == HEED_OK && (fflush(stdout) != 0 || ferror(stdout)))
+      status = heed_error(HEED_IO, "standard output could not be written: %s", strerror(errno));
+    if (status == HEED_STOPPED)
+      heed_info("%s", heed_error_text());
+    else if (status != HEED_OK && heed_error_text()[0])
       heed_warn("%s", heed_error_text()); /* ranks agreed on it: rank 0 speaks for all, before any of them leaves */
     heed_world_close();
     return status;
