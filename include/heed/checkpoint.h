@@ -20,7 +20,7 @@ typedef struct heed_checkpoint_info {
   int64_t samples_seen;
   uint32_t seed;
   bool cased;
-  double validation_loss; /**< of the last evaluation; NaN before the first */
+  double validation_loss; /**< of an evaluation at this step; NaN without one */
   char isa[32], blas[32]; /**< instruction level and OpenBLAS core: a resume on others goes on, but not bit for bit */
   char *config;           /**< resolved YAML; on load allocated, freed by heed_checkpoint_info_free */
   char *vocabulary;       /**< text of vocab.txt; likewise */

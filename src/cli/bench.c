@@ -11,7 +11,7 @@
 #include "measure/allreduce.h"
 #include "measure/gemm.h"
 #include "measure/step.h"
-#include "train/level.h"
+#include "models/level.h"
 
 typedef struct bench_options {
   const char *what, *config, *data;

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "heed/log.h"
-#include "train/level.h"
+#include "models/level.h"
 
 static heed_status open_tokenizer(heed_session *s) {
   const heed_data_config *data = &s->config->data;
@@ -25,6 +25,7 @@ static heed_status open_tokenizer(heed_session *s) {
 
 static heed_status open_data(heed_session *s) {
   const heed_config *config = s->config;
+  HEED_TRY(heed_config_check_training(config, config->run.name));
   HEED_TRY(open_tokenizer(s));
   heed_sampler_spec spec = {.paths = (const char *const *)config->data.train,
                             .path_count = config->data.train_count,
@@ -96,78 +97,124 @@ static heed_checkpoint_tensors tensors_of(heed_session *s, bool moments) {
                                    .moment_shards = {heed_optimizer_moment(optimizer, 0), heed_optimizer_moment(optimizer, 1)}};
 }
 
-/* The saved configuration must allow this one; then the numbers of the run are taken over. */
-static heed_status take_info(heed_session *s, const char *from) {
-  heed_checkpoint_info info = {0};
+/* The ids of a vocabulary have one meaning: weights and data must have been made with the same. */
+static heed_status check_vocabulary(const heed_session *s, const heed_checkpoint_info *info, const char *from) {
+  size_t bytes;
+  const char *text = heed_tokenizer_text(s->tokenizer, &bytes);
+  if (strlen(info->vocabulary) != bytes || memcmp(info->vocabulary, text, bytes) != 0)
+    return heed_error(HEED_INVALID, "%s was trained with another vocabulary than %s; use the one it holds, or start without it", from,
+                      s->config->data.vocabulary);
+  if (info->cased != heed_tokenizer_is_cased(s->tokenizer))
+    return heed_error(HEED_INVALID, "%s was trained on %s text, data.train is %s; prepare the data %s --cased", from,
+                      info->cased ? "cased" : "uncased", info->cased ? "uncased" : "cased", info->cased ? "with" : "without");
+  return HEED_OK;
+}
+
+/* What the shapes of tensors do not show: the same weights would compute something else. */
+static heed_status check_model(const heed_model_config *saved, const heed_model_config *now, const char *from) {
+  if (saved->layers != now->layers)
+    return heed_error(HEED_INVALID, "train.start_from: %s has %lld layers, model.layers is %lld", from, (long long)saved->layers,
+                      (long long)now->layers);
+  if (saved->heads != now->heads)
+    return heed_error(HEED_INVALID, "train.start_from: %s has %lld heads, model.heads is %lld", from, (long long)saved->heads,
+                      (long long)now->heads);
+  if (saved->activation != now->activation)
+    return heed_error(HEED_INVALID, "train.start_from: %s has another model.activation", from);
+  return HEED_OK;
+}
+
+/* Whether this run may go on from a checkpoint (`whole`), or start from its weights. */
+static heed_status check_saved(const heed_session *s, const heed_checkpoint_info *info, const char *from, bool whole) {
   heed_config saved = {0};
-  heed_status status = heed_checkpoint_read_info(from, &info, NULL);
-  if (status == HEED_OK)
-    status = heed_config_parse(&saved, info.config, from, NULL, 0);
-  if (status == HEED_OK)
-    status = heed_config_check_resume(&saved, s->config);
-  if (status == HEED_OK) {
-    s->step = info.step;
-    s->updates = info.updates;
-    s->data_position = info.data_position;
-    s->samples_seen = info.samples_seen;
-    s->validation_loss = info.validation_loss;
-    if (strcmp(info.isa, s->kernels->isa) != 0 || strcmp(info.blas, heed_blas_core()) != 0)
-      heed_warn("saved with %s and OpenBLAS for %s, running %s and %s: it goes on, but not bit for bit", info.isa, info.blas,
-                s->kernels->isa, heed_blas_core());
-  }
-  heed_checkpoint_info_free(&info);
+  HEED_TRY(heed_config_parse(&saved, info->config, from, NULL, 0));
+  heed_status status = whole ? heed_config_check_resume(&saved, s->config) : check_model(&saved.model, &s->config->model, from);
   heed_config_free(&saved);
+  HEED_TRY(status);
+  return check_vocabulary(s, info, from);
+}
+
+/* Rank 0 reads and checks a checkpoint's numbers and texts; the others receive the numbers.  Collective.
+ * \param[out] folder  the checkpoint's, allocated, on rank 0 */
+static heed_status read_saved(heed_session *s, const char *from, bool whole, heed_checkpoint_info *info, char **folder) {
+  heed_communication *c = s->communication;
+  heed_status status = HEED_OK;
+  *info = (heed_checkpoint_info){0};
+  *folder = NULL;
+  if (c->rank == 0) {
+    status = heed_checkpoint_read_info(from, info, folder);
+    if (status == HEED_OK)
+      status = check_saved(s, info, *folder, whole);
+    heed_checkpoint_info_free(info);
+  }
+  status = c->agree(c, status);
+  if (status == HEED_OK)
+    c->broadcast(c, info, sizeof *info);
+  return status;
+}
+
+static heed_status resume(heed_session *s, const char *from) {
+  heed_checkpoint_info info;
+  char *folder;
+  heed_status status = read_saved(s, from, true, &info, &folder);
+  free(folder);
+  HEED_TRY(status);
+  s->step = info.step;
+  s->updates = info.updates;
+  s->data_position = info.data_position;
+  s->samples_seen = info.samples_seen;
+  s->validation_loss = info.validation_loss;
+  if (strcmp(info.isa, s->kernels->isa) != 0 || strcmp(info.blas, heed_blas_core()) != 0)
+    heed_warn("saved with %s and OpenBLAS for %s, running %s and %s: it goes on, but not bit for bit", info.isa, info.blas, s->kernels->isa,
+              heed_blas_core());
+  heed_checkpoint_tensors tensors = tensors_of(s, true);
+  HEED_TRY(heed_checkpoint_load(from, &tensors, s->communication));
+  heed_info("resuming at step %lld from %s", (long long)s->step, from);
+  return HEED_OK;
+}
+
+static heed_status take_weights(heed_session *s, const char *from) {
+  heed_checkpoint_info info;
+  char *folder; /* rank 0 reads the weights, from the checkpoint that it checked */
+  heed_status status = read_saved(s, from, false, &info, &folder);
+  heed_checkpoint_tensors tensors = tensors_of(s, false);
+  if (status == HEED_OK)
+    status = heed_checkpoint_load(folder, &tensors, s->communication);
+  if (status == HEED_OK)
+    heed_info("starting from the weights of %s (its step %lld)", folder ? folder : from, (long long)info.step);
+  free(folder);
   return status;
 }
 
 static heed_status restore(heed_session *s, const char *from) {
-  heed_communication *c = s->communication;
-  const char *weights = s->config->train.start_from;
-  if (from) {
-    HEED_TRY(c->agree(c, take_info(s, from)));
-    heed_checkpoint_tensors tensors = tensors_of(s, true);
-    HEED_TRY(heed_checkpoint_load(from, &tensors, c));
-    s->saved_step = s->step;
-    heed_info("resuming at step %lld from %s", (long long)s->step, from);
-  } else if (weights) {
-    char *folder = NULL;
-    heed_checkpoint_info info = {0};
-    HEED_TRY(c->agree(c, heed_checkpoint_read_info(weights, &info, &folder)));
-    heed_checkpoint_tensors tensors = tensors_of(s, false);
-    heed_status status = heed_checkpoint_load(folder, &tensors, c);
-    if (status == HEED_OK)
-      heed_info("starting from the weights of %s (its step %lld)", folder, (long long)info.step);
-    heed_checkpoint_info_free(&info);
-    free(folder);
-    return status;
-  } else {
-    heed_parameters_initialise(heed_stepper_table(s->stepper), heed_stepper_parameters(s->stepper), s->config->run.seed);
-  }
+  if (from)
+    return resume(s, from);
+  if (s->config->train.start_from)
+    return take_weights(s, s->config->train.start_from);
+  heed_parameters_initialise(heed_stepper_table(s->stepper), heed_stepper_parameters(s->stepper), s->config->run.seed);
   return HEED_OK;
+}
+
+void heed_session_path(const heed_session *s, const char *name, char path[HEED_RUN_PATH]) {
+  snprintf(path, HEED_RUN_PATH, "%s/%s", s->config->run.output, name);
 }
 
 /* What a run folder holds beside checkpoints: configuration, vocabulary, metrics.  Rank 0 only. */
 static heed_status write_run_folder(heed_session *s) {
-  char path[4096];
+  char path[HEED_RUN_PATH];
   size_t bytes;
   const char *vocabulary = heed_tokenizer_text(s->tokenizer, &bytes);
-  snprintf(path, sizeof path, "%s/config.yaml", s->config->run.output);
+  heed_session_path(s, "config.yaml", path);
   HEED_TRY(heed_file_replace(path, s->config_text, strlen(s->config_text)));
-  snprintf(path, sizeof path, "%s/vocab.txt", s->config->run.output);
+  heed_session_path(s, "vocab.txt", path);
   HEED_TRY(heed_file_replace(path, vocabulary, bytes));
-  snprintf(path, sizeof path, "%s/metrics.jsonl", s->config->run.output);
+  heed_session_path(s, "metrics.jsonl", path);
   return heed_metrics_open(&s->metrics, path, s->step);
 }
 
 heed_status heed_session_open(heed_session *s, const heed_config *config, const heed_train_options *options,
                               heed_communication *communication) {
-  *s = (heed_session){.config = config,
-                      .options = *options,
-                      .communication = communication,
-                      .validation_loss = NAN,
-                      .evaluated_step = -1,
-                      .saved_step = -1,
-                      .begun = heed_seconds()};
+  *s = (heed_session){
+      .config = config, .options = *options, .communication = communication, .validation_loss = NAN, .begun = heed_seconds()};
   heed_communication *c = communication;
   char *from = NULL;
   HEED_TRY(heed_level_agree(&s->kernels, communication));
@@ -205,13 +252,11 @@ heed_status heed_session_save(heed_session *s) {
                                .samples_seen = s->samples_seen,
                                .seed = s->config->run.seed,
                                .cased = heed_tokenizer_is_cased(s->tokenizer),
-                               .validation_loss = s->evaluated_step == s->step ? s->validation_loss : NAN,
+                               .validation_loss = s->validation_loss,
                                .config = s->config_text,
                                .vocabulary = (char *)heed_tokenizer_text(s->tokenizer, &bytes)};
   snprintf(info.isa, sizeof info.isa, "%s", s->kernels->isa);
   snprintf(info.blas, sizeof info.blas, "%s", heed_blas_core());
   heed_checkpoint_tensors tensors = tensors_of(s, true);
-  HEED_TRY(heed_checkpoint_save(s->store, &info, &tensors));
-  s->saved_step = s->step;
-  return HEED_OK;
+  return heed_checkpoint_save(s->store, &info, &tensors);
 }

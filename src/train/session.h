@@ -28,9 +28,8 @@ typedef struct heed_session {
   /* Where the run is: three numbers, since a skipped update or a rollback parts them. */
   int64_t step, updates, data_position;
   int64_t samples_seen;
-  double validation_loss; /* of the evaluation at `evaluated_step` */
-  int64_t evaluated_step, saved_step;
-  double begun; /* heed_seconds at the start of the program's training */
+  double validation_loss; /* NaN when this step was not evaluated */
+  double begun;           /* heed_seconds at the start of the program's training */
 } heed_session;
 
 /** Opens data, run folder and model, and restores the newest checkpoint on resume.  Collective. */
@@ -40,5 +39,11 @@ void heed_session_close(heed_session *session);
 
 /** Saves the present state.  Collective. */
 heed_status heed_session_save(heed_session *session);
+
+/** Room for run.output (at most 4,096 bytes) and a name below it. */
+enum { HEED_RUN_PATH = 4096 + 64 };
+
+/** The path of a file of the run folder. */
+void heed_session_path(const heed_session *session, const char *name, char path[HEED_RUN_PATH]);
 
 #endif

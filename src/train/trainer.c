@@ -26,28 +26,26 @@ static bool is_due(int64_t step, int64_t every) {
   return every > 0 && step % every == 0;
 }
 
-static void file_in_run(const heed_session *s, const char *name, char *path, size_t bytes) {
-  snprintf(path, bytes, "%s/%s", s->config->run.output, name);
+static bool evaluation_is_due(const heed_session *s) {
+  int64_t every = s->config->evaluate.every_steps;
+  return s->evaluator && s->step > 0 && (is_due(s->step, every) || (every > 0 && s->step == s->config->train.steps));
 }
 
-static heed_status evaluate(heed_session *s) {
+static void evaluate(heed_session *s) {
   heed_masked_scores scores = heed_masked_evaluate(s->evaluator, heed_stepper_parameters(s->stepper), s->config->evaluate.batches);
-  char metrics[4096], plot[4096];
-  heed_status status = HEED_OK;
+  char metrics[HEED_RUN_PATH], plot[HEED_RUN_PATH];
   s->validation_loss = scores.loss;
-  s->evaluated_step = s->step;
-  if (s->communication->rank == 0) {
-    file_in_run(s, "metrics.jsonl", metrics, sizeof metrics);
-    file_in_run(s, "loss.svg", plot, sizeof plot);
-    heed_info("step %lld  validation loss %.4f  perplexity %.2f  accuracy %.2f%%", (long long)s->step, scores.loss, scores.perplexity,
-              100.0 * scores.accuracy);
-    status = heed_metrics_evaluation(s->metrics, s->step, scores.loss, scores.accuracy);
-    if (status == HEED_OK)
-      status = heed_plot_write(plot, metrics, s->config->run.name);
-    if (status != HEED_OK)
-      heed_warn("%s (training goes on)", heed_error_text());
-  }
-  return HEED_OK;
+  if (s->communication->rank != 0)
+    return;
+  heed_session_path(s, "metrics.jsonl", metrics);
+  heed_session_path(s, "loss.svg", plot);
+  heed_info("step %lld  validation loss %.4f  perplexity %.2f  accuracy %.2f%%", (long long)s->step, scores.loss, scores.perplexity,
+            100.0 * scores.accuracy);
+  heed_status status = heed_metrics_evaluation(s->metrics, s->step, scores.loss, scores.accuracy);
+  if (status == HEED_OK)
+    status = heed_plot_write(plot, metrics, s->config->run.name);
+  if (status != HEED_OK)
+    heed_warn("%s (training goes on)", heed_error_text());
 }
 
 /* A save that fails leaves the earlier checkpoints as they were: training goes on, loudly. */
@@ -55,7 +53,7 @@ static heed_status save(heed_session *s) {
   heed_status status = heed_session_save(s);
   if (status == HEED_OK)
     heed_info("step %lld  saved in %s/checkpoints/step-%08lld", (long long)s->step, s->config->run.output, (long long)s->step);
-  else if (s->communication->rank == 0)
+  else
     heed_warn("the checkpoint of step %lld could not be saved: %s; earlier ones are untouched", (long long)s->step, heed_error_text());
   return status;
 }
@@ -87,6 +85,7 @@ static void take_step(heed_session *s, heed_batch_source source, interval *since
   *learning_rate = heed_schedule_rate(&s->config->schedule, &s->config->optimizer, s->step, s->config->train.steps);
   heed_step_result result = heed_stepper_run(s->stepper, source, *learning_rate, s->updates + 1, stop_request(s));
   s->step++;
+  s->validation_loss = NAN;
   s->data_position++;
   s->samples_seen += s->config->train.batch_sequences;
   s->updates += !result.skipped;
@@ -108,9 +107,11 @@ static heed_status run(heed_session *s) {
   const heed_config *config = s->config;
   heed_batch_source source = {next_batch, s->reader};
   heed_progress_bar bar;
-  interval since = {.begun = heed_seconds()};
   int64_t request = GO_ON;
   heed_status saved = HEED_OK;
+  if (evaluation_is_due(s) && isnan(s->validation_loss)) /* left out when the run was stopped here */
+    evaluate(s);
+  interval since = {.begun = heed_seconds()};
   heed_progress_begin(&bar, s->step, config->train.steps);
   while (s->step < config->train.steps && request == GO_ON) {
     double learning_rate;
@@ -121,17 +122,15 @@ static heed_status run(heed_session *s) {
     else if (s->communication->rank == 0)
       heed_progress_tick(&bar, s->step);
     double paused = heed_seconds();
-    if (s->evaluator && config->evaluate.every_steps > 0 && (is_due(s->step, config->evaluate.every_steps) || last))
-      HEED_TRY(evaluate(s));
+    if (evaluation_is_due(s) && (last || request == GO_ON)) /* a save that was asked for does not wait for an evaluation */
+      evaluate(s);
     if (is_due(s->step, config->checkpoint.every_steps) || last || request != GO_ON)
       saved = save(s);
     since.begun += heed_seconds() - paused; /* tokens/s is of training alone */
   }
-  if (s->step < config->train.steps && saved == HEED_OK) {
-    heed_info("stopped at step %lld of %lld (%s) and saved; run again with --resume to go on", (long long)s->step,
-              (long long)config->train.steps, request == SIGNAL_CAME ? "a signal came" : "train.time_limit is reached");
-    return HEED_STOPPED;
-  }
+  if (s->step < config->train.steps && saved == HEED_OK)
+    return heed_error(HEED_STOPPED, "stopped at step %lld of %lld (%s) and saved; run again with --resume to go on", (long long)s->step,
+                      (long long)config->train.steps, request == SIGNAL_CAME ? "a signal came" : "train.time_limit is reached");
   return saved;
 }
 

@@ -147,6 +147,47 @@ static void resume_without_a_checkpoint_starts(void) {
   same_as_expected("fresh");
 }
 
+/* The step it stops at is one that is evaluated: the save does not wait for that, the resumed run makes up for it. */
+static void evaluates_what_a_stop_left_out(void) {
+  CU_ASSERT_EQUAL(train(0, "late", "--set train.time_limit=1e-6 --set evaluate.every_steps=1", ""), 75);
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "stopped at step 1 of 12"));
+  CU_ASSERT_PTR_NULL(strstr(command_output, "validation loss"));
+  CU_ASSERT_EQUAL(train(2, "late", "--resume --set train.steps=2 --set evaluate.every_steps=1", ""), 0);
+  CU_ASSERT_EQUAL(command_run("grep validation_loss %s/late/metrics.jsonl | grep -o '\"step\": [0-9]*' | tr '\\n' ' '", folder), 0);
+  CU_ASSERT_STRING_EQUAL(command_output, "\"step\": 1 \"step\": 2 ");
+}
+
+static void starts_from_weights_that_fit(void) {
+  CU_ASSERT_EQUAL(train(2, "second", "--set train.start_from=whole --set train.steps=2", ""), 0);
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "whole/checkpoints/step-00000012 (its step 12)"));
+  CU_ASSERT_EQUAL(train(2, "third", "--set train.start_from=whole --set model.heads=4", ""), 65);
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "model.heads"));
+  CU_ASSERT_EQUAL(train(0, "third", "--set train.start_from=whole --set model.layers=1", ""), 65);
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "model.layers"));
+  CU_ASSERT_EQUAL(train(0, "third", "--set train.start_from=nowhere", ""), 65);
+}
+
+/* As many tokens, two of which have changed places: every id's shape fits, no id means the same. */
+static void another_vocabulary_is_refused(void) {
+  CU_ASSERT_EQUAL(command_run("cd %s && mkdir swapped && awk 'NR==300{kept=$0; next} NR==301{print; print kept; next} {print}' vocab.txt > "
+                              "swapped/vocab.txt && ! cmp -s vocab.txt swapped/vocab.txt && " HEED_PROGRAM
+                              " prepare --vocab swapped/vocab.txt --output swapped/train.h5 train.txt",
+                              folder),
+                  0);
+  CU_ASSERT_EQUAL(train(0, "third",
+                        "--set train.start_from=whole --set data.train=swapped/train.h5 --set data.validation=swapped/train.h5 --set "
+                        "data.vocabulary=swapped/vocab.txt",
+                        ""),
+                  65);
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "another vocabulary"));
+}
+
+static void a_full_disk_is_no_success(void) {
+  CU_ASSERT_EQUAL(command_run(HEED_PROGRAM " fill %s/whole 'no [MASK]' > /dev/full", folder), 74);
+  CU_ASSERT_EQUAL(command_run("echo text | " HEED_PROGRAM " embed %s/whole > /dev/full", folder), 74);
+  CU_ASSERT_EQUAL(command_run(HEED_PROGRAM " evaluate %s/whole > /dev/full", folder), 74);
+}
+
 static void evaluates_and_fills(void) {
   static char one[sizeof command_output];
   CU_ASSERT_EQUAL(command_run("cd %s && " HEED_PROGRAM " evaluate whole --json", folder), 0);
@@ -176,5 +217,7 @@ static void prepares(void) {
 HEED_TESTS({"prepares data", prepares}, {"trains to the end", trains_to_the_end}, {"resumes on other ranks", resumes_on_other_ranks},
            {"loses nothing when killed in a save", loses_nothing_when_killed_in_a_save}, {"stops on a signal", stops_on_a_signal},
            {"stops at the time limit", stops_at_the_time_limit}, {"refuses what does not fit", refuses_what_does_not_fit},
-           {"resume without a checkpoint starts", resume_without_a_checkpoint_starts}, {"evaluates and fills", evaluates_and_fills},
-           {"cleans up", cleans_up})
+           {"resume without a checkpoint starts", resume_without_a_checkpoint_starts},
+           {"evaluates what a stop left out", evaluates_what_a_stop_left_out},
+           {"starts from weights that fit", starts_from_weights_that_fit}, {"another vocabulary is refused", another_vocabulary_is_refused},
+           {"evaluates and fills", evaluates_and_fills}, {"a full disk is no success", a_full_disk_is_no_success}, {"cleans up", cleans_up})

@@ -1,4 +1,4 @@
-#include "train/level.h"
+#include "models/level.h"
 
 #include <stdio.h>
 #include <string.h>

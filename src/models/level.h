@@ -1,6 +1,6 @@
 /** The instruction level of a job: the same code on every rank. */
-#ifndef HEED_TRAIN_LEVEL_H
-#define HEED_TRAIN_LEVEL_H
+#ifndef HEED_MODELS_LEVEL_H
+#define HEED_MODELS_LEVEL_H
 
 #include "heed/communication.h"
 #include "kernels/kernels.h"
