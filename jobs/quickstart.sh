@@ -29,6 +29,7 @@ done
 
 title() { printf '\n== %s\n' "$*"; }
 minutes() { awk -v s="$1" 'BEGIN { printf "%.1f", s / 60 }'; }
+percent() { awk -v a="$1" 'BEGIN { printf "%.2f%%", 100 * a }'; }
 # field KEY: a number of a JSON object on standard input
 field() { sed -n "s/.*\"$1\": *\([-0-9.eE+]*\).*/\1/p" | tail -n 1; }
 last_step() { tail -n 1 "$run/metrics.jsonl" 2>/dev/null | field step || true; }
@@ -64,7 +65,8 @@ threads=$((cores > ranks ? cores / ranks : 1))
 arguments=(--host "localhost:$ranks" --bind-to none -n "$ranks" "$heed" train "$config" --resume --set "run.output=$run")
 [ -z "$steps" ] || arguments+=(--set "train.steps=$steps")
 steps=${steps:-$(sed -n 's/^train:.*[{ ]steps: *\([0-9]*\).*/\1/p' "$config")}
-export OMP_NUM_THREADS=$threads
+# On a machine that does other work as well, threads that wait by spinning would only slow each other down.
+export OMP_NUM_THREADS=$threads OMP_WAIT_POLICY=passive
 [ "$(id -u)" != 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
 if [ -n "$fresh" ]; then
@@ -129,13 +131,13 @@ speed=$(perl -ne 'push @s, $1 if /"tokens_per_second": *([\d.]+)/; END { @s = so
   "$run/metrics.jsonl")
 masked=$(field accuracy_masked <<<"$result")
 unigram=$(field unigram_accuracy <<<"$result")
-times=$(awk -v a="$masked" -v b="$unigram" 'BEGIN { printf "%.1f", b > 0 ? a / b : 0 }')
+times=$(awk -v a="$masked" -v b="$unigram" 'BEGIN { printf "%.1f", (b > 0 ? a / b : 0) }')
 title "Reached"
 printf '%-34s %s\n' \
-  "validation loss" "$(field loss <<<"$result")" \
-  "perplexity" "$(field perplexity <<<"$result")" \
-  "accuracy where [MASK] was shown" "$masked" \
-  "by guessing the commonest token" "$unigram (so $times times as good)" \
+  "validation loss" "$(printf %.3f "$(field loss <<<"$result")")" \
+  "validation perplexity" "$(printf %.1f "$(field perplexity <<<"$result")")" \
+  "accuracy where [MASK] was shown" "$(percent "$masked"), $times times that of guessing" \
+  "by guessing the commonest token" "$(percent "$unigram")" \
   "steps" "$(field step <<<"$result")" \
   "tokens a second" "$speed" \
   "processes × threads" "$ranks × $threads" \
