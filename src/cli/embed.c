@@ -1,5 +1,6 @@
 /* heed embed: one vector a line of text, from a checkpoint alone. */
 #include <argp.h>
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,8 +82,8 @@ static heed_status embed_lines(heed_inference *inference, const embed_options *o
   }
   free(line);
   free(embedding);
-  if (status == HEED_OK && (ferror(stdin) || ferror(stdout)))
-    status = heed_error(HEED_IO, "standard input or output failed at line %lld", (long long)number);
+  if (status == HEED_OK && !feof(stdin)) /* also a line too long for memory */
+    status = heed_error(HEED_IO, "standard input could not be read after line %lld: %s", (long long)number, strerror(errno));
   return status;
 }
 
