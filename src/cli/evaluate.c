@@ -1,5 +1,6 @@
 /* heed evaluate: scores of a checkpoint on a token shard, under mpirun or alone. */
 #include <argp.h>
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -43,17 +44,22 @@ static error_t parse(int key, char *value, struct argp_state *state) {
   }
 }
 
+/* A diverged model's numbers may be infinite, which JSON cannot say: null then. */
+static json_t *number(double value) {
+  return isfinite(value) ? json_real(value) : json_null();
+}
+
 static heed_status print_json(const heed_masked_scores *scores, int64_t step) {
-  json_t *object = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I}", "loss", scores->loss, "perplexity", scores->perplexity,
-                             "accuracy", scores->accuracy, "accuracy_top5", scores->accuracy_top5, "accuracy_masked",
-                             scores->accuracy_masked, "unigram_accuracy", scores->unigram_accuracy, "targets", (json_int_t)scores->targets,
-                             "masked_targets", (json_int_t)scores->masked_targets, "step", (json_int_t)step);
+  json_t *object = json_pack("{s:o, s:o, s:f, s:f, s:f, s:f, s:I, s:I, s:I}", "loss", number(scores->loss), "perplexity",
+                             number(scores->perplexity), "accuracy", scores->accuracy, "accuracy_top5", scores->accuracy_top5,
+                             "accuracy_masked", scores->accuracy_masked, "unigram_accuracy", scores->unigram_accuracy, "targets",
+                             (json_int_t)scores->targets, "masked_targets", (json_int_t)scores->masked_targets, "step", (json_int_t)step);
   if (object && isfinite(scores->next_sentence_accuracy))
     json_object_set_new(object, "next_sentence_accuracy", json_real(scores->next_sentence_accuracy));
   return heed_print_json(object);
 }
 
-static void print_text(const heed_masked_scores *scores, int64_t step) {
+static heed_status print_text(const heed_masked_scores *scores, int64_t step) {
   printf("step              %lld\n", (long long)step);
   printf("loss              %.4f\n", scores->loss);
   printf("perplexity        %.2f\n", scores->perplexity);
@@ -63,6 +69,7 @@ static void print_text(const heed_masked_scores *scores, int64_t step) {
   printf("unigram_accuracy  %6.2f%%  by always guessing the most frequent token\n", 100 * scores->unigram_accuracy);
   if (isfinite(scores->next_sentence_accuracy))
     printf("next_sentence     %6.2f%%\n", 100 * scores->next_sentence_accuracy);
+  return fflush(stdout) == 0 ? HEED_OK : heed_error(HEED_IO, "the scores could not be written: %s", strerror(errno));
 }
 
 heed_status heed_command_evaluate(int argc, char **argv) {
@@ -78,20 +85,13 @@ heed_status heed_command_evaluate(int argc, char **argv) {
   heed_communication *world;
   heed_masked_scores scores;
   int64_t step = 0;
-  int threads, rank = 0;
+  int threads;
   HEED_TRY(heed_parse_options(&argp, argc, argv, &o));
-  heed_status status = heed_world_open(&world);
-  if (status == HEED_OK) {
-    rank = world->rank;
-    status = world->agree(world, heed_world_threads(world, &threads));
-  }
-  if (status == HEED_OK)
-    status = heed_evaluate_checkpoint(o.checkpoint, o.data, world, &scores, &step);
-  if (status == HEED_OK && rank == 0) {
-    if (o.json)
-      status = print_json(&scores, step);
-    else
-      print_text(&scores, step);
-  }
-  return status;
+  HEED_TRY(heed_world_open(&world));
+  HEED_TRY(world->agree(world, heed_world_threads(world, &threads)));
+  HEED_TRY(heed_evaluate_checkpoint(o.checkpoint, o.data, world, &scores, &step));
+  heed_status status = HEED_OK;
+  if (world->rank == 0)
+    status = o.json ? print_json(&scores, step) : print_text(&scores, step);
+  return world->agree(world, status);
 }

@@ -14,7 +14,7 @@ struct heed_inference {
 };
 
 static heed_status open_checkpoint(heed_inference *in, const char *path) {
-  HEED_TRY(heed_loaded_open(&in->loaded, path));
+  HEED_TRY(heed_loaded_open(&in->loaded, path, heed_alone()));
   const heed_config *config = &in->loaded.config;
   int64_t most = config->model.max_positions;
   heed_model_sizes sizes = {.sequences = 1,
@@ -78,8 +78,13 @@ static heed_status set_text(heed_inference *in, const char *text, int64_t *wante
   return HEED_OK;
 }
 
-/* The `top` likeliest tokens, likeliest first: an insertion into a short sorted list. */
-static void choose_top(heed_prediction *best, int64_t top, const float *logits, int64_t vocabulary) {
+/* Training skips updates that are not finite, so a sound checkpoint of Heed's never comes here; weights from elsewhere may. */
+static heed_status not_finite(const heed_inference *in) {
+  return heed_error(HEED_INVALID, "%s: its weights give numbers that are not finite for this text", in->loaded.folder);
+}
+
+/* The `top` likeliest tokens, likeliest first: an insertion into a short sorted list.  False when the logits are not finite. */
+static bool choose_top(heed_prediction *best, int64_t top, const float *logits, int64_t vocabulary) {
   double highest = -INFINITY, sum = 0;
   int64_t kept = 0;
   for (int64_t v = 0; v < vocabulary; v++)
@@ -96,6 +101,7 @@ static void choose_top(heed_prediction *best, int64_t top, const float *logits, 
   }
   for (int64_t i = 0; i < kept; i++)
     best[i].probability /= sum;
+  return isfinite(sum);
 }
 
 heed_status heed_inference_fill(heed_inference *in, const char *text, int64_t top, heed_prediction **predictions, int64_t *masks) {
@@ -109,12 +115,17 @@ heed_status heed_inference_fill(heed_inference *in, const char *text, int64_t to
   if (top < 1 || top > vocabulary)
     return heed_error(HEED_INVALID, "%lld predictions a mask are not possible; the vocabulary has %lld tokens", (long long)top,
                       (long long)vocabulary);
-  *predictions = malloc((size_t)(in->batch.targets * top) * sizeof **predictions);
-  if (!*predictions)
+  heed_prediction *all = malloc((size_t)(in->batch.targets * top) * sizeof *all);
+  if (!all)
     return heed_error(HEED_FAILED, "out of memory for predictions");
   const float *logits = heed_model_logits(in->loaded.model, in->loaded.parameters, &in->batch);
-  for (int64_t m = 0; m < in->batch.targets; m++)
-    choose_top(*predictions + m * top, top, logits + m * vocabulary, vocabulary);
+  for (int64_t m = 0; m < in->batch.targets; m++) {
+    if (!choose_top(all + m * top, top, logits + m * vocabulary, vocabulary)) {
+      free(all);
+      return not_finite(in);
+    }
+  }
+  *predictions = all;
   *masks = in->batch.targets;
   return HEED_OK;
 }
@@ -131,6 +142,8 @@ heed_status heed_inference_embed(heed_inference *in, const char *text, heed_pool
     for (int64_t t = 0; t < tokens; t++)
       sum += hidden[t * width + c];
     embedding[c] = (float)(sum / (double)tokens);
+    if (!isfinite(embedding[c]))
+      return not_finite(in);
   }
   return HEED_OK;
 }

@@ -53,14 +53,15 @@ void heed_masked_evaluator_free(heed_masked_evaluator *e) {
   free(e);
 }
 
-/* How many tokens come before the target when logits are ordered from high to low (equal ones by id). */
+/* How many tokens come before the target when logits are ordered from high to low (equal ones by id).  What is not a number comes first:
+ * a broken model must not look perfect. */
 static int32_t count_better(const float *logits, int64_t vocabulary, int32_t target) {
   float mine = logits[target];
   int32_t better = 0;
   for (int64_t v = 0; v < target; v++)
-    better += logits[v] >= mine;
+    better += !(logits[v] < mine);
   for (int64_t v = target + 1; v < vocabulary; v++)
-    better += logits[v] > mine;
+    better += !(logits[v] <= mine);
   return better;
 }
 
