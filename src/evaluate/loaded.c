@@ -3,19 +3,48 @@
 #include <stdlib.h>
 #include <string.h>
 
-heed_status heed_loaded_open(heed_loaded *loaded, const char *checkpoint) {
-  *loaded = (heed_loaded){0};
-  loaded->kernels = heed_kernels_choose(NULL);
-  if (!loaded->kernels)
-    return heed_error(HEED_INVALID, "HEED_ISA names an instruction level that is unknown or that this processor lacks");
-  HEED_TRY(heed_checkpoint_read_info(checkpoint, &loaded->info, &loaded->folder));
-  HEED_TRY(heed_config_parse(&loaded->config, loaded->info.config, loaded->folder, NULL, 0));
-  HEED_TRY(heed_tokenizer_from_text(&loaded->tokenizer, loaded->info.vocabulary, strlen(loaded->info.vocabulary), loaded->folder,
-                                    loaded->info.cased));
+#include "models/level.h"
+
+/* A text of rank 0 becomes everybody's. */
+static heed_status share_text(char **text, heed_communication *c) {
+  int64_t bytes = *text ? (int64_t)strlen(*text) + 1 : 0;
+  c->broadcast(c, &bytes, sizeof bytes);
+  if (c->rank != 0)
+    *text = malloc((size_t)bytes);
+  HEED_TRY(c->agree(c, *text ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a checkpoint's configuration")));
+  c->broadcast(c, *text, (size_t)bytes);
+  return HEED_OK;
+}
+
+/* Rank 0 reads: a run folder may get another newest checkpoint at any time, and one reader is enough. */
+static heed_status read_info(heed_loaded *loaded, const char *checkpoint, heed_communication *c) {
+  heed_checkpoint_info *info = &loaded->info;
+  HEED_TRY(c->agree(c, c->rank == 0 ? heed_checkpoint_read_info(checkpoint, info, &loaded->folder) : HEED_OK));
+  heed_checkpoint_info numbers = *info;
+  c->broadcast(c, &numbers, sizeof numbers);
+  numbers.config = info->config;
+  numbers.vocabulary = info->vocabulary;
+  *info = numbers;
+  HEED_TRY(share_text(&info->config, c));
+  HEED_TRY(share_text(&info->vocabulary, c));
+  return share_text(&loaded->folder, c);
+}
+
+static heed_status open_tokenizer(heed_loaded *loaded) {
+  const heed_checkpoint_info *info = &loaded->info;
+  HEED_TRY(heed_config_parse(&loaded->config, info->config, loaded->folder, NULL, 0));
+  HEED_TRY(heed_tokenizer_from_text(&loaded->tokenizer, info->vocabulary, strlen(info->vocabulary), loaded->folder, info->cased));
   if (heed_tokenizer_size(loaded->tokenizer) != loaded->config.model.vocabulary_size)
     return heed_error(HEED_INVALID, "%s: its vocabulary has %lld tokens, its model %lld", loaded->folder,
                       (long long)heed_tokenizer_size(loaded->tokenizer), (long long)loaded->config.model.vocabulary_size);
   return HEED_OK;
+}
+
+heed_status heed_loaded_open(heed_loaded *loaded, const char *checkpoint, heed_communication *communication) {
+  *loaded = (heed_loaded){0};
+  HEED_TRY(heed_level_agree(&loaded->kernels, communication));
+  HEED_TRY(read_info(loaded, checkpoint, communication));
+  return communication->agree(communication, open_tokenizer(loaded));
 }
 
 static heed_status plan(heed_loaded *loaded, const heed_model_sizes *sizes) {

@@ -30,6 +30,7 @@ typedef struct heed_masked_spec {
   bool next_sentence;
 } heed_masked_spec;
 
+/** Allocates a batch and counters.  Rank-local.  Errors: HEED_FAILED when memory is short. */
 heed_status heed_masked_evaluator_create(heed_masked_evaluator **evaluator, const heed_masked_spec *spec);
 void heed_masked_evaluator_free(heed_masked_evaluator *evaluator);
 

@@ -56,22 +56,22 @@ static heed_status score(heed_loaded *loaded, const heed_sampler *sampler, heed_
                            .slices_at_once = at_once,
                            .sequence_length = config->train.sequence_length,
                            .next_sentence = config->objective.next_sentence};
-  HEED_TRY(c->agree(c, heed_masked_evaluator_create(&evaluator, &spec)));
-  *scores = heed_masked_evaluate(evaluator, loaded->parameters, 0);
+  heed_status status = c->agree(c, heed_masked_evaluator_create(&evaluator, &spec));
+  if (status == HEED_OK)
+    *scores = heed_masked_evaluate(evaluator, loaded->parameters, 0);
   heed_masked_evaluator_free(evaluator);
-  return HEED_OK;
+  return status;
 }
 
 heed_status heed_evaluate_checkpoint(const char *checkpoint, const char *data, heed_communication *c, heed_masked_scores *scores,
                                      int64_t *step) {
   heed_loaded loaded;
   heed_sampler *sampler = NULL;
-  heed_status status = heed_loaded_open(&loaded, checkpoint);
+  heed_status status = heed_loaded_open(&loaded, checkpoint, c);
   if (status == HEED_OK)
     status = check(&loaded, data, c);
   if (status == HEED_OK)
-    status = open_sampler(&loaded, data, &sampler);
-  status = c->agree(c, status);
+    status = c->agree(c, open_sampler(&loaded, data, &sampler));
   if (status == HEED_OK)
     status = score(&loaded, sampler, c, scores);
   *step = loaded.info.step;

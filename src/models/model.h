@@ -28,11 +28,12 @@ typedef struct heed_slice_sums {
 } heed_slice_sums;
 
 /** Builds the parameter table and plans all buffers.  No memory of size is taken before heed_model_commit.
+ *  Scratch is planned for the threads that OpenMP would use now (omp_get_max_threads): do not raise their number afterwards.
  *  Errors: HEED_INVALID for a family or sizes that do not fit; HEED_FAILED for an OpenBLAS that threads must not call (base/blas.h). */
 heed_status heed_model_create(heed_model **model, const heed_model_config *config, const heed_model_sizes *sizes,
                               const heed_kernels *kernels);
 
-/** Allocates the planned buffers. */
+/** Allocates the planned buffers.  Errors: HEED_FAILED when memory is short. */
 heed_status heed_model_commit(heed_model *model);
 void heed_model_free(heed_model *model);
 
