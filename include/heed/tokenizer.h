@@ -53,7 +53,7 @@ bool heed_tokenizer_is_cased(const heed_tokenizer *tokenizer);
 /** Hash of the vocabulary's tokens in order: names it in shards and checkpoints. */
 uint64_t heed_tokenizer_hash(const heed_tokenizer *tokenizer);
 
-/** The vocabulary as the text of a vocab.txt.  Owned by the tokenizer. */
+/** The vocabulary as the text of a vocab.txt: `bytes` bytes and a zero behind them.  Owned by the tokenizer. */
 const char *heed_tokenizer_text(const heed_tokenizer *tokenizer, size_t *bytes);
 
 #endif

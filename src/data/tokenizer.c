@@ -18,7 +18,7 @@ enum { MOST_BYTES = 8 << 20 };
 
 struct heed_tokenizer {
   heed_trie trie;
-  char *text;  /* [bytes] the tokens, each followed by a newline */
+  char *text;  /* [bytes + 1] the tokens, each followed by a newline, and a zero */
   char *names; /* [bytes] the same, each followed by a zero */
   size_t bytes;
   size_t *name_at; /* [size] where each token begins in names */
@@ -37,7 +37,7 @@ static heed_status copy_lines(heed_tokenizer *t, const char *text, size_t bytes,
     return heed_error(HEED_INVALID, "%s: larger than %d MiB: not a vocabulary", name, MOST_BYTES >> 20);
   if (memchr(text, 0, bytes) || !heed_utf8_is_valid(text, bytes))
     return heed_error(HEED_INVALID, "%s: not UTF-8 text: a vocabulary is a vocab.txt with a token a line", name);
-  t->text = malloc(bytes + 1);
+  t->text = malloc(bytes + 2);
   t->names = malloc(bytes + 1);
   if (!t->text || !t->names)
     return heed_error(HEED_FAILED, "%s: out of memory for the vocabulary", name);
@@ -46,6 +46,7 @@ static heed_status copy_lines(heed_tokenizer *t, const char *text, size_t bytes,
       t->text[t->bytes++] = text[i];
   if (t->bytes == 0 || t->text[t->bytes - 1] != '\n')
     t->text[t->bytes++] = '\n';
+  t->text[t->bytes] = 0;
   memcpy(t->names, t->text, t->bytes);
   for (size_t i = 0; i < t->bytes; i++) {
     t->size += t->text[i] == '\n';
