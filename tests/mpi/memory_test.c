@@ -1,45 +1,9 @@
 /* One rank is short of memory: every rank hears of it, none waits for a rank that has left.
  * ranks: 2 4
  * wrap: malloc calloc realloc aligned_alloc mmap */
-#include <stdbool.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-
+#include "allocations.h"
 #include "mpi/ranks.h"
 #include "train/step.h"
-
-/* Heed's allocations since the last reset; number `failing` has no memory (0: none fails). */
-static int allocations, failing;
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *old, size_t bytes);
-void *__real_aligned_alloc(size_t alignment, size_t bytes);
-void *__real_mmap(void *at, size_t bytes, int protection, int flags, int file, off_t offset);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *old, size_t bytes);
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
-void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int file, off_t offset);
-
-static bool fails(void) {
-  return __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED) == failing;
-}
-
-void *__wrap_malloc(size_t bytes) {
-  return fails() ? NULL : __real_malloc(bytes);
-}
-void *__wrap_calloc(size_t count, size_t bytes) {
-  return fails() ? NULL : __real_calloc(count, bytes);
-}
-void *__wrap_realloc(void *old, size_t bytes) {
-  return fails() ? NULL : __real_realloc(old, bytes);
-}
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes) {
-  return fails() ? NULL : __real_aligned_alloc(alignment, bytes);
-}
-void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int file, off_t offset) {
-  return fails() ? MAP_FAILED : __real_mmap(at, bytes, protection, flags, file, offset);
-}
 
 static heed_status create(int short_rank, int number) {
   heed_config config = {.model = {.family = "bert",
@@ -61,9 +25,9 @@ static heed_status create(int short_rank, int number) {
                             .ranks_on_node = world->size};
   heed_stepper *stepper = NULL;
   allocations = 0;
-  failing = world->rank == short_rank ? number : 0;
+  failing_allocation = world->rank == short_rank ? number : 0;
   heed_status status = heed_stepper_create(&stepper, &spec);
-  failing = 0;
+  failing_allocation = 0;
   heed_stepper_free(stepper);
   return status;
 }

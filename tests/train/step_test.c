@@ -5,45 +5,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "allocations.h"
 #include "test.h"
 
 enum { ROWS = 16, SLICES = 8, LENGTH = 24, VOCABULARY = 120, TARGETS = 4 };
-
-/* Counts every allocation that Heed's own code makes: the linker sends its calls here (tests/CMakeLists.txt). */
-static int allocations;
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *old, size_t bytes);
-void *__real_aligned_alloc(size_t alignment, size_t bytes);
-void *__real_mmap(void *at, size_t bytes, int protection, int flags, int file, off_t offset);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *old, size_t bytes);
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
-void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int file, off_t offset);
-
-void *__wrap_malloc(size_t bytes) {
-  __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
-  return __real_malloc(bytes);
-}
-void *__wrap_calloc(size_t count, size_t bytes) {
-  __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
-  return __real_calloc(count, bytes);
-}
-void *__wrap_realloc(void *old, size_t bytes) {
-  __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
-  return __real_realloc(old, bytes);
-}
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes) {
-  __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
-  return __real_aligned_alloc(alignment, bytes);
-}
-void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int file, off_t offset) {
-  __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
-  return __real_mmap(at, bytes, protection, flags, file, offset);
-}
 
 /* A source of batches made in memory: row lengths differ, tokens repeat with a pattern that can be learned. */
 typedef struct source {
