@@ -31,10 +31,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     o->json = true;
     return 0;
   case ARGP_KEY_ARG:
-    if (state->arg_num > 0)
-      return ARGP_ERR_UNKNOWN;
-    o->checkpoint = value;
-    return 0;
+    return heed_option_argument(state, value, &o->checkpoint);
   case ARGP_KEY_END:
     if (!o->checkpoint)
       argp_error(state, "a checkpoint (or run folder) is needed");

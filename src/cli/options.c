@@ -21,6 +21,13 @@ error_t heed_option_count(struct argp_state *state, const char *name, const char
   return 0;
 }
 
+error_t heed_option_argument(const struct argp_state *state, const char *value, const char **argument) {
+  if (state->arg_num > 0)
+    return ARGP_ERR_UNKNOWN;
+  *argument = value;
+  return 0;
+}
+
 error_t heed_option_set(struct argp_state *state, const char *text, heed_settings *settings) {
   if (!strchr(text, '='))
     argp_error(state, "--set takes KEY=VALUE, for example model.layers=2, not '%s'", text);

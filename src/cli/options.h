@@ -21,6 +21,9 @@ heed_status heed_parse_options(const struct argp *argp, int argc, char **argv, v
 /** Reads a whole number ≥ 1 given to option `name`; argp's error otherwise. */
 error_t heed_option_count(struct argp_state *state, const char *name, const char *text, int64_t *count);
 
+/** Keeps the only argument of a command that takes one; a second one is not understood. */
+error_t heed_option_argument(const struct argp_state *state, const char *value, const char **argument);
+
 /** Keeps one --set. */
 error_t heed_option_set(struct argp_state *state, const char *text, heed_settings *settings);
 void heed_settings_free(heed_settings *settings);

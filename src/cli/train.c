@@ -30,10 +30,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
   case 's':
     return heed_option_set(state, value, &o->settings);
   case ARGP_KEY_ARG:
-    if (state->arg_num > 0)
-      return ARGP_ERR_UNKNOWN;
-    o->config = value;
-    return 0;
+    return heed_option_argument(state, value, &o->config);
   case ARGP_KEY_END:
     if (!o->config)
       argp_error(state, "a configuration is needed, for example configs/bert-mini.yaml");
