@@ -32,7 +32,8 @@ typedef struct heed_session {
   double begun;           /* heed_seconds at the start of the program's training */
 } heed_session;
 
-/** Opens data, run folder and model, and restores the newest checkpoint on resume.  Collective. */
+/** Opens data, run folder and model, and restores the newest checkpoint on resume.  Collective.  On failure too the session
+ *  is to be closed.  Errors: as heed_train's; all ranks return the same. */
 heed_status heed_session_open(heed_session *session, const heed_config *config, const heed_train_options *options,
                               heed_communication *communication);
 void heed_session_close(heed_session *session);
