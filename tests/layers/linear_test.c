@@ -1,0 +1,90 @@
+/* Linear layers: what they register, and that query, key and value are one product on one block. */
+#include "layers/linear.h"
+
+#include "layers/layer_test.h"
+#include "reference/linear.h"
+
+enum { PARTS = 3, PART = 16, OUTPUTS = PARTS * PART };
+static const char *const names[PARTS] = {"query", "key", "value"};
+
+static void weights_come_before_biases(void) {
+  static const layer_tensor want[] = {{"first.weight", PART, LAYER_WIDTH},
+                                      {"first.bias", PART, 0},
+                                      {"query.weight", PART, LAYER_WIDTH},
+                                      {"key.weight", PART, LAYER_WIDTH},
+                                      {"value.weight", PART, LAYER_WIDTH},
+                                      {"query.bias", PART, 0},
+                                      {"key.bias", PART, 0},
+                                      {"value.bias", PART, 0}};
+  static const char *const first[1] = {"first"};
+  layer_fixture f;
+  heed_linear before, linear;
+  layer_begin(&f, true);
+  CU_ASSERT_EQUAL(heed_linear_plan(&before, &f.plan, first, 1, LAYER_WIDTH, PART, 0.02f), HEED_OK);
+  CU_ASSERT_EQUAL(heed_linear_plan(&linear, &f.plan, names, PARTS, LAYER_WIDTH, PART, 0.02f), HEED_OK);
+  CU_ASSERT_TRUE(LAYER_TABLE_IS(&f.table, want));
+  CU_ASSERT_EQUAL(linear.inputs, LAYER_WIDTH);
+  CU_ASSERT_EQUAL(linear.outputs, OUTPUTS);
+  CU_ASSERT_EQUAL(linear.weight, f.table.items[2].offset);
+  CU_ASSERT_EQUAL(linear.bias, f.table.items[5].offset);
+  CU_ASSERT_EQUAL(f.arena.peak, 0); /* input and output are the caller's */
+  CU_ASSERT_EQUAL(heed_linear_plan(&linear, &f.plan, names, PARTS, LAYER_WIDTH, PART, 0.02f), HEED_INVALID);
+  layer_end(&f);
+}
+
+static void make(layer_fixture *f, heed_linear *linear) {
+  layer_begin(f, true);
+  CU_ASSERT_EQUAL_FATAL(heed_linear_plan(linear, &f->plan, names, PARTS, LAYER_WIDTH, PART, 0.02f), HEED_OK);
+  layer_commit(f);
+}
+
+/* Each part by itself in double, put side by side. */
+static void parts_are_one_product(void) {
+  layer_fixture f;
+  heed_linear linear;
+  make(&f, &linear);
+  float *x = test_random(LAYER_TOKENS * LAYER_WIDTH, 3, 1.0), *y = test_floats(LAYER_TOKENS * OUTPUTS);
+  double *wide_x = test_widen(x, LAYER_TOKENS * LAYER_WIDTH), *want = test_doubles(LAYER_TOKENS * OUTPUTS),
+         *part = test_doubles(LAYER_TOKENS * PART);
+  for (int64_t i = 0; i < PARTS; i++) {
+    const heed_parameter *weight = &f.table.items[i], *bias = &f.table.items[PARTS + i];
+    reference_linear_forward(part, wide_x, f.wide_parameters + weight->offset, f.wide_parameters + bias->offset, LAYER_TOKENS, LAYER_WIDTH,
+                             PART);
+    for (int64_t t = 0; t < LAYER_TOKENS; t++)
+      memcpy(want + t * OUTPUTS + i * PART, part + t * PART, PART * sizeof *part);
+  }
+#pragma omp parallel
+  heed_linear_forward(&f.context, y, x, &linear, heed_token_rows(&f.context));
+  CU_ASSERT(test_error(y, want, LAYER_TOKENS * OUTPUTS) < layer_bound);
+  layer_end(&f);
+}
+
+static void backward(bool add) {
+  layer_fixture f;
+  heed_linear linear;
+  make(&f, &linear);
+  int64_t inputs = LAYER_TOKENS * LAYER_WIDTH, outputs = LAYER_TOKENS * OUTPUTS;
+  float *x = test_random(inputs, 3, 1.0), *d_y = test_random(outputs, 4, 1.0), *d_x = test_random(inputs, 5, 1.0);
+  double *want = test_doubles(inputs), *before = test_widen(d_x, inputs);
+  reference_linear_backward(want, f.wide_gradients + linear.weight, f.wide_gradients + linear.bias, test_widen(d_y, outputs),
+                            test_widen(x, inputs), f.wide_parameters + linear.weight, LAYER_TOKENS, LAYER_WIDTH, OUTPUTS);
+  for (int64_t i = 0; add && i < inputs; i++)
+    want[i] += before[i];
+#pragma omp parallel
+  heed_linear_backward(&f.context, d_x, add, d_y, x, &linear, heed_token_rows(&f.context));
+  CU_ASSERT(test_error(d_x, want, inputs) < layer_bound);
+  CU_ASSERT_TRUE(layer_gradients_fit(&f));
+  f.gradients[linear.bias] += 0.1f; /* the test of the test */
+  CU_ASSERT_FALSE(layer_gradients_fit(&f));
+  layer_end(&f);
+}
+
+static void backward_writes(void) {
+  backward(false);
+}
+static void backward_adds(void) {
+  backward(true);
+}
+
+HEED_TESTS({"weights come before biases", weights_come_before_biases}, {"parts are one product", parts_are_one_product},
+           {"backward writes the input's gradient", backward_writes}, {"or adds to it", backward_adds})
