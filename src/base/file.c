@@ -22,7 +22,7 @@ static heed_status write_all(int file, const char *data, size_t bytes) {
 heed_status heed_file_replace(const char *path, const void *data, size_t bytes) {
   char temporary[4096];
   if (snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid()) >= (int)sizeof temporary)
-    return heed_error(HEED_IO, "%s: the path is too long", path);
+    return heed_error(HEED_IO, "the path is too long: %s", path);
   int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
   if (file < 0)
     return heed_error(HEED_IO, "%s: could not be made: %s", temporary, strerror(errno));
