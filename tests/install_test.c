@@ -36,8 +36,8 @@ static void installs(void) {
   CU_ASSERT_EQUAL(run(output, sizeof output, "mv first moved"), 0);
 }
 
-#define BUILD                                                                                                                              \
-  HEED_COMPILER " -std=c11 -Wall -Werror -Wl,--no-as-needed " HEED_SOURCE "/tests/install_program.c -o program $(" HEED_PKG_CONFIG         \
+#define BUILD                                                                                                                      \
+  HEED_COMPILER " -std=c11 -Wall -Werror -Wl,--no-as-needed " HEED_SOURCE "/tests/install_program.c -o program $(" HEED_PKG_CONFIG \
                 " --cflags --libs heed)"
 
 static void builds_against_pkg_config(void) {

@@ -9,14 +9,6 @@ case ${1:-} in
   release | debug) preset=$1; shift ;;
 esac
 
-# Open MPI refuses to run as root unless told; oversubscribed ranks must not spin; in containers it may not read a peer's memory.
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_WAIT_POLICY=passive
-export OMPI_MCA_btl_vader_single_copy_mechanism=none
-# For the debug preset: whole stacks for leaks.supp; a size that no memory holds is refused by malloc, as without the sanitizer.
-export LSAN_OPTIONS="suppressions=$PWD/tests/leaks.supp:print_suppressions=0"
-export ASAN_OPTIONS=fast_unwind_on_malloc=0:malloc_context_size=60:allocator_may_return_null=1
-export UBSAN_OPTIONS=print_stacktrace=1
-
 jobs/setup.sh --tests
 werror=OFF
 [ "${CI:-}" = true ] && werror=ON

@@ -23,10 +23,10 @@ static inline int heed_tests_run(const char *file, const CU_TestInfo *tests) {
   return failed;
 }
 
-#define HEED_TESTS(...)                                              \
-  int main(void) {                                                   \
+#define HEED_TESTS(...)                                                  \
+  int main(void) {                                                       \
     static const CU_TestInfo tests[] = {__VA_ARGS__, CU_TEST_INFO_NULL}; \
-    return heed_tests_run(__FILE__, tests);                          \
+    return heed_tests_run(__FILE__, tests);                              \
   }
 
 #endif

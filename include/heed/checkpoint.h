@@ -29,8 +29,8 @@ typedef struct heed_checkpoint_info {
 /** The tensors of a save or a load: blocks laid out by the table. */
 typedef struct heed_checkpoint_tensors {
   const heed_parameter_table *table;
-  float *parameters;                 /**< the whole flat block, the same on every rank */
-  int moments;                       /**< 0 (weights only) to HEED_MAX_MOMENTS */
+  float *parameters;                          /**< the whole flat block, the same on every rank */
+  int moments;                                /**< 0 (weights only) to HEED_MAX_MOMENTS */
   const char *moment_names[HEED_MAX_MOMENTS]; /**< "m", "v" */
   float *moment_shards[HEED_MAX_MOMENTS];     /**< this rank's shard of each (communication.h) */
 } heed_checkpoint_tensors;

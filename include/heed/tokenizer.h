@@ -43,7 +43,7 @@ int64_t heed_tokenizer_replaced(const char *text, size_t bytes);
 heed_status heed_tokenizer_decode(const heed_tokenizer *tokenizer, const int32_t *ids, int64_t count, char **text);
 
 int64_t heed_tokenizer_size(const heed_tokenizer *tokenizer);
-const char *heed_tokenizer_token(const heed_tokenizer *tokenizer, int32_t id); /**< NULL outside the vocabulary */
+const char *heed_tokenizer_token(const heed_tokenizer *tokenizer, int32_t id);   /**< NULL outside the vocabulary */
 int32_t heed_tokenizer_find(const heed_tokenizer *tokenizer, const char *token); /**< −1 when absent */
 const heed_special_tokens *heed_tokenizer_special(const heed_tokenizer *tokenizer);
 bool heed_tokenizer_is_special(const heed_tokenizer *tokenizer, int32_t id);

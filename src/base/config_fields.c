@@ -15,14 +15,14 @@ static const cyaml_strval_t decays[] = {
 static const cyaml_schema_value_t list_entry = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, HEED_CONFIG_MAX_TEXT)};
 
 /* A row begins with one of these: the path names key and struct member alike. */
-#define WHOLE(path, lowest, highest)                                                                                                       \
+#define WHOLE(path, lowest, highest) \
   .schema = CYAML_FIELD_INT(#path, CYAML_FLAG_OPTIONAL, heed_config, path), .low = lowest, .high = highest
-#define REAL(path, lowest, highest)                                                                                                        \
+#define REAL(path, lowest, highest) \
   .schema = CYAML_FIELD_FLOAT(#path, CYAML_FLAG_OPTIONAL, heed_config, path), .low = lowest, .high = highest
-#define WORD(path, table)                                                                                                                  \
+#define WORD(path, table) \
   .schema = CYAML_FIELD_ENUM(#path, CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, heed_config, path, table, CYAML_ARRAY_LEN(table))
 #define TEXT(path) .schema = CYAML_FIELD_STRING_PTR(#path, CYAML_FLAG_OPTIONAL, heed_config, path, 1, HEED_CONFIG_MAX_TEXT)
-#define LIST(path)                                                                                                                         \
+#define LIST(path) \
   .schema = CYAML_FIELD_SEQUENCE(#path, CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER, heed_config, path, &list_entry, 1, HEED_CONFIG_MAX_LIST)
 
 /* Upper ends keep products of sizes within 64 bits; the data position is a 32-bit counter of the random numbers. */

@@ -112,13 +112,3 @@ heed_node heed_world_node(const heed_communication *world) {
 int64_t heed_world_lowest(heed_communication *world, int64_t value) {
   return -world->maximum(world, -value);
 }
-
-#ifdef __SANITIZE_ADDRESS__
-/* Open MPI's plugins keep memory to the end and are unloaded before leaks are counted: nameless then, no suppression (tests/leaks.supp)
- * would fit.  So in this build nothing is unloaded. */
-int dlclose(void *handle);
-int dlclose(void *handle) {
-  (void)handle;
-  return 0;
-}
-#endif

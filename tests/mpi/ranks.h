@@ -37,10 +37,10 @@ static inline int run_on_ranks(const char *file, const CU_TestInfo *tests) {
   return failed;
 }
 
-#define HEED_RANK_TESTS(...)                                                                                                               \
-  int main(void) {                                                                                                                         \
-    static const CU_TestInfo tests[] = {__VA_ARGS__, CU_TEST_INFO_NULL};                                                                   \
-    return run_on_ranks(__FILE__, tests);                                                                                                  \
+#define HEED_RANK_TESTS(...)                                             \
+  int main(void) {                                                       \
+    static const CU_TestInfo tests[] = {__VA_ARGS__, CU_TEST_INFO_NULL}; \
+    return run_on_ranks(__FILE__, tests);                                \
   }
 
 /** A float that looks random and may be very large or very small, so that another order of addition gives other bits. */
