@@ -32,11 +32,11 @@ if [ $# -eq 0 ]; then
   while read -r source; do
     name=${source#tests/}
     case $name in
-      *_test.*) grep -qE "<testcase name=\"${name%_test.*}(-[0-9]+)?\"" "$results" && continue ;;
+      *_test.c) grep -qE "<testcase name=\"${name%_test.c}(-[0-9]+)?\"" "$results" && continue ;;
     esac
     echo "run.sh: $source was not run" >&2
     failed=$((failed + 1))
-  done < <({ find tests -name '*_test.*'; grep -rl --include='*.c' '^HEED_[A-Z_]*TESTS(' tests; } | sort -u)
+  done < <({ find tests -name '*_test.c'; grep -rl --include='*.c' '^HEED_[A-Z_]*TESTS(' tests; } | sort -u)
 fi
 [ $((passed + failed)) -gt 0 ] || echo "run.sh: no test ran" >&2
 
