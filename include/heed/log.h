@@ -1,6 +1,7 @@
 /** Messages for people, on standard error.  Standard output belongs to results.
  *
- *  heed_info and heed_warn speak once for the whole job (rank 0); heed_rank_warn speaks for the rank that calls it, with its number. */
+ *  heed_info, heed_warn (what goes on all the same) and heed_complain (the error that ends the program) speak once for the whole job
+ *  (rank 0); heed_rank_warn speaks for the rank that calls it, with its number. */
 #ifndef HEED_LOG_H
 #define HEED_LOG_H
 
@@ -14,6 +15,7 @@ void heed_log_set_quiet(bool quiet);
 
 void heed_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void heed_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void heed_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void heed_rank_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** A progress line: on a terminal it is drawn over the one before; elsewhere it is a plain line.  Rank 0 only. */

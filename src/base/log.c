@@ -84,6 +84,15 @@ void heed_warn(const char *format, ...) {
   va_end(arguments);
 }
 
+void heed_complain(const char *format, ...) {
+  if (log_rank != 0)
+    return;
+  va_list arguments;
+  va_start(arguments, format);
+  say("error: ", format, arguments);
+  va_end(arguments);
+}
+
 void heed_rank_warn(const char *format, ...) {
   char prefix[48] = "warning: ";
   if (log_size > 1)

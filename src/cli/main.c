@@ -61,7 +61,7 @@ int main(int argc, char **argv) {
     if (status == HEED_STOPPED)
       heed_info("%s", heed_error_text());
     else if (status != HEED_OK && heed_error_text()[0])
-      heed_warn("%s", heed_error_text()); /* ranks agreed on it: rank 0 speaks for all, before any of them leaves */
+      heed_complain("%s", heed_error_text()); /* ranks agreed on it: rank 0 speaks for all, before any of them leaves */
     heed_world_close();
     return status;
   }

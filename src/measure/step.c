@@ -47,8 +47,10 @@ static heed_status open_sampler(bench *b) {
   HEED_TRY(heed_sampler_casing(paths, 1, &cased));
   HEED_TRY(heed_tokenizer_open(&b->tokenizer, config->data.vocabulary, cased));
   if (heed_tokenizer_size(b->tokenizer) != config->model.vocabulary_size)
-    return heed_error(HEED_INVALID, "%s has %lld tokens, but model.vocabulary_size is %lld: make them equal", config->data.vocabulary,
-                      (long long)heed_tokenizer_size(b->tokenizer), (long long)config->model.vocabulary_size);
+    return heed_error(HEED_INVALID,
+                      "%s has %lld tokens, but model.vocabulary_size is %lld: set it to the former, --set model.vocabulary_size=%lld",
+                      config->data.vocabulary, (long long)heed_tokenizer_size(b->tokenizer), (long long)config->model.vocabulary_size,
+                      (long long)heed_tokenizer_size(b->tokenizer));
   heed_sampler_spec spec = {.paths = paths,
                             .path_count = 1,
                             .tokenizer = b->tokenizer,

@@ -18,8 +18,10 @@ static heed_status open_tokenizer(heed_session *s) {
   HEED_TRY(heed_sampler_casing((const char *const *)data->train, data->train_count, &cased));
   HEED_TRY(heed_tokenizer_open(&s->tokenizer, data->vocabulary, cased));
   if (heed_tokenizer_size(s->tokenizer) != s->config->model.vocabulary_size)
-    return heed_error(HEED_INVALID, "%s has %lld tokens, but model.vocabulary_size is %lld: make them equal", data->vocabulary,
-                      (long long)heed_tokenizer_size(s->tokenizer), (long long)s->config->model.vocabulary_size);
+    return heed_error(HEED_INVALID,
+                      "%s has %lld tokens, but model.vocabulary_size is %lld: set it to the former, --set model.vocabulary_size=%lld",
+                      data->vocabulary, (long long)heed_tokenizer_size(s->tokenizer), (long long)s->config->model.vocabulary_size,
+                      (long long)heed_tokenizer_size(s->tokenizer));
   return HEED_OK;
 }
 

@@ -58,6 +58,19 @@ static void rank_0_speaks_for_all(void) {
   heed_log_set_rank(0, 1);
 }
 
+static void speak_error(void) {
+  heed_complain("it is %s", "over");
+}
+
+static void errors_are_named_so(void) {
+  listen_pipe(speak_error);
+  CU_ASSERT_STRING_EQUAL(text, "error: it is over\n");
+  heed_log_set_rank(1, 2);
+  listen_pipe(speak_error);
+  CU_ASSERT_STRING_EQUAL(text, "");
+  heed_log_set_rank(0, 1);
+}
+
 static void quiet_keeps_warnings(void) {
   heed_log_set_quiet(true);
   listen_pipe(speak_all);
@@ -109,4 +122,5 @@ static void draws_on_a_terminal(void) {
 }
 
 HEED_TESTS({"rank 0 speaks for all", rank_0_speaks_for_all}, {"quiet keeps warnings", quiet_keeps_warnings},
-           {"long messages are cut", long_messages_are_cut}, {"draws on a terminal", draws_on_a_terminal})
+           {"errors are named so", errors_are_named_so}, {"long messages are cut", long_messages_are_cut},
+           {"draws on a terminal", draws_on_a_terminal})
