@@ -238,3 +238,16 @@ heed_status heed_sampler_casing(const char *const *paths, unsigned path_count, b
   heed_shard_list_close(&list);
   return HEED_OK;
 }
+
+heed_status heed_sampler_open_tokenizer(heed_tokenizer **tokenizer, const heed_config *config, const char *const *paths,
+                                        unsigned path_count) {
+  bool cased;
+  HEED_TRY(heed_sampler_casing(paths, path_count, &cased));
+  HEED_TRY(heed_tokenizer_open(tokenizer, config->data.vocabulary, cased));
+  int64_t size = heed_tokenizer_size(*tokenizer);
+  if (size != config->model.vocabulary_size)
+    return heed_error(HEED_INVALID,
+                      "%s has %lld tokens, but model.vocabulary_size is %lld: set it to the former, --set model.vocabulary_size=%lld",
+                      config->data.vocabulary, (long long)size, (long long)config->model.vocabulary_size, (long long)size);
+  return HEED_OK;
+}

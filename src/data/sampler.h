@@ -53,4 +53,9 @@ void heed_sampler_read(const heed_sampler *sampler, heed_batch *batch, uint32_t 
 /** Casing of a token shard without opening a sampler: so that the tokenizer can be opened first. */
 heed_status heed_sampler_casing(const char *const *paths, unsigned path_count, bool *cased);
 
+/** Opens the configuration's vocabulary in the casing of these shards.
+ *  Errors: HEED_INVALID also for a vocabulary of another size than model.vocabulary_size. */
+heed_status heed_sampler_open_tokenizer(heed_tokenizer **tokenizer, const heed_config *config, const char *const *paths,
+                                        unsigned path_count);
+
 #endif

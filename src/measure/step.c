@@ -40,17 +40,10 @@ static const heed_batch *next_batch(void *self) {
 static heed_status open_sampler(bench *b) {
   const heed_config *config = b->spec->config;
   const char *const paths[] = {b->spec->data};
-  bool cased;
   if (!config->data.vocabulary)
     return heed_error(HEED_INVALID, "--data needs data.vocabulary in the configuration: the vocab.txt that %s was made with",
                       b->spec->data);
-  HEED_TRY(heed_sampler_casing(paths, 1, &cased));
-  HEED_TRY(heed_tokenizer_open(&b->tokenizer, config->data.vocabulary, cased));
-  if (heed_tokenizer_size(b->tokenizer) != config->model.vocabulary_size)
-    return heed_error(HEED_INVALID,
-                      "%s has %lld tokens, but model.vocabulary_size is %lld: set it to the former, --set model.vocabulary_size=%lld",
-                      config->data.vocabulary, (long long)heed_tokenizer_size(b->tokenizer), (long long)config->model.vocabulary_size,
-                      (long long)heed_tokenizer_size(b->tokenizer));
+  HEED_TRY(heed_sampler_open_tokenizer(&b->tokenizer, config, paths, 1));
   heed_sampler_spec spec = {.paths = paths,
                             .path_count = 1,
                             .tokenizer = b->tokenizer,

@@ -12,23 +12,10 @@
 #include "heed/log.h"
 #include "models/level.h"
 
-static heed_status open_tokenizer(heed_session *s) {
-  const heed_data_config *data = &s->config->data;
-  bool cased;
-  HEED_TRY(heed_sampler_casing((const char *const *)data->train, data->train_count, &cased));
-  HEED_TRY(heed_tokenizer_open(&s->tokenizer, data->vocabulary, cased));
-  if (heed_tokenizer_size(s->tokenizer) != s->config->model.vocabulary_size)
-    return heed_error(HEED_INVALID,
-                      "%s has %lld tokens, but model.vocabulary_size is %lld: set it to the former, --set model.vocabulary_size=%lld",
-                      data->vocabulary, (long long)heed_tokenizer_size(s->tokenizer), (long long)s->config->model.vocabulary_size,
-                      (long long)heed_tokenizer_size(s->tokenizer));
-  return HEED_OK;
-}
-
 static heed_status open_data(heed_session *s) {
   const heed_config *config = s->config;
   HEED_TRY(heed_config_check_training(config, config->run.name));
-  HEED_TRY(open_tokenizer(s));
+  HEED_TRY(heed_sampler_open_tokenizer(&s->tokenizer, config, (const char *const *)config->data.train, config->data.train_count));
   heed_sampler_spec spec = {.paths = (const char *const *)config->data.train,
                             .path_count = config->data.train_count,
                             .tokenizer = s->tokenizer,
