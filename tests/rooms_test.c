@@ -21,9 +21,10 @@ static const struct {
     {"checkpoint", ""},
     {"evaluate", "kernels layers models data checkpoint"},
     {"inspect", "kernels layers models data checkpoint"},
+    {"convert", "kernels layers models data checkpoint evaluate"},
     {"train", "kernels layers models data checkpoint evaluate"},
     {"measure", "kernels layers models data checkpoint train"},
-    {"cli", "kernels layers models data comm checkpoint evaluate inspect train measure"},
+    {"cli", "kernels layers models data comm checkpoint evaluate convert inspect train measure"},
 };
 
 /* Libraries that only some places may see. */

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static heed_status write_all(int file, const char *data, size_t bytes) {
@@ -36,4 +38,44 @@ heed_status heed_file_replace(const char *path, const void *data, size_t bytes) 
   if (status != HEED_OK)
     unlink(temporary);
   return status;
+}
+
+/* Reads to the end of the file, or one byte more than `most`, so that a file that is too large is seen to be so. */
+static heed_status read_bounded(int file, const char *path, size_t most, char *text, size_t *bytes) {
+  while (*bytes <= most) {
+    ssize_t got = read(file, text + *bytes, most + 1 - *bytes);
+    if (got == 0)
+      return HEED_OK;
+    if (got < 0 && errno != EINTR)
+      return heed_error(HEED_IO, "%s: could not be read: %s", path, strerror(errno));
+    if (got > 0)
+      *bytes += (size_t)got;
+  }
+  return HEED_OK;
+}
+
+heed_status heed_file_take(const char *path, const char *what, size_t most, char **text, size_t *bytes) {
+  struct stat about;
+  *text = NULL;
+  *bytes = 0;
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0)
+    return heed_error(HEED_INVALID, "%s: cannot be opened as %s: %s", path, what, strerror(errno));
+  heed_status status = HEED_OK;
+  if (fstat(file, &about) != 0 || !S_ISREG(about.st_mode))
+    status = heed_error(HEED_INVALID, "%s is %s, %s is expected", path, S_ISDIR(about.st_mode) ? "a folder" : "no ordinary file", what);
+  else if (!(*text = malloc(most + 2)))
+    status = heed_error(HEED_FAILED, "%s: out of memory for %s", path, what);
+  else
+    status = read_bounded(file, path, most, *text, bytes);
+  close(file);
+  if (status == HEED_OK && *bytes > most)
+    status = heed_error(HEED_INVALID, "%s is larger than %.1f MiB, too large for %s", path, (double)most / 1048576.0, what);
+  if (status != HEED_OK) {
+    free(*text);
+    *text = NULL;
+    return status;
+  }
+  (*text)[*bytes] = 0;
+  return HEED_OK;
 }

@@ -10,4 +10,9 @@
  *  Errors: HEED_IO naming the path. */
 heed_status heed_file_replace(const char *path, const void *data, size_t bytes);
 
+/** Reads a whole ordinary file of at most `most` bytes; `what` it should be is for messages ("a vocabulary").
+ *  A pipe without a writer cannot hold us.  \param[out] text  allocated, with a zero behind its `bytes`.
+ *  Errors: HEED_INVALID for a file that is missing, too large, or no file; HEED_IO for a failed read; HEED_FAILED when memory is short. */
+heed_status heed_file_take(const char *path, const char *what, size_t most, char **text, size_t *bytes);
+
 #endif

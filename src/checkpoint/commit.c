@@ -25,14 +25,16 @@
 #include "checkpoint/store.h"
 #include "heed/log.h"
 
-enum { PIECE_FLOATS = HEED_PIECE_BYTES / (int)sizeof(float), TEXTS = 2 };
+enum { PIECE_FLOATS = HEED_PIECE_BYTES / (int)sizeof(float), TEXTS = 2, COMPONENT = 256 };
 
 typedef struct save {
   heed_checkpoint_store *store;
   const heed_checkpoint_info *info;
   const heed_checkpoint_tensors *tensors;
   heed_manifest manifest; /* rank 0: texts, then block after block in the order of the table */
-  char name[32], temporary[64], displaced[64];
+  const char *name;
+  bool replace; /* whether a folder of that name gives way */
+  char temporary[COMPONENT], displaced[COMPONENT];
   bool made, named;    /* the temporary folder is there; it has got its name */
   int folder, file;    /* the temporary folder and state.h5 */
   float *piece;        /* rank 0: a piece of a moment */
@@ -84,6 +86,8 @@ static heed_status prepare(save *s) {
     return heed_error(HEED_FAILED, "out of memory for gathering a checkpoint");
   heed_random_digits(digits);
   snprintf(s->temporary, sizeof s->temporary, "%s.tmp-%s", s->name, digits);
+  if (!s->replace && faccessat(folder, s->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    return heed_error(HEED_INVALID, "something of that name is there already; choose another, or remove it");
   if (mkdirat(folder, s->temporary, 0777) != 0)
     return heed_error(HEED_IO, "%s could not be made: %s", s->temporary, strerror(errno));
   s->made = true;
@@ -195,7 +199,7 @@ static bool displace(save *s) {
   }
   if (!is_unsupported(errno))
     return false;
-  char digits[17], aside[64];
+  char digits[17], aside[COMPONENT];
   heed_random_digits(digits);
   snprintf(aside, sizeof aside, HEED_TRASH_PREFIX "%s-%s", s->name, digits);
   if (renameat(folder, s->name, folder, aside) != 0)
@@ -218,7 +222,7 @@ static heed_status publish(save *s) {
   int failed = renameat2(folder, s->temporary, folder, s->name, RENAME_NOREPLACE);
   if (failed && is_unsupported(errno)) /* NFS: a plain rename, which replaces an empty folder at most */
     failed = renameat(folder, s->temporary, folder, s->name);
-  if (failed && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR))
+  if (failed && s->replace && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR))
     failed = !displace(s);
   if (failed)
     return heed_error(HEED_IO, "%s could not be renamed: %s", s->temporary, strerror(errno));
@@ -270,20 +274,37 @@ static heed_status run(save *s) {
   return communication->agree(communication, root ? publish(s) : HEED_OK);
 }
 
+/* All of it.  On failure rank 0 takes back what was made. */
+static heed_status commit(save *s) {
+  heed_status status = run(s);
+  release(s);
+  if (s->store->communication->rank != 0)
+    return status;
+  if (status != HEED_OK)
+    withdraw(s);
+  else if (s->displaced[0] && !heed_tree_remove(s->store->folder, s->displaced))
+    heed_warn("%s/%s: cannot be removed: %s; the next start sweeps it", s->store->path, s->displaced, strerror(errno));
+  return status;
+}
+
 heed_status heed_checkpoint_save(heed_checkpoint_store *store, const heed_checkpoint_info *info, const heed_checkpoint_tensors *tensors) {
-  save s = {.store = store, .info = info, .tensors = tensors, .folder = -1, .file = -1};
-  heed_checkpoint_name(s.name, info->step);
-  heed_status status = run(&s);
-  release(&s);
-  if (status != HEED_OK) {
-    if (store->communication->rank == 0)
-      withdraw(&s);
-    return heed_error_in(status, "%s/%s was not saved (earlier checkpoints are untouched)", store->path, s.name);
-  }
-  if (store->communication->rank == 0) {
-    if (s.displaced[0] && !heed_tree_remove(store->folder, s.displaced))
-      heed_warn("%s/%s: cannot be removed: %s; the next start sweeps it", store->path, s.displaced, strerror(errno));
+  char name[32];
+  heed_checkpoint_name(name, info->step);
+  save s = {.store = store, .name = name, .replace = true, .info = info, .tensors = tensors, .folder = -1, .file = -1};
+  heed_status status = commit(&s);
+  if (status != HEED_OK)
+    return heed_error_in(status, "%s/%s was not saved (earlier checkpoints are untouched)", store->path, name);
+  if (store->communication->rank == 0)
     heed_checkpoint_retire(store, info->step);
-  }
   return HEED_OK;
+}
+
+heed_status heed_checkpoint_write(const char *path, const heed_checkpoint_info *info, const heed_checkpoint_tensors *tensors) {
+  heed_target target;
+  HEED_TRY(heed_target_open(&target, path));
+  heed_checkpoint_store store = {.communication = heed_alone(), .path = target.parent, .run = -1, .folder = target.folder};
+  save s = {.store = &store, .name = target.name, .info = info, .tensors = tensors, .folder = -1, .file = -1};
+  heed_status status = commit(&s);
+  heed_target_close(&target);
+  return status == HEED_OK ? HEED_OK : heed_error_in(status, "%s was not written", path);
 }

@@ -79,9 +79,42 @@ heed_status heed_folder_open(int parent, const char *name, const char *shown, bo
   return heed_error(HEED_IO, "%s: the folder cannot be opened: %s", shown, strerror(error));
 }
 
-heed_status heed_file_open(int folder, const char *name, int *file, int64_t *bytes) {
+heed_status heed_target_open(heed_target *target, const char *path) {
+  size_t end = strlen(path);
+  while (end > 1 && path[end - 1] == '/')
+    end--;
+  size_t start = end;
+  while (start > 0 && path[start - 1] != '/')
+    start--;
+  *target =
+      (heed_target){.folder = -1, .name = strndup(path + start, end - start), .parent = strndup(start ? path : ".", start ? start : 1)};
+  heed_status status = target->name && target->parent ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a path");
+  if (status == HEED_OK && (!*target->name || strcmp(target->name, ".") == 0 || strcmp(target->name, "..") == 0))
+    status = heed_error(HEED_INVALID, "'%s' cannot be the name of something new", path);
+  if (status == HEED_OK && strlen(target->name) > 200) /* a temporary name beside it is longer */
+    status = heed_error(HEED_INVALID, "%s: its last part is longer than 200 bytes", path);
+  for (size_t length = status == HEED_OK ? start : 0; length > 1 && target->parent[length - 1] == '/'; length--)
+    target->parent[length - 1] = 0;
+  if (status == HEED_OK)
+    status = heed_folder_make(target->parent);
+  if (status == HEED_OK)
+    status = heed_folder_open(AT_FDCWD, target->parent, target->parent, true, &target->folder);
+  if (status != HEED_OK)
+    heed_target_close(target);
+  return status;
+}
+
+void heed_target_close(heed_target *target) {
+  if (target->folder >= 0)
+    close(target->folder);
+  free(target->parent);
+  free(target->name);
+  *target = (heed_target){.folder = -1};
+}
+
+heed_status heed_file_open(int folder, const char *name, bool follow, int *file, int64_t *bytes) {
   struct stat is;
-  *file = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC); /* O_NONBLOCK: a FIFO must not hold us */
+  *file = openat(folder, name, O_RDONLY | (follow ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC); /* a FIFO must not hold us */
   if (*file < 0) {
     int error = errno;
     if (error == ENOENT)

@@ -17,8 +17,19 @@ heed_status heed_folder_make(const char *path);
  *  \param[in] shown  its name in messages.  Errors: HEED_INVALID for anything but a folder, HEED_IO when it cannot be opened. */
 heed_status heed_folder_open(int parent, const char *name, const char *shown, bool follow, int *folder);
 
-/** Opens a regular file for reading; links, FIFOs and folders are refused.  \param[out] bytes  its size. */
-heed_status heed_file_open(int folder, const char *name, int *file, int64_t *bytes);
+/** A folder or file to be made: its name, and the folder that it is to be in, open. */
+typedef struct heed_target {
+  char *parent, *name; /**< texts; the name is the last part of the path */
+  int folder;
+} heed_target;
+
+/** Takes a path apart and makes the folders above its last part, as far as they are missing.
+ *  Errors: HEED_INVALID for a path without a last part, or with a file on its way; HEED_IO when a folder cannot be made or opened. */
+heed_status heed_target_open(heed_target *target, const char *path);
+void heed_target_close(heed_target *target);
+
+/** Opens a regular file for reading; FIFOs and folders are refused, and links unless `follow`.  \param[out] bytes  its size. */
+heed_status heed_file_open(int folder, const char *name, bool follow, int *file, int64_t *bytes);
 
 /** Reads or writes exactly `bytes` bytes at `offset`.  Errors: HEED_IO; HEED_INVALID when the file ends before. */
 heed_status heed_file_read(int file, const char *name, void *data, size_t bytes, int64_t offset);

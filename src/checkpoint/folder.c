@@ -17,7 +17,7 @@
 static heed_status read_manifest(int folder, heed_manifest *manifest) {
   int file;
   int64_t bytes;
-  HEED_TRY(heed_file_open(folder, HEED_MANIFEST_FILE, &file, &bytes));
+  HEED_TRY(heed_file_open(folder, HEED_MANIFEST_FILE, false, &file, &bytes));
   if (bytes > HEED_MAX_MANIFEST) {
     close(file);
     return heed_error(HEED_INVALID, HEED_MANIFEST_FILE " is larger than any manifest");
@@ -56,7 +56,7 @@ heed_status heed_checkpoint_folder_open(heed_folder *folder, int parent, const c
   if (status == HEED_OK)
     status = read_manifest(directory, &folder->manifest);
   if (status == HEED_OK)
-    status = heed_file_open(directory, HEED_STATE_FILE, &folder->file, &bytes);
+    status = heed_file_open(directory, HEED_STATE_FILE, false, &folder->file, &bytes);
   if (status == HEED_OK)
     status = check_state(folder, bytes, trust);
   close(directory);

@@ -78,7 +78,7 @@ heed_status heed_lock_take(heed_lock **lock, int folder, const char *path) {
 }
 
 heed_status heed_lock_check(const heed_lock *lock) {
-  if (lock->heartbeat && heed_heartbeat_is_lost(lock->heartbeat))
+  if (lock && lock->heartbeat && heed_heartbeat_is_lost(lock->heartbeat))
     return heed_error(HEED_IO, "another job has taken over the run folder while this one stood still");
   return HEED_OK;
 }

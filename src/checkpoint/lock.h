@@ -15,7 +15,8 @@ typedef struct heed_lock heed_lock;
  *  Errors: HEED_INVALID naming the job that holds it, HEED_IO when the folder cannot be written. */
 heed_status heed_lock_take(heed_lock **lock, int folder, const char *path);
 
-/** HEED_IO when the lock was lost: a heartbeat that stopped for so long (a suspended process) that another job took over. */
+/** HEED_IO when the lock (NULL: none was taken) was lost: a heartbeat that stopped for so long (a suspended process) that another job took
+ * over. */
 heed_status heed_lock_check(const heed_lock *lock);
 
 void heed_lock_release(heed_lock *lock);

@@ -2,6 +2,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +15,11 @@
 typedef struct embed_options {
   const char *checkpoint;
   heed_pooling pooling;
-  bool json;
+  bool normalize, json;
 } embed_options;
 
 static const struct argp_option options[] = {{"pool", 'p', "mean|cls", 0, "average over all tokens (mean), or the state at [CLS]", 0},
+                                             {"normalize", 'n', NULL, 0, "scale each vector to length 1, for cosines by a dot product", 0},
                                              {"json", 'j', NULL, 0, "print one JSON object: {\"embeddings\": [[…], …]}", 0},
                                              {0}};
 
@@ -28,6 +30,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     if (strcmp(value, "mean") != 0 && strcmp(value, "cls") != 0)
       argp_error(state, "--pool takes mean or cls, not '%s'", value);
     o->pooling = strcmp(value, "cls") == 0 ? HEED_POOL_CLS : HEED_POOL_MEAN;
+    return 0;
+  case 'n':
+    o->normalize = true;
     return 0;
   case 'j':
     o->json = true;
@@ -41,6 +46,15 @@ static error_t parse(int key, char *value, struct argp_state *state) {
   default:
     return ARGP_ERR_UNKNOWN;
   }
+}
+
+static void normalize(float *embedding, int64_t width) {
+  double sum = 0;
+  for (int64_t c = 0; c < width; c++)
+    sum += (double)embedding[c] * embedding[c];
+  double scale = sum > 0 ? 1 / sqrt(sum) : 0;
+  for (int64_t c = 0; c < width; c++)
+    embedding[c] = (float)(embedding[c] * scale);
 }
 
 /* One embedding: appended to `all`, or printed as numbers separated by spaces. */
@@ -74,6 +88,8 @@ static heed_status embed_lines(heed_inference *inference, const embed_options *o
     status = heed_inference_embed(inference, line, o->pooling, embedding, &cut);
     if (cut)
       heed_warn("line %lld is longer than the model takes; its end was cut", (long long)number);
+    if (status == HEED_OK && o->normalize)
+      normalize(embedding, width);
     if (status == HEED_OK)
       put(all, embedding, width);
   }

@@ -21,6 +21,8 @@ static const command commands[] = {
     {"fill", heed_command_fill, "predicts each [MASK] of a text"},
     {"embed", heed_command_embed, "turns texts into vectors, a line each"},
     {"checkpoint", heed_command_checkpoint, "lists, shows and verifies saved checkpoints"},
+    {"import", heed_command_import, "makes a checkpoint of a model that Hugging Face transformers saved"},
+    {"export", heed_command_export, "writes a checkpoint for Hugging Face transformers"},
     {"verify", heed_command_verify, "checks that ranks and threads do not change the result"},
     {"bench", heed_command_bench, "measures speed, held against what this machine can do"},
     {NULL, NULL, NULL},

@@ -4,6 +4,7 @@
 
 static const heed_family families[] = {
     {.name = "bert",
+     .prefix = "bert.",
      .embeddings = "bert.embeddings.",
      .block = "bert.encoder.layer.%d.",
      .pooler = "bert.pooler.dense",

@@ -14,6 +14,7 @@ typedef struct heed_sublayer_row {
 
 typedef struct heed_family {
   const char *name;       /**< model.family in the configuration */
+  const char *prefix;     /**< begins the names of the body, which files of a bare body leave out */
   const char *embeddings; /**< prefix of the embedding's parameters */
   const char *block;      /**< prefix of a block's parameters, with the number of the block as %d */
   const char *pooler;

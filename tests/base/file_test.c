@@ -136,7 +136,29 @@ static void a_write_that_fails_leaves_the_old(void) {
   folder_remove();
 }
 
+static void a_whole_file_is_taken(void) {
+  char *text;
+  size_t bytes;
+  folder_make();
+  folder_write("a", "one\0two", 7);
+  CU_ASSERT_EQUAL_FATAL(heed_file_take(folder_path("a"), "a text", 7, &text, &bytes), HEED_OK);
+  CU_ASSERT_EQUAL(bytes, 7);
+  CU_ASSERT_EQUAL(memcmp(text, "one\0two", 8), 0); /* and a zero behind */
+  free(text);
+  CU_ASSERT_EQUAL_FATAL(heed_file_take(folder_write_text("empty", ""), "a text", 7, &text, &bytes), HEED_OK);
+  CU_ASSERT_EQUAL(bytes, 0);
+  free(text);
+  CU_ASSERT_EQUAL(heed_file_take(folder_path("a"), "a text", 6, &text, &bytes), HEED_INVALID);
+  CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "too large for a text"));
+  CU_ASSERT_EQUAL(heed_file_take(folder_path("none"), "a text", 6, &text, &bytes), HEED_INVALID);
+  CU_ASSERT_EQUAL(heed_file_take(folder, "a text", 6, &text, &bytes), HEED_INVALID);
+  CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "a folder, a text is expected"));
+  CU_ASSERT_EQUAL(mkfifo(folder_path("pipe"), 0600), 0);
+  CU_ASSERT_EQUAL(heed_file_take(folder_path("pipe"), "a text", 6, &text, &bytes), HEED_INVALID); /* and does not wait */
+  folder_remove();
+}
+
 HEED_TESTS({"old content gives way to new", old_content_gives_way_to_new}, {"readers keep the old", readers_keep_the_old},
            {"leftovers of a kill do not matter", leftovers_of_a_kill_do_not_matter}, {"links are not followed", links_are_not_followed},
            {"nor is the name a way elsewhere", nor_is_the_name_a_way_elsewhere}, {"failures name the path", failures_name_the_path},
-           {"a write that fails leaves the old", a_write_that_fails_leaves_the_old})
+           {"a write that fails leaves the old", a_write_that_fails_leaves_the_old}, {"a whole file is taken", a_whole_file_is_taken})

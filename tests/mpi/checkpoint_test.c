@@ -94,7 +94,7 @@ static uint64_t hash_of(const char *path) {
   int64_t bytes;
   uint64_t hash = 0;
   CU_ASSERT_EQUAL_FATAL(heed_folder_open(AT_FDCWD, path, path, false, &directory), HEED_OK);
-  CU_ASSERT_EQUAL_FATAL(heed_file_open(directory, "state.h5", &file, &bytes), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_file_open(directory, "state.h5", false, &file, &bytes), HEED_OK);
   CU_ASSERT_EQUAL(heed_file_hash(file, "state.h5", 0, bytes, &hash), HEED_OK);
   CU_ASSERT_EQUAL(heed_file_close(&file, "state.h5"), HEED_OK);
   CU_ASSERT_EQUAL(heed_file_close(&directory, path), HEED_OK);

@@ -1,0 +1,92 @@
+/* Export: a checkpoint's weights, configuration and vocabulary as a folder of transformers'. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "checkpoint/file.h"
+#include "checkpoint/safetensors.h"
+#include "convert/transformers.h"
+#include "evaluate/loaded.h"
+
+/* A small file, made durable. */
+static heed_status write_text(int folder, const char *name, const char *text) {
+  int file = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+  if (file < 0)
+    return heed_error(HEED_IO, "%s could not be made: %s", name, strerror(errno));
+  heed_status status = heed_file_write(file, name, text, strlen(text), 0);
+  if (status == HEED_OK)
+    status = heed_file_sync(file, name);
+  if (status == HEED_OK)
+    return heed_file_close(&file, name);
+  close(file);
+  return status;
+}
+
+static heed_status write_files(const heed_loaded *loaded, int folder) {
+  char *config, *tokenizer = NULL;
+  HEED_TRY(heed_transformers_print_config(&loaded->config, &config));
+  heed_status status = heed_transformers_print_tokenizer(&loaded->config, loaded->info.cased, &tokenizer);
+  if (status == HEED_OK)
+    status = write_text(folder, "config.json", config);
+  if (status == HEED_OK)
+    status = write_text(folder, "tokenizer_config.json", tokenizer);
+  if (status == HEED_OK)
+    status = write_text(folder, "vocab.txt", loaded->info.vocabulary);
+  if (status == HEED_OK)
+    status = heed_safetensors_write(folder, "model.safetensors", heed_model_table(loaded->model), loaded->parameters);
+  free(config);
+  free(tokenizer);
+  return status == HEED_OK ? heed_file_sync(folder, "the folder") : status;
+}
+
+/* Fills a folder beside the target's place and renames it there: an empty folder gives way, anything else refuses. */
+static heed_status write_folder(const heed_loaded *loaded, const heed_target *target) {
+  char digits[17], temporary[256];
+  int folder;
+  heed_random_digits(digits);
+  snprintf(temporary, sizeof temporary, "%s.tmp-%s", target->name, digits);
+  if (faccessat(target->folder, target->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 && unlinkat(target->folder, target->name, AT_REMOVEDIR) != 0)
+    return heed_error(HEED_INVALID, "something of that name is there already and is no empty folder; choose another, or remove it");
+  if (mkdirat(target->folder, temporary, 0777) != 0)
+    return heed_error(HEED_IO, "%s could not be made: %s", temporary, strerror(errno));
+  heed_status status = heed_folder_open(target->folder, temporary, temporary, false, &folder);
+  if (status == HEED_OK) {
+    status = write_files(loaded, folder);
+    close(folder);
+  }
+  if (status == HEED_OK && renameat(target->folder, temporary, target->folder, target->name) != 0)
+    status = heed_error(errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR ? HEED_INVALID : HEED_IO, "%s could not be renamed: %s",
+                        temporary, strerror(errno));
+  if (status != HEED_OK) {
+    heed_tree_remove(target->folder, temporary);
+    return status;
+  }
+  return heed_file_sync(target->folder, target->parent);
+}
+
+heed_status heed_export(const char *checkpoint, const char *output) {
+  heed_loaded loaded;
+  heed_target target;
+  heed_status status = heed_loaded_open(&loaded, checkpoint, heed_alone());
+  heed_model_sizes sizes = {.sequences = 1,
+                            .tokens = 1,
+                            .targets = 1,
+                            .slices = 1,
+                            .longest = 1,
+                            .next_sentence = loaded.config.objective.next_sentence,
+                            .masked_head = true};
+  if (status == HEED_OK)
+    status = heed_loaded_weights(&loaded, &sizes, heed_alone());
+  if (status == HEED_OK && (status = heed_target_open(&target, output)) == HEED_OK) {
+    status = write_folder(&loaded, &target);
+    heed_target_close(&target);
+    if (status != HEED_OK)
+      heed_error_in(status, "%s was not written", output);
+  }
+  heed_loaded_free(&loaded);
+  return status;
+}

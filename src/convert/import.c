@@ -1,0 +1,322 @@
+/* Import: config.json → configuration → model → its parameter table; each tensor of the table is looked for in the file under the names
+ * it may have there; what came of it is saved as a checkpoint of step 0. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/blas.h"
+#include "checkpoint/safetensors.h"
+#include "convert/transformers.h"
+#include "heed/checkpoint.h"
+#include "heed/log.h"
+#include "heed/tokenizer.h"
+#include "models/family.h"
+#include "models/level.h"
+#include "models/model.h"
+
+typedef struct import {
+  const heed_import_spec *spec;
+  heed_import_report *report;
+  char *folder, *weights_path, *config_path, *vocabulary_path, *casing_path;
+  heed_safetensors weights;
+  bool *taken; /* [weights.count] */
+  heed_config config;
+  const heed_family *family;
+  const heed_kernels *kernels;
+  heed_model *model;
+  heed_tokenizer *tokenizer;
+  char *vocabulary; /* text */
+  float *parameters;
+} import;
+
+/* Second names of tensors that are one here: transformers ties them too, and mostly leaves the second out. */
+static const struct {
+  const char *copy, *of;
+} ties[] = {{"cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"},
+            {"cls.predictions.decoder.bias", "cls.predictions.bias"}};
+enum { TIES = sizeof ties / sizeof *ties };
+
+static heed_status out_of_memory(void) {
+  return heed_error(HEED_FAILED, "out of memory for an import");
+}
+
+/* `given`, or the file `name` of the folder. */
+static char *path_of(const char *given, const char *folder, const char *name) {
+  char *path;
+  if (given)
+    return strdup(given);
+  return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
+}
+
+static char *folder_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? strndup(path, (size_t)(slash == path ? 1 : slash - path)) : strdup(".");
+}
+
+static heed_status find_files(import *in) {
+  struct stat is;
+  const heed_import_spec *spec = in->spec;
+  bool is_folder = stat(spec->weights, &is) == 0 && S_ISDIR(is.st_mode);
+  in->folder = is_folder ? strdup(spec->weights) : folder_of(spec->weights);
+  if (!in->folder)
+    return out_of_memory();
+  in->weights_path = path_of(is_folder ? NULL : spec->weights, in->folder, "model.safetensors");
+  in->config_path = path_of(spec->model_config, in->folder, "config.json");
+  in->vocabulary_path = path_of(spec->vocabulary, in->folder, "vocab.txt");
+  char *beside = in->vocabulary_path ? folder_of(in->vocabulary_path) : NULL;
+  in->casing_path = beside ? path_of(NULL, beside, "tokenizer_config.json") : NULL;
+  free(beside);
+  return in->weights_path && in->config_path && in->casing_path ? HEED_OK : out_of_memory();
+}
+
+/* Both the pooler and the classifier of sentence pairs, or neither: a pooler alone has no use here. */
+static bool has_next_sentence(const heed_safetensors *weights) {
+  return heed_safetensors_find(weights, "cls.seq_relationship.weight") &&
+         (heed_safetensors_find(weights, "bert.pooler.dense.weight") || heed_safetensors_find(weights, "pooler.dense.weight"));
+}
+
+/* The run's name is the last part of the output's path. */
+static heed_status read_config(import *in) {
+  size_t length = strlen(in->spec->output);
+  while (length > 1 && in->spec->output[length - 1] == '/')
+    length--;
+  size_t start = length;
+  while (start > 0 && in->spec->output[start - 1] != '/')
+    start--;
+  char *name = strndup(in->spec->output + start, length - start);
+  if (!name)
+    return out_of_memory();
+  heed_status status = heed_transformers_read_config(&in->config, in->config_path, name, has_next_sentence(&in->weights),
+                                                     in->spec->settings, in->spec->setting_count);
+  free(name);
+  return status == HEED_OK ? heed_family_find(&in->family, in->config.model.family) : status;
+}
+
+/* More rows than tokens is common (a multiple of 64, for speed): the rows at the end get names that no text contains. */
+static heed_status fill_up(import *in, const char *text, int64_t missing) {
+  size_t bytes;
+  FILE *out = open_memstream(&in->vocabulary, &bytes);
+  if (!out)
+    return out_of_memory();
+  fputs(text, out);
+  for (int64_t i = 0; i < missing; i++)
+    fprintf(out, "[padding-%lld]\n", (long long)i);
+  return fclose(out) == 0 ? HEED_OK : out_of_memory();
+}
+
+static heed_status read_vocabulary(import *in) {
+  heed_casing casing = in->spec->casing;
+  size_t bytes;
+  if (casing == HEED_CASING_UNSAID)
+    HEED_TRY(heed_transformers_read_casing(in->casing_path, &casing));
+  in->report->cased = casing == HEED_CASED;
+  HEED_TRY(heed_tokenizer_open(&in->tokenizer, in->vocabulary_path, in->report->cased));
+  int64_t tokens = heed_tokenizer_size(in->tokenizer), rows = in->config.model.vocabulary_size;
+  if (tokens > rows)
+    return heed_error(HEED_INVALID, "%s has %lld tokens, %s says vocab_size %lld: they are of different models", in->vocabulary_path,
+                      (long long)tokens, in->config_path, (long long)rows);
+  in->report->vocabulary_filled_up = rows - tokens;
+  return fill_up(in, heed_tokenizer_text(in->tokenizer, &bytes), rows - tokens);
+}
+
+/* `text` with the first `old` replaced by `new`, into `name`; false when it has none. */
+static bool replaced(char name[HEED_MAX_NAME + 1], const char *text, const char *old, const char *new) {
+  const char *at = strstr(text, old);
+  return at && snprintf(name, HEED_MAX_NAME + 1, "%.*s%s%s", (int)(at - text), text, new, at + strlen(old)) <= HEED_MAX_NAME;
+}
+
+/* A tensor of the file under one of the names it may have: with or without the family's prefix, with the norms' old names or new. */
+static const heed_safetensor *find(const import *in, const char *name) {
+  const char *prefix = in->family->prefix;
+  size_t length = strlen(prefix);
+  const char *short_name = strncmp(name, prefix, length) == 0 ? name + length : name;
+  for (int i = 0; i < 2; i++) {
+    char old[HEED_MAX_NAME + 1];
+    const char *candidate = i == 0 ? name : short_name;
+    const heed_safetensor *found = heed_safetensors_find(&in->weights, candidate);
+    if (!found &&
+        (replaced(old, candidate, "LayerNorm.weight", "LayerNorm.gamma") || replaced(old, candidate, "LayerNorm.bias", "LayerNorm.beta")))
+      found = heed_safetensors_find(&in->weights, old);
+    if (found)
+      return found;
+  }
+  return NULL;
+}
+
+static void mark(import *in, const heed_safetensor *tensor) {
+  in->taken[tensor - in->weights.items] = true;
+}
+
+/* Whether a name belongs to the body: what every model of the family has, whatever its heads. */
+static bool is_of_body(const import *in, const char *name) {
+  size_t prefix = strlen(in->family->prefix), block = strcspn(in->family->block, "%"), embeddings = strlen(in->family->embeddings);
+  return strncmp(name, in->family->embeddings, embeddings) == 0 || strncmp(name, in->family->block, block) == 0 ||
+         strncmp(name, in->family->embeddings + prefix, embeddings - prefix) == 0 ||
+         strncmp(name, in->family->block + prefix, block - prefix) == 0;
+}
+
+static heed_status append(char **list, const char *name) {
+  char *longer;
+  if (asprintf(&longer, "%s%s%s", *list ? *list : "", *list && **list ? ", " : "", name) < 0)
+    return out_of_memory();
+  free(*list);
+  *list = longer;
+  return HEED_OK;
+}
+
+static bool shape_is(const heed_safetensor *tensor, const heed_parameter *p) {
+  bool equal = tensor->rank == p->rank;
+  for (int axis = 0; equal && axis < p->rank; axis++)
+    equal = tensor->shape[axis] == p->shape[axis];
+  return equal;
+}
+
+static void print_shape(char text[96], int rank, const int64_t *shape) {
+  int used = snprintf(text, 96, "[");
+  for (int axis = 0; axis < rank; axis++)
+    used += snprintf(text + used, 96 - (size_t)used, "%s%lld", axis ? ", " : "", (long long)shape[axis]);
+  snprintf(text + used, 96 - (size_t)used, "]");
+}
+
+/* Reads one tensor of the table, or leaves its initial values when the file lacks a head's. */
+static heed_status take(import *in, const heed_parameter *p) {
+  const heed_safetensor *tensor = find(in, p->name);
+  float *values = in->parameters + p->offset;
+  for (int i = 0; !tensor && i < TIES; i++)
+    if (strcmp(ties[i].of, p->name) == 0)
+      tensor = heed_safetensors_find(&in->weights, ties[i].copy);
+  if (!tensor && is_of_body(in, p->name))
+    return heed_error(HEED_INVALID, "%s: %s is missing; the file does not hold the whole model that %s describes", in->weights.path,
+                      p->name, in->config_path);
+  if (!tensor)
+    return append(&in->report->initialised, p->name);
+  if (!shape_is(tensor, p)) {
+    char theirs[96], ours[96];
+    print_shape(theirs, tensor->rank, tensor->shape);
+    print_shape(ours, p->rank, p->shape);
+    return heed_error(HEED_INVALID, "%s: %s has the shape %s; %s makes it %s", in->weights.path, tensor->name, theirs, in->config_path,
+                      ours);
+  }
+  HEED_TRY(heed_safetensors_read(&in->weights, tensor, values));
+  for (int64_t i = 0; i < p->count; i++)
+    if (!isfinite(values[i]))
+      return heed_error(HEED_INVALID, "%s: %s holds a number that is not finite", in->weights.path, tensor->name);
+  mark(in, tensor);
+  in->report->tensors++;
+  in->report->parameters += p->count;
+  return HEED_OK;
+}
+
+/* What is one tensor here may stand in the file a second time, but not as another one. */
+static heed_status check_tied(import *in, const char *name, const char *with) {
+  const heed_parameter_table *table = heed_model_table(in->model);
+  const heed_safetensor *copy = heed_safetensors_find(&in->weights, name);
+  int64_t index = heed_parameters_find(table, with);
+  if (!copy || index < 0 || in->taken[copy - in->weights.items])
+    return HEED_OK;
+  const heed_parameter *p = &table->items[index];
+  float *values = shape_is(copy, p) ? malloc((size_t)p->count * sizeof *values) : NULL;
+  heed_status status = values ? heed_safetensors_read(&in->weights, copy, values)
+                              : heed_error(HEED_INVALID, "%s: %s is not of the shape of %s", in->weights.path, name, with);
+  if (status == HEED_OK && memcmp(values, in->parameters + p->offset, (size_t)p->count * sizeof *values) != 0)
+    status = heed_error(HEED_INVALID, "%s: %s differs from %s; a decoder that is not tied is not built yet", in->weights.path, name, with);
+  free(values);
+  if (status == HEED_OK)
+    mark(in, copy);
+  return status;
+}
+
+static bool ends_in(const char *text, const char *end) {
+  size_t length = strlen(text), tail = strlen(end);
+  return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+/* What the model has no place for: heads of other tasks are left out by name; a part of the body would be another model. */
+static heed_status check_rest(import *in) {
+  for (int i = 0; i < TIES; i++)
+    HEED_TRY(check_tied(in, ties[i].copy, ties[i].of));
+  for (int64_t i = 0; i < in->weights.count; i++) {
+    const char *name = in->weights.items[i].name;
+    if (in->taken[i] || ends_in(name, "embeddings.position_ids") || ends_in(name, "embeddings.token_type_ids")) /* 0, 1, 2 …; zeros */
+      continue;
+    if (is_of_body(in, name))
+      return heed_error(HEED_INVALID, "%s: %s has no place in the model that %s describes", in->weights.path, name, in->config_path);
+    HEED_TRY(append(&in->report->left_out, name));
+  }
+  return HEED_OK;
+}
+
+static heed_status take_weights(import *in) {
+  heed_model_sizes sizes = {.sequences = 1,
+                            .tokens = 1,
+                            .targets = 1,
+                            .slices = 1,
+                            .longest = 1,
+                            .next_sentence = in->config.objective.next_sentence,
+                            .masked_head = true};
+  HEED_TRY(heed_level_agree(&in->kernels, heed_alone()));
+  HEED_TRY(heed_model_create(&in->model, &in->config.model, &sizes, in->kernels));
+  const heed_parameter_table *table = heed_model_table(in->model);
+  in->taken = calloc((size_t)in->weights.count, sizeof *in->taken);
+  in->parameters = malloc((size_t)table->total * sizeof *in->parameters);
+  if (!in->taken || !in->parameters)
+    return heed_error(HEED_FAILED, "out of memory for %lld parameters", (long long)table->total);
+  heed_parameters_initialise(table, in->parameters, in->config.run.seed);
+  for (int64_t i = 0; i < table->count; i++)
+    HEED_TRY(take(in, &table->items[i]));
+  return check_rest(in);
+}
+
+static heed_status save(const import *in) {
+  heed_checkpoint_info info = {
+      .seed = in->config.run.seed, .cased = in->report->cased, .validation_loss = NAN, .vocabulary = in->vocabulary};
+  heed_checkpoint_tensors tensors = {.table = heed_model_table(in->model), .parameters = in->parameters};
+  snprintf(info.isa, sizeof info.isa, "%s", in->kernels->isa);
+  snprintf(info.blas, sizeof info.blas, "%s", heed_blas_core());
+  HEED_TRY(heed_config_print(&in->config, &info.config));
+  heed_status status = heed_checkpoint_write(in->spec->output, &info, &tensors);
+  free(info.config);
+  return status;
+}
+
+static heed_status run(import *in) {
+  HEED_TRY(find_files(in));
+  HEED_TRY(heed_safetensors_open(&in->weights, in->weights_path));
+  HEED_TRY(read_config(in));
+  HEED_TRY(read_vocabulary(in));
+  HEED_TRY(take_weights(in));
+  return save(in);
+}
+
+static void release(import *in) {
+  heed_safetensors_close(&in->weights);
+  heed_config_free(&in->config);
+  heed_model_free(in->model);
+  heed_tokenizer_free(in->tokenizer);
+  free(in->taken);
+  free(in->vocabulary);
+  free(in->parameters);
+  free(in->folder);
+  free(in->weights_path);
+  free(in->config_path);
+  free(in->vocabulary_path);
+  free(in->casing_path);
+}
+
+heed_status heed_import(const heed_import_spec *spec, heed_import_report *report) {
+  *report = (heed_import_report){.initialised = strdup(""), .left_out = strdup("")};
+import in = {.spec = spec, .report = report, .weights = {.file = - 1 } };
+  heed_status status = report->initialised && report->left_out ? run(&in) : out_of_memory();
+  release(&in);
+  if (status != HEED_OK)
+    heed_import_report_free(report);
+  return status;
+}
+
+void heed_import_report_free(heed_import_report *report) {
+  free(report->initialised);
+  free(report->left_out);
+  *report = (heed_import_report){0};
+}
