@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what Heed needs on Debian and its relatives: as root, or with sudo, saying what it does.  Elsewhere, or without those
 # rights, it prints what is missing with Debian's package names and exits 1.  Quick and silent but for a line when all is there.
-#   jobs/setup.sh [--tests] [--checks]     --tests: also what tests/run.sh needs;  --checks: also what .ci/run needs
+#   jobs/setup.sh [--tests] [--checks] [--parity]     also what tests/run.sh, the rest of .ci/run, and tests/parity/run.sh need
 set -euo pipefail
 
 # A package a line, then what shows that it is there already: from Debian, a module, Spack or conda alike.
@@ -27,11 +27,15 @@ strace                  command -v strace'
 checks='
 clang-format            command -v clang-format
 cppcheck                command -v cppcheck'
+parity='
+python3                 command -v python3
+python3-venv            python3 -c "import ensurepip, venv"'
 
 for option; do
   case $option in
     --tests) needs+=$tests ;;
     --checks) needs+=$checks ;;
+    --parity) needs+=$parity ;;
     *) sed -n '2,4s/^# \?//p' "$0"; [ "$option" = --help ] && exit 0 || exit 64 ;;
   esac
 done

@@ -152,8 +152,11 @@ heed_status heed_transformers_read_config(heed_config *config, const char *path,
 
 /* Takes ownership of the object. */
 static heed_status print_json(json_t *object, char **text) {
-  *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
+  char *dumped = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
   json_decref(object);
+  if (!dumped || asprintf(text, "%s\n", dumped) < 0)
+    *text = NULL;
+  free(dumped);
   return *text ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a JSON file");
 }
 
