@@ -31,7 +31,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     else if (state->arg_num == 1)
       o->text = value;
     else
-      return ARGP_ERR_UNKNOWN;
+      argp_error(state, "'%s' is one argument too many; quotes keep a text together", value);
     return 0;
   case ARGP_KEY_END:
     if (state->arg_num < 2)

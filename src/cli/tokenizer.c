@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "data/encode.h"
 #include "data/output.h"
 #include "data/wordpiece_trainer.h"
@@ -124,7 +125,7 @@ static heed_status train(int argc, char **argv) {
   settings s = {0};
   heed_trained_vocabulary vocabulary;
   double begin = heed_seconds();
-  argp_parse(&train_parser, argc, argv, 0, NULL, &s);
+  HEED_TRY(heed_parse_options(&train_parser, argc, argv, &s));
   if (strcmp(s.type, "bpe") == 0)
     return heed_error(HEED_INVALID, "--type bpe is not built yet; --type wordpiece is");
   HEED_TRY(heed_wordpiece_train(&vocabulary, s.inputs, s.input_count, s.cased, s.size));
@@ -144,7 +145,7 @@ static heed_status encode(int argc, char **argv) {
   settings s = {0};
   heed_tokenizer *tokenizer;
   int64_t replaced = 0;
-  argp_parse(&encode_parser, argc, argv, 0, NULL, &s);
+  HEED_TRY(heed_parse_options(&encode_parser, argc, argv, &s));
   HEED_TRY(heed_tokenizer_open(&tokenizer, s.vocabulary, s.cased));
   heed_status status = heed_encode_lines(tokenizer, "-", stdout, s.ids, &replaced);
   heed_tokenizer_free(tokenizer);
@@ -153,11 +154,11 @@ static heed_status encode(int argc, char **argv) {
   return status;
 }
 
-static void print_help(FILE *out) {
+static void print_help(void) {
   fputs("Usage: heed tokenizer train --type wordpiece --vocab-size N [--cased] --output vocab.txt FILE…\n"
         "       heed tokenizer encode --vocab vocab.txt [--cased] [--ids]    (text from standard input)\n\n"
         "`heed tokenizer train --help` and `heed tokenizer encode --help` tell more.\n",
-        out);
+        stdout);
 }
 
 heed_status heed_command_tokenizer(int argc, char **argv) {
@@ -167,7 +168,7 @@ heed_status heed_command_tokenizer(int argc, char **argv) {
     heed_status (*run)(int argc, char **argv);
   } commands[] = {{"train", "heed tokenizer train", train}, {"encode", "heed tokenizer encode", encode}};
   if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
-    print_help(stdout);
+    print_help();
     return HEED_OK;
   }
   for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
@@ -175,6 +176,6 @@ heed_status heed_command_tokenizer(int argc, char **argv) {
       argv[1] = commands[i].full_name;
       return commands[i].run(argc - 1, argv + 1);
     }
-  print_help(stderr);
-  return heed_error(HEED_USAGE, "heed tokenizer: say train or encode");
+  return heed_error(HEED_USAGE, "heed tokenizer: say train or encode%s%s%s; `heed tokenizer --help` tells more", argc > 1 ? ", not '" : "",
+                    argc > 1 ? argv[1] : "", argc > 1 ? "'" : "");
 }

@@ -38,10 +38,14 @@ static void parse_sizes(struct argp_state *state, const char *name, const char *
     char *end;
     errno = 0;
     long long value = strtoll(at, &end, 10);
-    if (errno || end == at || (*end && *end != ',') || value < 1 || value > MOST_RANKS)
-      argp_error(state, "%s takes whole numbers from 1 on, for example 1,2,4, not '%s'", name, text);
-    if (list->count == MOST_SIZES)
+    if (errno || end == at || (*end && *end != ',') || value < 1 || value > MOST_RANKS) {
+      argp_error(state, "%s takes whole numbers from 1 to %d, for example 1,2,4, not '%s'", name, MOST_RANKS, text);
+      return;
+    }
+    if (list->count == MOST_SIZES) {
       argp_error(state, "%s takes at most %d numbers", name, MOST_SIZES);
+      return;
+    }
     list->items[list->count++] = value;
     at = *end ? end + 1 : NULL;
   } while (at);
