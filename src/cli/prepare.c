@@ -72,7 +72,7 @@ static void print_report(const settings *s, const heed_prepare_report *report, d
          100.0 * (double)report->unknown / (double)counts->tokens, (long long)report->replaced);
   if (report->unknown > counts->tokens / 20)
     heed_warn("%s: one token in %lld is [UNK]: is %s the vocabulary of this text, and its casing (%scased) right?", s->output,
-              (long long)(counts->tokens / report->unknown), s->vocabulary, s->cased ? "" : "un");
+              (long long)((counts->tokens + report->unknown / 2) / report->unknown), s->vocabulary, s->cased ? "" : "un");
 }
 
 heed_status heed_command_prepare(int argc, char **argv) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "cli/commands.h"
@@ -121,6 +122,22 @@ static const struct argp encode_parser = {
     .doc = "Encodes text: a line of standard input gives a line of tokens, separated by spaces, on standard output.",
 };
 
+/* Before the work, and lest a slip of the command line costs someone's text: what is replaced must be an earlier vocabulary. */
+static heed_status check_output(const settings *s) {
+  struct stat output, input;
+  heed_tokenizer *earlier;
+  HEED_TRY(heed_output_check(s->output));
+  if (stat(s->output, &output) != 0 || output.st_size == 0)
+    return HEED_OK;
+  for (int i = 0; i < s->input_count; i++)
+    if (stat(s->inputs[i], &input) == 0 && input.st_dev == output.st_dev && input.st_ino == output.st_ino)
+      return heed_error(HEED_INVALID, "%s: both input and output; choose another output", s->output);
+  if (heed_tokenizer_open(&earlier, s->output, false) != HEED_OK)
+    return heed_error(HEED_INVALID, "%s: exists and is no vocabulary; it is not replaced: remove it or choose another output", s->output);
+  heed_tokenizer_free(earlier);
+  return HEED_OK;
+}
+
 static heed_status train(int argc, char **argv) {
   settings s = {0};
   heed_trained_vocabulary vocabulary;
@@ -128,6 +145,7 @@ static heed_status train(int argc, char **argv) {
   HEED_TRY(heed_parse_options(&train_parser, argc, argv, &s));
   if (strcmp(s.type, "bpe") == 0)
     return heed_error(HEED_INVALID, "--type bpe is not built yet; --type wordpiece is");
+  HEED_TRY(check_output(&s));
   HEED_TRY(heed_wordpiece_train(&vocabulary, s.inputs, s.input_count, s.cased, s.size));
   heed_status status = heed_output_write(s.output, vocabulary.text, vocabulary.bytes);
   if (status == HEED_OK) {
@@ -144,13 +162,10 @@ static heed_status train(int argc, char **argv) {
 static heed_status encode(int argc, char **argv) {
   settings s = {0};
   heed_tokenizer *tokenizer;
-  int64_t replaced = 0;
   HEED_TRY(heed_parse_options(&encode_parser, argc, argv, &s));
   HEED_TRY(heed_tokenizer_open(&tokenizer, s.vocabulary, s.cased));
-  heed_status status = heed_encode_lines(tokenizer, "-", stdout, s.ids, &replaced);
+  heed_status status = heed_encode_lines(tokenizer, "-", stdout, s.ids);
   heed_tokenizer_free(tokenizer);
-  if (status == HEED_OK && replaced > 0)
-    heed_warn("%lld sequences of the input are not UTF-8; they were dropped", (long long)replaced);
   return status;
 }
 
