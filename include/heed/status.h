@@ -16,7 +16,8 @@ typedef enum heed_status {
 } heed_status;
 
 /** Keeps the formatted text as this thread's error and returns `status`, so that a failure is one line:
- *  `return heed_error(HEED_INVALID, "%s: …", path);`  The text is cut at 2,047 bytes. */
+ *  `return heed_error(HEED_INVALID, "%s: …", path);`  Of a text beyond 2,047 bytes the
+ *  middle is left out. */
 heed_status heed_error(heed_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** Puts "where: " before the text of the error that is already kept, and returns `status`. */

@@ -166,8 +166,8 @@ heed_status heed_config_print(const heed_config *config, char **text) {
   return status;
 }
 
-/* Compares one field.  A difference is told, or refused. */
-static heed_status check_field(const heed_config_field *field, const char *saved, const char *now) {
+/* Compares one field.  A difference is refused, or told: not before all have been compared. */
+static heed_status check_field(const heed_config_field *field, const char *saved, const char *now, bool tell) {
   const char *before = saved ? saved : "(none)", *after = now ? now : "(none)";
   if (strcmp(before, after) == 0)
     return HEED_OK;
@@ -176,19 +176,21 @@ static heed_status check_field(const heed_config_field *field, const char *saved
                       "%s was %.300s when the run was saved and is %.300s now; a run goes on with the same value (train.start_from takes "
                       "the weights only)",
                       field->schema.key, before, after);
-  heed_info("resume: %s is %.300s now, was %.300s", field->schema.key, after, before);
+  if (tell)
+    heed_info("resume: %s is %.300s now, was %.300s", field->schema.key, after, before);
   return HEED_OK;
 }
 
 heed_status heed_config_check_resume(const heed_config *saved, const heed_config *now) {
   heed_status status = HEED_OK;
-  for (int i = 0; i < heed_config_field_count && status == HEED_OK; i++) {
+  for (int i = 0; i < 2 * heed_config_field_count && status == HEED_OK; i++) {
+    const heed_config_field *field = &heed_config_fields[i % heed_config_field_count];
     char *before = NULL, *after = NULL;
-    status = heed_config_value_text(saved, &heed_config_fields[i], &before);
+    status = heed_config_value_text(saved, field, &before);
     if (status == HEED_OK)
-      status = heed_config_value_text(now, &heed_config_fields[i], &after);
+      status = heed_config_value_text(now, field, &after);
     if (status == HEED_OK)
-      status = check_field(&heed_config_fields[i], before, after);
+      status = check_field(field, before, after, i >= heed_config_field_count);
     free(before);
     free(after);
   }

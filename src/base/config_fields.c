@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spelling.h"
+
 static const cyaml_strval_t truths[] = {{"true", true}, {"false", false}, {"yes", true}, {"no", false}, {"on", true}, {"off", false}};
 static const cyaml_strval_t activations[] = {{"gelu", HEED_GELU}, {"gelu_tanh", HEED_GELU_TANH}};
 static const cyaml_strval_t maskings[] = {{"fixed", HEED_MASKING_FIXED}, {"independent", HEED_MASKING_INDEPENDENT}};
@@ -114,39 +116,13 @@ bool heed_config_is_section(const char *name, size_t length) {
   return false;
 }
 
-/* Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours that lead from a to b.  The section before
- * the dot counts like the rest. */
-static int distance(const char *a, const char *b) {
-  enum { LONGEST = 64 };
-  size_t n = strlen(a), m = strlen(b);
-  int cost[LONGEST + 1][LONGEST + 1];
-  if (n > LONGEST || m > LONGEST)
-    return LONGEST;
-  for (size_t i = 0; i <= n; i++)
-    for (size_t j = 0; j <= m; j++) {
-      if (i == 0 || j == 0) {
-        cost[i][j] = (int)(i + j);
-        continue;
-      }
-      int best = cost[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-      if (cost[i - 1][j] + 1 < best)
-        best = cost[i - 1][j] + 1;
-      if (cost[i][j - 1] + 1 < best)
-        best = cost[i][j - 1] + 1;
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && cost[i - 2][j - 2] + 1 < best)
-        best = cost[i - 2][j - 2] + 1;
-      cost[i][j] = best;
-    }
-  return cost[n][m];
-}
-
 /* Where the key would be right but stands in a wrong section, that is the nearest; else the smallest distance of the whole path. */
 static const heed_config_field *nearest_field(const char *path, int *apart) {
   const char *key = strchr(path, '.');
   const heed_config_field *nearest = NULL;
   for (int i = 0; i < heed_config_field_count; i++) {
     const char *candidate = heed_config_fields[i].schema.key;
-    int d = distance(path, candidate), here = key ? 1 + distance(key, strchr(candidate, '.')) : d;
+    int d = heed_spelling_distance(path, candidate), here = key ? 1 + heed_spelling_distance(key, strchr(candidate, '.')) : d;
     int least = d < here ? d : here;
     if (!nearest || least < *apart) {
       nearest = &heed_config_fields[i];
@@ -160,7 +136,7 @@ static heed_status unknown_section(const char *name) {
   char list[256] = "";
   size_t used = 0;
   const char *nearest = NULL;
-  int least = 3;
+  int least = strlen(name) < 5 ? 2 : 3;
   for (int i = 0; i < heed_config_field_count; i++) {
     const char *key = heed_config_fields[i].schema.key;
     size_t length = section_length(key);
@@ -169,7 +145,7 @@ static heed_status unknown_section(const char *name) {
       continue;
     snprintf(section, sizeof section, "%.*s", (int)length, key);
     used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", section);
-    int d = distance(name, section);
+    int d = heed_spelling_distance(name, section);
     if (d < least) {
       least = d;
       nearest = key;
@@ -177,13 +153,16 @@ static heed_status unknown_section(const char *name) {
   }
   if (nearest)
     return heed_error(HEED_INVALID, "unknown section '%s'; did you mean '%.*s'?", name, (int)section_length(nearest), nearest);
-  int apart;
-  const heed_config_field *field = nearest_field(name, &apart);
-  for (int i = 0; i < heed_config_field_count; i++) /* a key at the top level, without its section */
-    if (strcmp(strchr(heed_config_fields[i].schema.key, '.') + 1, name) == 0)
-      field = &heed_config_fields[i], apart = 0;
-  if (apart == 0)
-    return heed_error(HEED_INVALID, "unknown section '%s'; did you mean '%s'?", name, field->schema.key);
+  for (int i = 0, most = (int)strlen(name) / 3; i < heed_config_field_count; i++) { /* a key at the top level, without its section */
+    const char *key = heed_config_fields[i].schema.key;
+    int apart = heed_spelling_distance(name, strchr(key, '.') + 1);
+    if (apart <= most) {
+      nearest = key;
+      most = apart - 1;
+    }
+  }
+  if (nearest)
+    return heed_error(HEED_INVALID, "unknown section '%s'; did you mean '%s'?", name, nearest);
   return heed_error(HEED_INVALID, "unknown section '%.80s'; sections are: %s", name, list);
 }
 
@@ -199,10 +178,9 @@ heed_status heed_config_unknown_key(const char *path) {
       return heed_error(HEED_INVALID, "%s is not built yet", planned[i]);
   int apart = 0;
   const char *nearest = nearest_field(path, &apart)->schema.key;
-  bool same_section = strncmp(path, nearest, length + 1) == 0;
   int limit = (int)(strlen(path) - length) / 3;
   if (apart <= (limit > 2 ? limit : 2))
-    return heed_error(HEED_INVALID, "unknown key '%s'; did you mean '%s'?", path, same_section ? nearest + length + 1 : nearest);
+    return heed_error(HEED_INVALID, "unknown key '%s'; did you mean '%s'?", path, nearest);
   char list[512] = "";
   size_t used = 0;
   for (int i = 0; i < heed_config_field_count; i++) {

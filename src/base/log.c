@@ -57,11 +57,19 @@ void heed_progress_end(void) {
   progress_open = false;
 }
 
+/* A message is one line, whatever the names in it hold: a control character in a file's name could draw on the terminal. */
+static void make_plain(char *text) {
+  for (; *text; text++)
+    if ((unsigned char)*text < ' ' || *text == 0x7F)
+      *text = '?';
+}
+
 /* One write a message, so that lines of several ranks do not mix. */
 static void say(const char *prefix, const char *format, va_list arguments) {
   char text[4096];
   int used = snprintf(text, sizeof text, "%s", prefix);
   vsnprintf(text + used, sizeof text - (size_t)used, format, arguments);
+  make_plain(text);
   heed_progress_end();
   fprintf(stderr, "%s\n", text);
 }

@@ -74,7 +74,7 @@ heed_status heed_folder_open(int parent, const char *name, const char *shown, bo
   if ((error == ENOTDIR || error == ELOOP) && fstatat(parent, name, &is, AT_SYMLINK_NOFOLLOW) == 0)
     return heed_error(HEED_INVALID, "%s: is %s where a folder is expected%s", shown, kind_of(is.st_mode),
                       S_ISLNK(is.st_mode) && !follow ? "; name the folder it leads to" : "");
-  if (error == ENOENT || error == ENOTDIR)
+  if (error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG)
     return heed_error(HEED_INVALID, "%s: there is no such folder", shown);
   return heed_error(HEED_IO, "%s: the folder cannot be opened: %s", shown, strerror(error));
 }

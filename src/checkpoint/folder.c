@@ -189,7 +189,10 @@ heed_status heed_checkpoint_folder_open_newest(heed_folder *folder, int checkpoi
 
 heed_status heed_checkpoint_named_open(const char *path, int *directory, bool *is_run) {
   struct stat is;
-  HEED_TRY(heed_folder_open(AT_FDCWD, path, path, true, directory));
+  heed_status status = heed_folder_open(AT_FDCWD, path, path, true, directory);
+  if (status == HEED_INVALID)
+    return heed_error(status, "%s; name a run's folder, or a checkpoint's in it (RUN/checkpoints/step-…)", heed_error_text());
+  HEED_TRY(status);
   bool run = fstatat(*directory, HEED_CHECKPOINTS_FOLDER, &is, AT_SYMLINK_NOFOLLOW) == 0;
   bool checkpoint = fstatat(*directory, HEED_MANIFEST_FILE, &is, AT_SYMLINK_NOFOLLOW) == 0 ||
                     fstatat(*directory, HEED_STATE_FILE, &is, AT_SYMLINK_NOFOLLOW) == 0;
@@ -198,7 +201,9 @@ heed_status heed_checkpoint_named_open(const char *path, int *directory, bool *i
     return HEED_OK;
   close(*directory);
   *directory = -1;
-  return heed_error(HEED_INVALID, "%s: is neither a checkpoint (a folder with MANIFEST and state.h5) nor a run (one with checkpoints/)",
+  return heed_error(HEED_INVALID,
+                    "%s: is neither a checkpoint (a folder with MANIFEST and state.h5) nor a run (one with checkpoints/); "
+                    "name one of these",
                     path);
 }
 
@@ -223,7 +228,9 @@ static heed_status open_newest_of_run(heed_folder *folder, int run, const char *
   heed_status status = heed_checkpoint_folder_open_newest(folder, checkpoints, shown, &found);
   close(checkpoints);
   free(shown);
-  return status == HEED_OK && !found ? heed_error(HEED_INVALID, "%s: holds no good checkpoint", path) : status;
+  if (status == HEED_OK && !found)
+    return heed_error(HEED_INVALID, "%s: holds no good checkpoint; name another run, or train this one", path);
+  return status;
 }
 
 heed_status heed_checkpoint_folder_open_any(heed_folder *folder, const char *path) {

@@ -62,7 +62,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     else if (state->arg_num == 1)
       o->config = value;
     else
-      return ARGP_ERR_UNKNOWN;
+      argp_error(state, "'%s' is one argument too many", value);
     return 0;
   case ARGP_KEY_END:
     if (!o->what)
@@ -184,8 +184,8 @@ static heed_status run(const bench_options *o, heed_communication *world) {
     return heed_error(HEED_USAGE, "heed bench: '%s' is nothing it measures; step, gemm and allreduce are", o->what);
   if (!benches[i].run)
     return heed_error(HEED_INVALID, "heed bench %s is not built yet; step, gemm and allreduce are", o->what);
-  if (o->config && benches[i].run != bench_step)
-    return heed_error(HEED_USAGE, "heed bench %s takes no configuration", o->what);
+  if ((o->config || o->settings.count > 0 || o->data) && benches[i].run != bench_step)
+    return heed_error(HEED_USAGE, "heed bench %s takes no configuration, no --set and no --data", o->what);
   HEED_TRY(world->agree(world, heed_world_threads(world, &p.threads)));
   HEED_TRY(heed_level_agree(&p.kernels, world));
   return benches[i].run(o, &p);

@@ -11,6 +11,7 @@
 #include "checkpoint/folder.h"
 #include "checkpoint/state.h"
 #include "cli/commands.h"
+#include "cli/options.h"
 
 typedef struct options {
   const char *action, *path;
@@ -144,15 +145,6 @@ static json_t *json_of_loss(double loss) {
   return isfinite(loss) ? json_real(loss) : json_null();
 }
 
-static heed_status print_json(json_t *object) {
-  heed_status status = object && json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) == 0
-                           ? HEED_OK
-                           : heed_error(HEED_FAILED, "the JSON text could not be made or written");
-  putchar('\n');
-  json_decref(object);
-  return status;
-}
-
 static json_t *json_of_rows(const rows *list, const char *path) {
   json_t *array = json_array();
   for (int64_t i = 0; i < list->count; i++) {
@@ -186,7 +178,7 @@ static heed_status list_or_verify(const options *o, bool verify) {
   rows list;
   heed_status status = judge_named(&list, o->path);
   if (status == HEED_OK && o->json)
-    status = print_json(json_of_rows(&list, o->path));
+    status = heed_print_json(json_of_rows(&list, o->path));
   else if (status == HEED_OK)
     print_rows(&list);
   for (int64_t i = 0; status == HEED_OK && verify && i < list.count; i++)
@@ -253,7 +245,7 @@ static heed_status show_json(const heed_folder *folder) {
                              "validation_loss", json_of_loss(info->validation_loss), "isa", info->isa, "blas", info->blas, "format_version",
                              HEED_FORMAT_VERSION, "bytes", (json_int_t)folder->manifest.file_bytes, "tensors", items);
   if (status == HEED_OK)
-    return print_json(object);
+    return heed_print_json(object);
   json_decref(object);
   return status;
 }
@@ -291,9 +283,7 @@ heed_status heed_command_checkpoint(int argc, char **argv) {
              "show    what one holds (of a run: the newest good one): progress, tensors, shapes, norms\n"
              "verify  as list, and exit 65 when one is bad"};
   options o = {0};
-  argp_err_exit_status = HEED_USAGE;
-  if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
-    return heed_error(HEED_USAGE, "the command line was not understood");
+  HEED_TRY(heed_parse_options(&argp, argc, argv, &o));
   if (strcmp(o.action, "list") == 0)
     return list_or_verify(&o, false);
   if (strcmp(o.action, "verify") == 0)

@@ -3,14 +3,18 @@
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "data/ill_formed.h"
 #include "heed/inference.h"
 #include "heed/log.h"
+
+enum { LONGEST_LINE = 4 << 20 };
 
 typedef struct embed_options {
   const char *checkpoint;
@@ -72,31 +76,70 @@ static void put(json_t *all, const float *embedding, int64_t width) {
     putchar('\n');
 }
 
+/* A line of standard input, without its end nor zero bytes, which encode to nothing.  Of one that is longer than any model takes the
+ * rest is passed over.  False when there is none. */
+static bool read_line(char line[LONGEST_LINE + 1], size_t *bytes, bool *cut) {
+  size_t used = 0;
+  int byte, any = 0;
+  *cut = false;
+  while ((byte = getc_unlocked(stdin)) != EOF && byte != '\n') {
+    any = 1;
+    if (used == LONGEST_LINE)
+      *cut = true;
+    else if (byte)
+      line[used++] = (char)byte;
+  }
+  for (bool inside = *cut; inside && used > 0 && (line[used - 1] & 0x80);) /* the last character may not be whole */
+    inside = (line[--used] & 0xC0) != 0xC0;
+  line[used] = 0;
+  *bytes = used;
+  return byte == '\n' || any;
+}
+
+/* What was read so far. */
+typedef struct progress {
+  int64_t lines, cut, first_cut; /* lines; those longer than the model takes, and the first of them */
+  heed_ill_formed ill_formed;
+} progress;
+
+static heed_status embed_line(heed_inference *inference, const embed_options *o, const char *line, size_t bytes, bool cut, progress *p,
+                              float *embedding) {
+  bool longer = false;
+  p->lines++;
+  heed_ill_formed_look(&p->ill_formed, &(heed_line){.text = line, .bytes = bytes, .path = heed_text_shown("-"), .number = p->lines});
+  HEED_TRY(heed_inference_embed(inference, line, o->pooling, embedding, &longer));
+  if ((cut || longer) && p->cut++ == 0)
+    p->first_cut = p->lines;
+  if (o->normalize)
+    normalize(embedding, heed_inference_width(inference));
+  return HEED_OK;
+}
+
 static heed_status embed_lines(heed_inference *inference, const embed_options *o, json_t *all) {
-  char *line = NULL;
-  size_t capacity = 0;
-  ssize_t length;
-  int64_t number = 0, width = heed_inference_width(inference);
+  int64_t width = heed_inference_width(inference);
   heed_status status = HEED_OK;
+  progress p = {0};
+  size_t bytes;
+  bool cut;
+  char *line = malloc(LONGEST_LINE + 1);
   float *embedding = malloc((size_t)width * sizeof *embedding);
-  if (!embedding)
-    return heed_error(HEED_FAILED, "out of memory for an embedding");
-  while (status == HEED_OK && (length = getline(&line, &capacity, stdin)) >= 0) {
-    bool cut = false;
-    line[strcspn(line, "\r\n")] = 0;
-    number++;
-    status = heed_inference_embed(inference, line, o->pooling, embedding, &cut);
-    if (cut)
-      heed_warn("line %lld is longer than the model takes; its end was cut", (long long)number);
-    if (status == HEED_OK && o->normalize)
-      normalize(embedding, width);
+  if (!line || !embedding)
+    status = heed_error(HEED_FAILED, "out of memory for a line and its embedding");
+  while (status == HEED_OK && read_line(line, &bytes, &cut)) {
+    status = embed_line(inference, o, line, bytes, cut, &p, embedding);
     if (status == HEED_OK)
       put(all, embedding, width);
   }
+  if (status == HEED_OK && ferror(stdin))
+    status = heed_error(HEED_IO, "standard input could not be read after line %lld: %s", (long long)p.lines, strerror(errno));
+  if (p.cut == 1)
+    heed_warn("line %lld is longer than the model takes; its end was cut", (long long)p.first_cut);
+  else if (p.cut > 1)
+    heed_warn("%lld of %lld lines, line %lld the first, are longer than the model takes; their ends were cut", (long long)p.cut,
+              (long long)p.lines, (long long)p.first_cut);
+  heed_ill_formed_warn(&p.ill_formed);
   free(line);
   free(embedding);
-  if (status == HEED_OK && !feof(stdin)) /* also a line too long for memory */
-    status = heed_error(HEED_IO, "standard input could not be read after line %lld: %s", (long long)number, strerror(errno));
   return status;
 }
 

@@ -3,9 +3,11 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "data/ill_formed.h"
 #include "heed/inference.h"
 
 typedef struct fill_options {
@@ -31,7 +33,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     else if (state->arg_num == 1)
       o->text = value;
     else
-      return ARGP_ERR_UNKNOWN;
+      argp_error(state, "'%s' is one argument too many; quotes keep a text together", value);
     return 0;
   case ARGP_KEY_END:
     if (state->arg_num < 2)
@@ -79,6 +81,8 @@ heed_status heed_command_fill(int argc, char **argv) {
   heed_prediction *predictions = NULL;
   int64_t masks = 0;
   HEED_TRY(heed_parse_options(&argp, argc, argv, &o));
+  heed_ill_formed ill_formed = {0};
+  heed_ill_formed_look(&ill_formed, &(heed_line){.text = o.text, .bytes = strlen(o.text), .path = "the text", .number = 1});
   heed_status status = heed_inference_open(&inference, o.checkpoint);
   if (status == HEED_OK)
     status = heed_inference_fill(inference, o.text, o.top, &predictions, &masks);
@@ -86,6 +90,8 @@ heed_status heed_command_fill(int argc, char **argv) {
     status = print_json(inference, predictions, masks, o.top);
   else if (status == HEED_OK)
     print_text(inference, predictions, masks, o.top);
+  if (status == HEED_OK)
+    heed_ill_formed_warn(&ill_formed);
   free(predictions);
   heed_inference_free(inference);
   return status;

@@ -1,14 +1,68 @@
 #include "cli/options.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "heed/log.h"
+
+enum { HELP = '?', USAGE = 0x1000 };
+
+/* --help in the place of argp's own, which would go on parsing when errors do not end the program. */
+static error_t parse_help(int key, char *value, struct argp_state *state) {
+  (void)value;
+  if (key != HELP && key != USAGE)
+    return ARGP_ERR_UNKNOWN;
+  argp_state_help(state, stdout, key == HELP ? ARGP_HELP_STD_HELP : ARGP_HELP_USAGE);
+  return ECANCELED; /* nothing else counts */
+}
+
+/* The error text of what argp said, its first line. */
+static heed_status not_understood(const char *command, const char *said, error_t error) {
+  int length = (int)strcspn(said, "\n");
+  if (length > 0)
+    return heed_error(HEED_USAGE, "%.*s; `%s --help` tells more", length, said, command);
+  return heed_error(error == ENOMEM ? HEED_FAILED : HEED_USAGE, "%s: %s", command, strerror(error));
+}
+
 heed_status heed_parse_options(const struct argp *argp, int argc, char **argv, void *input) {
-  argp_err_exit_status = HEED_USAGE;
-  error_t error = argp_parse(argp, argc, argv, 0, NULL, input);
-  return error ? heed_error(HEED_USAGE, "%s: %s", argv[0], strerror(error)) : HEED_OK;
+  static const struct argp_option help_options[] = {
+      {"help", HELP, NULL, 0, "give this help", -1}, {"usage", USAGE, NULL, 0, "give a short one", 0}, {0}};
+  static const struct argp help = {.options = help_options, .parser = parse_help};
+  const struct argp_child children[] = {{&help, 0, NULL, 0}, {0}};
+  struct argp whole = *argp;
+  char *said = NULL;
+  size_t bytes = 0;
+  whole.children = children;
+  for (int i = 1; i < argc; i++)
+    if (!*argv[i])
+      return heed_error(HEED_USAGE, "%s: argument %d is empty; is a variable of the shell not set?", argv[0], i);
+  /* argp and getopt print several lines, in each rank: they are caught, and the first becomes the error that main tells once. */
+  FILE *errors = stderr, *caught = open_memstream(&said, &bytes);
+  if (!caught)
+    return heed_error(HEED_FAILED, "out of memory for the command line");
+  stderr = caught;
+  error_t error = argp_parse(&whole, argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, input);
+  stderr = errors;
+  bool whole_text = fclose(caught) == 0 && said;
+  if (error == ECANCELED) {
+    heed_status shown = heed_end_output();
+    if (shown != HEED_OK)
+      heed_complain("%s", heed_error_text());
+    exit(shown);
+  }
+  heed_status status = error || bytes > 0 || !whole_text ? not_understood(argv[0], whole_text ? said : "", error) : HEED_OK;
+  free(said);
+  return status;
+}
+
+heed_status heed_end_output(void) {
+  errno = 0;
+  if (fflush(stdout) == 0 && !ferror(stdout))
+    return HEED_OK;
+  return heed_error(HEED_IO, "standard output could not be written%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
 }
 
 error_t heed_option_count(struct argp_state *state, const char *name, const char *text, int64_t *count) {
@@ -23,8 +77,9 @@ error_t heed_option_count(struct argp_state *state, const char *name, const char
 
 error_t heed_option_argument(const struct argp_state *state, const char *value, const char **argument) {
   if (state->arg_num > 0)
-    return ARGP_ERR_UNKNOWN;
-  *argument = value;
+    argp_error(state, "'%s' is one argument too many", value);
+  else
+    *argument = value;
   return 0;
 }
 

@@ -14,9 +14,13 @@ typedef struct heed_settings {
   int count;
 } heed_settings;
 
-/** Parses a command's arguments.  An argument that is not understood prints what is wrong and how the command is used, and gives
- *  HEED_USAGE; --help prints the help and ends the program. */
+/** Parses a command's arguments; --help prints the help and ends the program.
+ *  What the parser says with argp_error does not end the program: the first of it becomes the error text, one line.
+ *  Errors: HEED_USAGE when an argument is not understood or empty, HEED_FAILED when memory is short. */
 heed_status heed_parse_options(const struct argp *argp, int argc, char **argv, void *input);
+
+/** Hands on what is still to be written on standard output.  Errors: HEED_IO when that fails, or failed before. */
+heed_status heed_end_output(void);
 
 /** Reads a whole number ≥ 1 given to option `name`; argp's error otherwise. */
 error_t heed_option_count(struct argp_state *state, const char *name, const char *text, int64_t *count);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "data/prepare.h"
 #include "heed/log.h"
 
@@ -71,7 +72,7 @@ static void print_report(const settings *s, const heed_prepare_report *report, d
          100.0 * (double)report->unknown / (double)counts->tokens, (long long)report->replaced);
   if (report->unknown > counts->tokens / 20)
     heed_warn("%s: one token in %lld is [UNK]: is %s the vocabulary of this text, and its casing (%scased) right?", s->output,
-              (long long)(counts->tokens / report->unknown), s->vocabulary, s->cased ? "" : "un");
+              (long long)((counts->tokens + report->unknown / 2) / report->unknown), s->vocabulary, s->cased ? "" : "un");
 }
 
 heed_status heed_command_prepare(int argc, char **argv) {
@@ -79,7 +80,7 @@ heed_status heed_command_prepare(int argc, char **argv) {
   heed_tokenizer *tokenizer;
   heed_prepare_report report;
   double begin = heed_seconds();
-  argp_parse(&parser, argc, argv, 0, NULL, &s);
+  HEED_TRY(heed_parse_options(&parser, argc, argv, &s));
   HEED_TRY(heed_tokenizer_open(&tokenizer, s.vocabulary, s.cased));
   heed_status status = heed_prepare(tokenizer, s.output, s.inputs, s.input_count, &report);
   heed_tokenizer_free(tokenizer);

@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "data/encode.h"
 #include "data/output.h"
 #include "data/wordpiece_trainer.h"
@@ -120,13 +122,30 @@ static const struct argp encode_parser = {
     .doc = "Encodes text: a line of standard input gives a line of tokens, separated by spaces, on standard output.",
 };
 
+/* Before the work, and lest a slip of the command line costs someone's text: what is replaced must be an earlier vocabulary. */
+static heed_status check_output(const settings *s) {
+  struct stat output, input;
+  heed_tokenizer *earlier;
+  HEED_TRY(heed_output_check(s->output));
+  if (stat(s->output, &output) != 0 || output.st_size == 0)
+    return HEED_OK;
+  for (int i = 0; i < s->input_count; i++)
+    if (stat(s->inputs[i], &input) == 0 && input.st_dev == output.st_dev && input.st_ino == output.st_ino)
+      return heed_error(HEED_INVALID, "%s: both input and output; choose another output", s->output);
+  if (heed_tokenizer_open(&earlier, s->output, false) != HEED_OK)
+    return heed_error(HEED_INVALID, "%s: exists and is no vocabulary; it is not replaced: remove it or choose another output", s->output);
+  heed_tokenizer_free(earlier);
+  return HEED_OK;
+}
+
 static heed_status train(int argc, char **argv) {
   settings s = {0};
   heed_trained_vocabulary vocabulary;
   double begin = heed_seconds();
-  argp_parse(&train_parser, argc, argv, 0, NULL, &s);
+  HEED_TRY(heed_parse_options(&train_parser, argc, argv, &s));
   if (strcmp(s.type, "bpe") == 0)
     return heed_error(HEED_INVALID, "--type bpe is not built yet; --type wordpiece is");
+  HEED_TRY(check_output(&s));
   HEED_TRY(heed_wordpiece_train(&vocabulary, s.inputs, s.input_count, s.cased, s.size));
   heed_status status = heed_output_write(s.output, vocabulary.text, vocabulary.bytes);
   if (status == HEED_OK) {
@@ -143,21 +162,18 @@ static heed_status train(int argc, char **argv) {
 static heed_status encode(int argc, char **argv) {
   settings s = {0};
   heed_tokenizer *tokenizer;
-  int64_t replaced = 0;
-  argp_parse(&encode_parser, argc, argv, 0, NULL, &s);
+  HEED_TRY(heed_parse_options(&encode_parser, argc, argv, &s));
   HEED_TRY(heed_tokenizer_open(&tokenizer, s.vocabulary, s.cased));
-  heed_status status = heed_encode_lines(tokenizer, "-", stdout, s.ids, &replaced);
+  heed_status status = heed_encode_lines(tokenizer, "-", stdout, s.ids);
   heed_tokenizer_free(tokenizer);
-  if (status == HEED_OK && replaced > 0)
-    heed_warn("%lld sequences of the input are not UTF-8; they were dropped", (long long)replaced);
   return status;
 }
 
-static void print_help(FILE *out) {
+static void print_help(void) {
   fputs("Usage: heed tokenizer train --type wordpiece --vocab-size N [--cased] --output vocab.txt FILE…\n"
         "       heed tokenizer encode --vocab vocab.txt [--cased] [--ids]    (text from standard input)\n\n"
         "`heed tokenizer train --help` and `heed tokenizer encode --help` tell more.\n",
-        out);
+        stdout);
 }
 
 heed_status heed_command_tokenizer(int argc, char **argv) {
@@ -167,7 +183,7 @@ heed_status heed_command_tokenizer(int argc, char **argv) {
     heed_status (*run)(int argc, char **argv);
   } commands[] = {{"train", "heed tokenizer train", train}, {"encode", "heed tokenizer encode", encode}};
   if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
-    print_help(stdout);
+    print_help();
     return HEED_OK;
   }
   for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
@@ -175,6 +191,6 @@ heed_status heed_command_tokenizer(int argc, char **argv) {
       argv[1] = commands[i].full_name;
       return commands[i].run(argc - 1, argv + 1);
     }
-  print_help(stderr);
-  return heed_error(HEED_USAGE, "heed tokenizer: say train or encode");
+  return heed_error(HEED_USAGE, "heed tokenizer: say train or encode%s%s%s; `heed tokenizer --help` tells more", argc > 1 ? ", not '" : "",
+                    argc > 1 ? argv[1] : "", argc > 1 ? "'" : "");
 }

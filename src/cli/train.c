@@ -6,7 +6,6 @@
 #include "cli/options.h"
 #include "comm/world.h"
 #include "heed/config.h"
-#include "heed/log.h"
 #include "heed/trainer.h"
 #include "train/signals.h"
 
@@ -54,7 +53,6 @@ static heed_status train(const train_options *o, heed_communication *world) {
     status = world->agree(world, heed_world_threads(world, &threads));
   if (status == HEED_OK) {
     heed_train_options training = {.resume = o->resume, .ranks_on_node = heed_world_node(world).size};
-    heed_info("%s: %d rank%s × %d thread%s", config.run.name, world->size, world->size > 1 ? "s" : "", threads, threads > 1 ? "s" : "");
     status = heed_train(&config, &training, world);
   }
   heed_config_free(&config);

@@ -10,7 +10,7 @@
 #include "heed/config.h"
 #include "measure/verify.h"
 
-enum { MOST_SIZES = 64, MOST_RANKS = 65536 };
+enum { MOST_SIZES = 64, MOST_RANKS = 65536, MOST_THREADS = 4096 };
 
 /* A list of sizes: "1,2,4". */
 typedef struct sizes {
@@ -31,17 +31,21 @@ static const struct argp_option options[] = {{"ranks", 'n', "P,…", 0, "numbers
                                              {"set", 's', "KEY=VALUE", 0, "replace a value of the configuration; as often as wanted", 0},
                                              {0}};
 
-static void parse_sizes(struct argp_state *state, const char *name, const char *text, sizes *list) {
+static void parse_sizes(struct argp_state *state, const char *name, const char *text, int most, sizes *list) {
   const char *at = text;
   list->count = 0;
   do {
     char *end;
     errno = 0;
     long long value = strtoll(at, &end, 10);
-    if (errno || end == at || (*end && *end != ',') || value < 1 || value > MOST_RANKS)
-      argp_error(state, "%s takes whole numbers from 1 on, for example 1,2,4, not '%s'", name, text);
-    if (list->count == MOST_SIZES)
+    if (errno || end == at || (*end && *end != ',') || value < 1 || value > most) {
+      argp_error(state, "%s takes whole numbers from 1 to %d, for example 1,2,4, not '%s'", name, most, text);
+      return;
+    }
+    if (list->count == MOST_SIZES) {
       argp_error(state, "%s takes at most %d numbers", name, MOST_SIZES);
+      return;
+    }
     list->items[list->count++] = value;
     at = *end ? end + 1 : NULL;
   } while (at);
@@ -51,10 +55,10 @@ static error_t parse(int key, char *value, struct argp_state *state) {
   verify_options *o = state->input;
   switch (key) {
   case 'n':
-    parse_sizes(state, "--ranks", value, &o->ranks);
+    parse_sizes(state, "--ranks", value, MOST_RANKS, &o->ranks);
     return 0;
   case 't':
-    parse_sizes(state, "--threads", value, &o->threads);
+    parse_sizes(state, "--threads", value, MOST_THREADS, &o->threads);
     return 0;
   case 'S':
     return heed_option_count(state, "--steps", value, &o->steps);
@@ -89,7 +93,7 @@ static heed_status compare(heed_verify *verify, int64_t ranks, int64_t threads, 
   const char *name;
   bool is_first = first->count == 0;
   printf("%5lld  %7lld  ", (long long)ranks, (long long)threads); /* at once: a run may take minutes */
-  fflush(stdout);
+  HEED_TRY(heed_end_output());
   heed_status status = heed_verify_run(verify, ranks, threads, &result);
   if (status != HEED_OK) {
     puts("failed");
@@ -117,7 +121,6 @@ static heed_status verify_all(const verify_options *o, heed_verify *verify) {
   heed_status status = HEED_OK;
   int different = 0, runs = o->ranks.count * o->threads.count;
   printf("%5s  %7s  %7s  %-16s\n", "ranks", "threads", "seconds", "parameters");
-  fflush(stdout);
   for (int i = 0; i < runs && status == HEED_OK; i++)
     status = compare(verify, o->ranks.items[i / o->threads.count], o->threads.items[i % o->threads.count], &first, &different);
   heed_verify_result_free(&first);

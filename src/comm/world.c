@@ -24,10 +24,18 @@ bool heed_world_is_launched(void) {
   return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK");
 }
 
+bool heed_world_is_open(void) {
+  return job_open;
+}
+
 /* mpirun's own variable first: what srun sets may count mpirun's daemons. */
 static int64_t started_processes(void) {
   static const char *const sizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", NULL};
   return environment_number(sizes);
+}
+
+int64_t heed_world_launched(void) {
+  return heed_world_is_launched() ? started_processes() : 0;
 }
 
 static heed_status start_mpi(void) {

@@ -18,6 +18,12 @@
 /** Whether a launcher (mpirun, srun with PMI or PMIx) started this process: told by its environment, no MPI call. */
 bool heed_world_is_launched(void);
 
+/** How many processes it started; 0 when there is no launcher, or it does not say. */
+int64_t heed_world_launched(void);
+
+/** Whether heed_world_open has opened a job's world in this process. */
+bool heed_world_is_open(void);
+
 /** Opens the world and tells the log this rank.  Collective when launched.  A second call gives the same world.
  *  MPI starts with MPI_THREAD_FUNNELED: only the thread that opened the world may use the table.  When the calling program has
  *  started MPI itself, it is used as it is.  Signal handlers must be installed before.

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/text.h"
+#include "data/ill_formed.h"
 
 /* What one thread makes of a run of lines.  Kept from batch to batch. */
 typedef struct piece {
@@ -12,7 +12,7 @@ typedef struct piece {
   size_t bytes, capacity;
   int32_t *ids;
   int64_t id_capacity;
-  int64_t replaced;
+  heed_ill_formed ill_formed;
   bool open;   /* the last line is not complete, and has tokens */
   bool failed; /* out of memory */
 } piece;
@@ -44,7 +44,7 @@ static bool encode_line(piece *p, const heed_tokenizer *tokenizer, const heed_li
   int64_t count;
   if (heed_tokenizer_encode(tokenizer, line->text, line->bytes, &p->ids, &p->id_capacity, &count) != HEED_OK)
     return false;
-  p->replaced += heed_tokenizer_replaced(line->text, line->bytes);
+  heed_ill_formed_look(&p->ill_formed, line);
   for (int64_t i = 0; i < count; i++) {
     const char *token = ids ? "" : heed_tokenizer_token(tokenizer, p->ids[i]);
     size_t length = strlen(token);
@@ -62,27 +62,27 @@ static bool encode_line(piece *p, const heed_tokenizer *tokenizer, const heed_li
   return reserve(p, 1) && (p->text[p->bytes++] = '\n');
 }
 
-static heed_status write_batch(piece *pieces, FILE *out, int64_t *replaced) {
+static heed_status write_batch(piece *pieces, FILE *out, heed_ill_formed *ill_formed) {
   for (int i = 0; i < HEED_TEXT_PIECES; i++) {
     if (pieces[i].failed)
       return heed_error(HEED_FAILED, "out of memory for a batch of lines");
     if (pieces[i].bytes > 0 && fwrite(pieces[i].text, 1, pieces[i].bytes, out) != pieces[i].bytes)
       return heed_error(HEED_IO, "the tokens could not be written: %s", strerror(errno));
-    *replaced += pieces[i].replaced;
+    heed_ill_formed_add(ill_formed, &pieces[i].ill_formed);
   }
   return fflush(out) == 0 ? HEED_OK : heed_error(HEED_IO, "the tokens could not be written: %s", strerror(errno));
 }
 
 /* `open`: whether the line that goes on from the last batch has tokens already; a part of a line is always a batch by itself. */
 static heed_status encode_batch(piece *pieces, const heed_tokenizer *tokenizer, const heed_line *lines, int64_t count, bool ids, FILE *out,
-                                int64_t *replaced, bool *open) {
+                                heed_ill_formed *ill_formed, bool *open) {
   int64_t starts[HEED_TEXT_PIECES + 1];
   heed_text_pieces(lines, count, starts);
 #pragma omp parallel for schedule(dynamic, 1)
   for (int i = 0; i < HEED_TEXT_PIECES; i++) {
     piece *p = &pieces[i];
     p->bytes = 0;
-    p->replaced = 0;
+    p->ill_formed = (heed_ill_formed){0};
     p->failed = false;
     p->open = *open && starts[i] == 0 && starts[i + 1] > 0;
     for (int64_t line = starts[i]; line < starts[i + 1] && !p->failed; line++)
@@ -91,25 +91,27 @@ static heed_status encode_batch(piece *pieces, const heed_tokenizer *tokenizer, 
   *open = false;
   for (int i = 0; i < HEED_TEXT_PIECES && !lines[count - 1].ends; i++)
     *open = *open || pieces[i].open;
-  return write_batch(pieces, out, replaced);
+  return write_batch(pieces, out, ill_formed);
 }
 
-heed_status heed_encode_lines(const heed_tokenizer *tokenizer, const char *path, FILE *out, bool ids, int64_t *replaced) {
+heed_status heed_encode_lines(const heed_tokenizer *tokenizer, const char *path, FILE *out, bool ids) {
   heed_text *text;
   const heed_line *lines;
   int64_t count;
   bool open = false;
-  *replaced = 0;
+  heed_ill_formed ill_formed = {0};
   HEED_TRY(heed_text_open(&text, &path, 1));
   piece *pieces = calloc(HEED_TEXT_PIECES, sizeof *pieces);
   heed_status status = pieces ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a batch of lines");
   while (status == HEED_OK && (status = heed_text_next(text, &lines, &count)) == HEED_OK && count > 0)
-    status = encode_batch(pieces, tokenizer, lines, count, ids, out, replaced, &open);
+    status = encode_batch(pieces, tokenizer, lines, count, ids, out, &ill_formed, &open);
   for (int i = 0; pieces && i < HEED_TEXT_PIECES; i++) {
     free(pieces[i].text);
     free(pieces[i].ids);
   }
   free(pieces);
+  if (status == HEED_OK)
+    heed_ill_formed_warn(&ill_formed);
   heed_text_close(text);
   return status;
 }

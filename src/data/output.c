@@ -29,7 +29,7 @@ heed_status heed_output_begin(const char *path, char **name, int *file) {
     return HEED_OK;
   int reason = errno;
   char *folder = heed_folder_of(path);
-  bool theirs = reason == ENOENT || reason == ENOTDIR || reason == EACCES || reason == EROFS || reason == ENAMETOOLONG;
+  bool theirs = reason == ENOENT || reason == ENOTDIR || reason == ELOOP || reason == ENAMETOOLONG;
   heed_status status = heed_error(theirs ? HEED_INVALID : HEED_IO, "%s: no file can be made in %s: %s", path,
                                   folder ? folder : "its folder", strerror(reason));
   free(folder);
@@ -66,12 +66,28 @@ static heed_status write_all(const char *path, int file, const char *data, size_
   return HEED_OK;
 }
 
-heed_status heed_output_write(const char *path, const void *data, size_t bytes) {
+static heed_status check_kind(const char *path) {
   struct stat about;
+  if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
+    return heed_error(HEED_INVALID, "%s: exists and is not a file; choose another output", path);
+  return HEED_OK;
+}
+
+heed_status heed_output_check(const char *path) {
   char *name;
   int file;
-  if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
-    return heed_error(HEED_INVALID, "%s: exists and is not a file", path);
+  HEED_TRY(check_kind(path));
+  HEED_TRY(heed_output_begin(path, &name, &file));
+  unlink(name);
+  close(file);
+  free(name);
+  return HEED_OK;
+}
+
+heed_status heed_output_write(const char *path, const void *data, size_t bytes) {
+  char *name;
+  int file;
+  HEED_TRY(check_kind(path));
   HEED_TRY(heed_output_begin(path, &name, &file));
   heed_status status = write_all(path, file, data, bytes);
   if (status == HEED_OK)

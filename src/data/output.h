@@ -10,11 +10,14 @@
 char *heed_folder_of(const char *path);
 
 /** Opens a new file named PATH.tmp-RANDOM.  \param[out] name  its path, allocated.
- *  Errors: HEED_INVALID when the folder is missing or not writable, HEED_IO when it fails otherwise. */
+ *  Errors: HEED_INVALID when there is no such folder, HEED_IO when it cannot be written or it fails otherwise. */
 heed_status heed_output_begin(const char *path, char **name, int *file);
 
 /** Makes the file durable and gives it its final name, in the place of an earlier one.  Errors: HEED_IO. */
 heed_status heed_output_end(const char *path, const char *name, int file);
+
+/** Whether a file of this name can be made, or may be replaced: asked before the work.  Errors: HEED_INVALID, HEED_IO. */
+heed_status heed_output_check(const char *path);
 
 /** A whole file from memory, the same way.  Errors: HEED_INVALID when `path` is a folder or not to be written, HEED_IO. */
 heed_status heed_output_write(const char *path, const void *data, size_t bytes);

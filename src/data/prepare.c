@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "data/ill_formed.h"
 #include "data/sentences.h"
 #include "data/text.h"
 #include "heed/log.h"
@@ -19,7 +20,8 @@ typedef struct piece {
   int64_t event_count, event_capacity;
   int32_t *sentence; /* the tokens of one */
   int64_t sentence_capacity;
-  int64_t replaced, unknown;
+  int64_t unknown;
+  heed_ill_formed ill_formed;
   bool failed; /* out of memory */
 } piece;
 
@@ -78,7 +80,7 @@ static bool work_line(piece *p, const heed_tokenizer *tokenizer, const heed_line
     return false;
   if (blank)
     return true;
-  p->replaced += heed_tokenizer_replaced(line->text, line->bytes);
+  heed_ill_formed_look(&p->ill_formed, line);
   for (size_t from = 0; from < line->bytes;) {
     size_t end = heed_sentence_end(line->text, line->bytes, from);
     if (!add_sentence(p, tokenizer, line->text + from, end - from))
@@ -88,7 +90,7 @@ static bool work_line(piece *p, const heed_tokenizer *tokenizer, const heed_line
   return true;
 }
 
-static heed_status write_piece(piece *p, heed_shard_writer *writer, heed_prepare_report *report) {
+static heed_status write_piece(piece *p, heed_shard_writer *writer, heed_prepare_report *report, heed_ill_formed *ill_formed) {
   int64_t first = 0;
   if (p->failed)
     return heed_error(HEED_FAILED, "out of memory for a batch of lines");
@@ -100,26 +102,27 @@ static heed_status write_piece(piece *p, heed_shard_writer *writer, heed_prepare
     HEED_TRY(heed_shard_writer_sentence(writer, p->ids + first, p->events[i]));
     first += p->events[i];
   }
-  report->replaced += p->replaced;
+  heed_ill_formed_add(ill_formed, &p->ill_formed);
   report->unknown += p->unknown;
   return HEED_OK;
 }
 
 /* All threads encode; then the pieces are written in order. */
 static heed_status work_batch(piece *pieces, const heed_tokenizer *tokenizer, const heed_line *lines, int64_t count,
-                              heed_shard_writer *writer, heed_prepare_report *report) {
+                              heed_shard_writer *writer, heed_prepare_report *report, heed_ill_formed *ill_formed) {
   int64_t starts[HEED_TEXT_PIECES + 1];
   heed_text_pieces(lines, count, starts);
 #pragma omp parallel for schedule(dynamic, 1)
   for (int i = 0; i < HEED_TEXT_PIECES; i++) {
     piece *p = &pieces[i];
-    p->id_count = p->event_count = p->replaced = p->unknown = 0;
+    p->id_count = p->event_count = p->unknown = 0;
+    p->ill_formed = (heed_ill_formed){0};
     p->failed = false;
     for (int64_t line = starts[i]; line < starts[i + 1] && !p->failed; line++)
       p->failed = !work_line(p, tokenizer, &lines[line]);
   }
   for (int i = 0; i < HEED_TEXT_PIECES; i++)
-    HEED_TRY(write_piece(&pieces[i], writer, report));
+    HEED_TRY(write_piece(&pieces[i], writer, report, ill_formed));
   return HEED_OK;
 }
 
@@ -141,12 +144,13 @@ static heed_status work_text(heed_text *text, const heed_tokenizer *tokenizer, h
   const heed_line *lines;
   int64_t count, hash_count;
   double last = heed_seconds();
+  heed_ill_formed ill_formed = {0};
   piece *pieces = calloc(HEED_TEXT_PIECES, sizeof *pieces);
   if (!pieces)
     return heed_error(HEED_FAILED, "out of memory for a batch of lines");
   heed_status status;
   while ((status = heed_text_next(text, &lines, &count)) == HEED_OK && count > 0 &&
-         (status = work_batch(pieces, tokenizer, lines, count, writer, report)) == HEED_OK)
+         (status = work_batch(pieces, tokenizer, lines, count, writer, report, &ill_formed)) == HEED_OK)
     show_progress(text, writer, &last);
   heed_progress_end();
   for (int i = 0; i < HEED_TEXT_PIECES; i++) {
@@ -159,9 +163,10 @@ static heed_status work_text(heed_text *text, const heed_tokenizer *tokenizer, h
   const uint64_t *hashes = heed_text_hashes(text, &hash_count);
   for (int64_t i = 0; i < hash_count; i++)
     HEED_TRY(heed_shard_writer_source(writer, hashes[i]));
-  HEED_TRY(heed_shard_writer_finish(writer));
   report->counts = heed_shard_writer_counts(writer);
   report->bytes = heed_text_read_bytes(text);
+  report->replaced = ill_formed.count;
+  heed_ill_formed_warn(&ill_formed);
   return HEED_OK;
 }
 
@@ -175,6 +180,13 @@ heed_status heed_prepare(const heed_tokenizer *tokenizer, const char *output, co
                                                      : heed_shard_writer_create(&writer, output, tokenizer);
   if (status == HEED_OK)
     status = work_text(text, tokenizer, writer, report);
+  if (status == HEED_OK && report->counts.tokens == 0)
+    status = heed_error(HEED_INVALID, "%s%s: no text in it, so %s is not written", heed_text_shown(inputs[0]),
+                        input_count > 1 ? " and the others" : "", output);
+  if (status == HEED_OK)
+    status = heed_shard_writer_finish(writer);
+  if (status == HEED_OK)
+    report->counts = heed_shard_writer_counts(writer);
   heed_shard_writer_free(writer);
   heed_text_close(text);
   return status;

@@ -48,9 +48,8 @@ static heed_status check_shards(const heed_sampler_spec *spec, const heed_shard 
       return heed_error(HEED_INVALID, "%s is %s, but %s is %s; prepare all shards of a run alike", shards[s].path,
                         shards[s].cased ? "cased" : "uncased", shards[0].path, cased ? "cased" : "uncased");
     if (shards[s].cased != cased)
-      return heed_error(
-          HEED_INVALID, "%s was prepared %s --cased, but the tokenizer is %s; prepare the text again, or open the vocabulary %s",
-          shards[s].path, shards[s].cased ? "with" : "without", cased ? "cased" : "uncased", shards[s].cased ? "cased" : "uncased");
+      return heed_error(HEED_INVALID, "%s was prepared %s --cased, but what it goes with is %s: run `heed prepare` again %s --cased",
+                        shards[s].path, cased ? "without" : "with", cased ? "cased" : "uncased", cased ? "with" : "without");
     if (shards[s].vocabulary_hash != hash || shards[s].vocabulary_size != size)
       return heed_error(
           HEED_INVALID,

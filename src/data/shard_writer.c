@@ -1,6 +1,7 @@
 #include "data/shard_writer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <hdf5.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "data/isolated.h"
 #include "data/output.h"
 #include "data/shard.h"
+#include "data/shard_layout.h"
 #include "data/spool.h"
 
 enum { MOST_HASHES = 4096, BLOCK_BYTES = 4 << 20, ALIGNMENT = 64 };
@@ -28,21 +30,20 @@ struct heed_shard_writer {
   int64_t source_count, source_capacity;
 };
 
-/* An output that is there already must be a shard's successor: a slip of the command line must not cost someone's text. */
+/* An output that is there already must be a shard's successor: a slip of the command line must not cost someone's text or model. */
 static heed_status check_output(const char *path) {
-  static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1A, '\n'};
-  unsigned char head[sizeof signature];
   struct stat about;
+  heed_shard_layout layout;
   if (stat(path, &about) != 0)
     return errno == ENOENT ? HEED_OK : heed_error(HEED_INVALID, "%s: %s", path, strerror(errno));
   if (S_ISDIR(about.st_mode))
     return heed_error(HEED_INVALID, "%s: a folder; the output is one file, for example train.h5", path);
-  FILE *file = S_ISREG(about.st_mode) ? fopen(path, "rb") : NULL;
-  size_t got = file ? fread(head, 1, sizeof head, file) : 0;
-  if (file)
-    fclose(file);
-  if (got != sizeof head || memcmp(head, signature, sizeof head) != 0)
-    return heed_error(HEED_INVALID, "%s: exists and is not an HDF5 file; it is not replaced: remove it or choose another output", path);
+  int file = S_ISREG(about.st_mode) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+  bool shard = file >= 0 && heed_shard_layout_read(&layout, file, path) == HEED_OK;
+  if (file >= 0)
+    close(file);
+  if (!shard)
+    return heed_error(HEED_INVALID, "%s: exists and is no token shard; it is not replaced: remove it or choose another output", path);
   return HEED_OK;
 }
 
@@ -164,6 +165,11 @@ static bool write_attributes(const heed_shard_writer *w, hid_t root) {
   return written;
 }
 
+/* HDF5 keeps the reason to itself; what the operating system said last is most often it. */
+static heed_status failed(const char *what) {
+  return heed_error(HEED_IO, "%s%s%s (is the disk full?)", what, errno ? ": " : "", errno ? strerror(errno) : "");
+}
+
 /* Copies a spool into a contiguous dataset, a block at a time.  Errors: HEED_IO. */
 static heed_status write_blocks(hid_t set, hid_t space, hid_t type, heed_spool *spool, char *block) {
   size_t width = H5Tget_size(type);
@@ -177,7 +183,7 @@ static heed_status write_blocks(hid_t set, hid_t space, hid_t type, heed_spool *
                    H5Dwrite(set, type, memory, space, H5P_DEFAULT, block) >= 0;
     H5Sclose(memory);
     if (!written)
-      return heed_error(HEED_IO, "a write failed%s%s (is the disk full?)", errno ? ": " : "", errno ? strerror(errno) : "");
+      return failed("a write failed");
     done += (int64_t)bytes;
   }
   return HEED_OK;
@@ -191,10 +197,9 @@ static heed_status write_dataset(hid_t root, const char *name, hid_t type, heed_
   H5Pset_obj_track_times(plan, 0); /* the same input gives the same bytes */
   H5Pset_fill_time(plan, H5D_FILL_TIME_NEVER);
   hid_t set = H5Dcreate2(root, name, type, space, H5P_DEFAULT, plan, H5P_DEFAULT);
-  heed_status status =
-      block && set >= 0 ? write_blocks(set, space, type, spool, block) : heed_error(HEED_IO, "/%s could not be made", name);
+  heed_status status = block && set >= 0 ? write_blocks(set, space, type, spool, block) : failed("an array could not be made");
   if (set >= 0 && H5Dclose(set) < 0 && status == HEED_OK)
-    status = heed_error(HEED_IO, "/%s could not be completed", name);
+    status = failed("an array could not be completed");
   H5Sclose(space), H5Pclose(plan);
   free(block);
   return status;
@@ -202,7 +207,7 @@ static heed_status write_dataset(hid_t root, const char *name, hid_t type, heed_
 
 static heed_status write_content(heed_shard_writer *w, hid_t file) {
   hid_t root = H5Gopen2(file, "/", H5P_DEFAULT);
-  heed_status status = write_attributes(w, root) ? HEED_OK : heed_error(HEED_IO, "the attributes could not be written");
+  heed_status status = write_attributes(w, root) ? HEED_OK : failed("the attributes could not be written");
   if (status == HEED_OK)
     status = write_dataset(root, "tokens", w->wide ? H5T_STD_U32LE : H5T_STD_U16LE, &w->tokens);
   if (status == HEED_OK)
@@ -210,7 +215,7 @@ static heed_status write_content(heed_shard_writer *w, hid_t file) {
   if (status == HEED_OK)
     status = write_dataset(root, "documents", H5T_STD_I64LE, &w->documents);
   if (H5Gclose(root) < 0 && status == HEED_OK)
-    status = heed_error(HEED_IO, "the root group could not be completed");
+    status = failed("the root group could not be completed");
   return status;
 }
 
@@ -234,9 +239,9 @@ static heed_status write_hdf5(void *result, const void *argument) {
   H5Pset_file_locking(access, 0, 1);
   H5Pset_obj_track_times(plan, 0);
   hid_t file = H5Fcreate(name, H5F_ACC_TRUNC, plan, access);
-  heed_status status = file >= 0 ? write_content(w, file) : heed_error(HEED_IO, "HDF5 could not make the file");
+  heed_status status = file >= 0 ? write_content(w, file) : failed("HDF5 could not make the file");
   if (file >= 0 && H5Fclose(file) < 0 && status == HEED_OK)
-    status = heed_error(HEED_IO, "HDF5 could not complete the file (is the disk full?)");
+    status = failed("HDF5 could not complete the file");
   H5Pclose(plan), H5Pclose(access);
   return status;
 }

@@ -11,7 +11,7 @@ enum { BUFFER_BYTES = 1 << 20 };
 
 heed_status heed_spool_create(heed_spool *spool, const char *beside) {
   char *name;
-  *spool = (heed_spool){.file = -1};
+  *spool = (heed_spool){.file = -1, .beside = beside};
   HEED_TRY(heed_output_begin(beside, &name, &spool->file));
   unlink(name); /* nameless from now on */
   free(name);
@@ -27,7 +27,7 @@ static heed_status flush(heed_spool *spool) {
   while (written < spool->used) {
     ssize_t got = write(spool->file, spool->buffer + written, spool->used - written);
     if (got < 0 && errno != EINTR)
-      return heed_error(HEED_IO, "a temporary file beside the output could not be written: %s", strerror(errno));
+      return heed_error(HEED_IO, "%s: a temporary file beside it could not be written: %s", spool->beside, strerror(errno));
     if (got > 0)
       written += (size_t)got;
   }
@@ -56,7 +56,8 @@ heed_status heed_spool_read(heed_spool *spool, void *data, int64_t from, size_t 
   while (bytes > 0) {
     ssize_t got = pread(spool->file, to, bytes, from);
     if (got == 0 || (got < 0 && errno != EINTR))
-      return heed_error(HEED_IO, "a temporary file beside the output could not be read back: %s", got ? strerror(errno) : "it ends early");
+      return heed_error(HEED_IO, "%s: a temporary file beside it could not be read back: %s", spool->beside,
+                        got ? strerror(errno) : "it ends early");
     if (got > 0) {
       to += got;
       from += got;

@@ -9,13 +9,15 @@
 #include "heed/status.h"
 
 typedef struct heed_spool {
-  int file;      /**< −1 = not open */
-  char *buffer;  /**< not yet written */
-  size_t used;   /**< bytes in the buffer */
-  int64_t bytes; /**< bytes added */
+  int file;           /**< −1 = not open */
+  const char *beside; /**< the file's path beside which it lies, for messages; not owned */
+  char *buffer;       /**< not yet written */
+  size_t used;        /**< bytes in the buffer */
+  int64_t bytes;      /**< bytes added */
 } heed_spool;
 
-/** Opens a spool in the folder of `beside` (a file's path).  Errors: HEED_IO, HEED_INVALID when there is no such folder. */
+/** Opens a spool in the folder of `beside` (a file's path, which must outlive it).  Errors: HEED_IO, HEED_INVALID when there is no such
+ * folder. */
 heed_status heed_spool_create(heed_spool *spool, const char *beside);
 heed_status heed_spool_add(heed_spool *spool, const void *data, size_t bytes);
 

@@ -2,24 +2,31 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/hash.h"
 #include "data/utf8.h"
 #include "data/words.h"
 
-enum { BATCH_BYTES = 8 << 20, READ_BYTES = 1 << 20, MOST_LINES = 1 << 17 };
+enum { BATCH_BYTES = 8 << 20, READ_BYTES = 1 << 20, MOST_LINES = 1 << 17, PAUSE_MS = 20, PATIENCE_MS = 5000 };
 
 struct heed_text {
   char **paths;
   int path_count, next_path;
-  int file;         /* −1 = none */
-  bool ended;       /* the file has no more bytes */
-  bool interactive; /* a terminal: its lines are handed on as they come */
+  int file;           /* −1 = none */
+  bool ended;         /* the file has no more bytes */
+  bool interactive;   /* a terminal: its lines are handed on as they come */
+  bool awaits_writer; /* a named pipe that no program has opened for writing yet */
   bool new_file, continued;
+  int64_t line_number; /* of the line that begins next, or goes on */
   heed_hasher *hasher;
   uint64_t *hashes;
   int64_t hash_count, read_bytes, file_bytes, all_bytes;
@@ -29,6 +36,21 @@ struct heed_text {
   int64_t line_count;
 };
 
+const char *heed_text_shown(const char *path) {
+  return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
+/* A device has no end (/dev/zero) or is a whole disk; a terminal is ended by who sits at it. */
+static bool is_readable_device(const char *path, const struct stat *about) {
+  if (!S_ISCHR(about->st_mode) || about->st_rdev == makedev(1, 3)) /* /dev/null */
+    return S_ISCHR(about->st_mode);
+  int file = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  bool terminal = file >= 0 && isatty(file);
+  if (file >= 0)
+    close(file);
+  return terminal;
+}
+
 static heed_status check_path(heed_text *text, const char *path) {
   struct stat about;
   if (strcmp(path, "-") == 0) {
@@ -37,11 +59,13 @@ static heed_status check_path(heed_text *text, const char *path) {
     return HEED_OK;
   }
   if (stat(path, &about) != 0)
-    return heed_error(HEED_INVALID, "%s: %s", path, strerror(errno));
+    return heed_error(HEED_INVALID, "%s: the text could not be opened: %s", path, strerror(errno));
   if (S_ISDIR(about.st_mode))
     return heed_error(HEED_INVALID, "%s: a folder; name the text files in it, for example %s/*.txt", path, path);
+  if ((S_ISCHR(about.st_mode) || S_ISBLK(about.st_mode)) && !is_readable_device(path, &about))
+    return heed_error(HEED_INVALID, "%s: a device; a text is a file, a pipe, or - for standard input", path);
   if (access(path, R_OK) != 0)
-    return heed_error(HEED_INVALID, "%s: %s", path, strerror(errno));
+    return heed_error(HEED_INVALID, "%s: the text could not be opened: %s", path, strerror(errno));
   text->all_bytes = S_ISREG(about.st_mode) && text->all_bytes >= 0 ? text->all_bytes + about.st_size : -1;
   return HEED_OK;
 }
@@ -111,15 +135,25 @@ static heed_status check_head(const char *path, const char *head, size_t bytes) 
   return HEED_OK;
 }
 
+/* Whether it is a pipe with a name: one without (a shell's <(…)) has had its writer from the start. */
+static bool is_named_pipe(int file) {
+  struct stat about;
+  struct statfs system;
+  return fstat(file, &about) == 0 && S_ISFIFO(about.st_mode) && fstatfs(file, &system) == 0 && system.f_type != PIPEFS_MAGIC;
+}
+
 static heed_status open_next(heed_text *text) {
   const char *path = text->paths[text->next_path++];
-  text->file = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+  bool input = strcmp(path, "-") == 0;
+  text->file = input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   text->ended = false;
   text->interactive = text->file >= 0 && isatty(text->file);
+  text->awaits_writer = text->file >= 0 && !input && is_named_pipe(text->file);
   text->new_file = true;
   text->file_bytes = 0;
+  text->line_number = 1;
   if (text->file < 0)
-    return heed_error(HEED_INVALID, "%s: %s", path, strerror(errno));
+    return heed_error(HEED_INVALID, "%s: the text could not be opened: %s", path, strerror(errno));
   return heed_hasher_begin(&text->hasher);
 }
 
@@ -131,16 +165,33 @@ static void close_current(heed_text *text) {
   text->file = -1;
 }
 
+/* As read, but waits for bytes where the file itself does not, and a while for a pipe's first writer, before whom it reads as ended. */
+static ssize_t read_patiently(heed_text *text, char *to, size_t bytes) {
+  const struct timespec pause = {.tv_nsec = 1000000L * PAUSE_MS};
+  for (int waited = 0;;) {
+    ssize_t got = read(text->file, to, bytes);
+    if (got < 0 && errno == EAGAIN) { /* a writer is there */
+      text->awaits_writer = false;
+      poll(&(struct pollfd){.fd = text->file, .events = POLLIN}, 1, -1);
+    } else if (got == 0 && text->awaits_writer && waited < PATIENCE_MS) {
+      nanosleep(&pause, NULL);
+      waited += PAUSE_MS;
+    } else if (got >= 0 || errno != EINTR) {
+      return got;
+    }
+  }
+}
+
 static heed_status read_more(heed_text *text) {
-  const char *path = text->paths[text->next_path - 1];
+  const char *path = heed_text_shown(text->paths[text->next_path - 1]);
   char *to = text->buffer + text->used;
   size_t room = BATCH_BYTES - text->used;
-  ssize_t got;
-  do
-    got = read(text->file, to, room < READ_BYTES ? room : READ_BYTES);
-  while (got < 0 && errno == EINTR);
+  ssize_t got = read_patiently(text, to, room < READ_BYTES ? room : READ_BYTES);
   if (got < 0)
     return heed_error(HEED_IO, "%s: could not be read: %s", path, strerror(errno));
+  if (got == 0 && text->awaits_writer)
+    return heed_error(HEED_INVALID, "%s: a named pipe into which no program writes; start that one first", path);
+  text->awaits_writer = false;
   if (text->file_bytes == 0)
     HEED_TRY(check_head(path, to, (size_t)got));
   heed_hasher_add(text->hasher, to, (size_t)got);
@@ -153,8 +204,14 @@ static heed_status read_more(heed_text *text) {
 
 /* The bytes up to `end` become a line or a part of one; what follows begins at `next`. */
 static void add_line(heed_text *text, size_t end, size_t next, bool ends) {
-  text->lines[text->line_count++] = (heed_line){
-      .text = text->buffer + text->begin, .bytes = end - text->begin, .begins = !text->continued, .ends = ends, .new_file = text->new_file};
+  text->lines[text->line_count++] = (heed_line){.text = text->buffer + text->begin,
+                                                .bytes = end - text->begin,
+                                                .begins = !text->continued,
+                                                .ends = ends,
+                                                .new_file = text->new_file,
+                                                .path = heed_text_shown(text->paths[text->next_path - 1]),
+                                                .number = text->line_number};
+  text->line_number += ends;
   text->new_file = false;
   text->continued = !ends;
   text->begin = text->scanned = next;

@@ -16,16 +16,22 @@ typedef struct heed_line {
   size_t bytes;
   bool begins, ends; /**< whether the line's first and last characters are here */
   bool new_file;     /**< first line of a file */
+  const char *path;  /**< its file, for messages; valid until the text is closed */
+  int64_t number;    /**< its number there, from 1 */
 } heed_line;
 
 typedef struct heed_text heed_text;
 
 /** Takes the files in this order; "-" is standard input.
- *  Errors: HEED_INVALID when one is missing, unreadable or a folder: said before any is read. */
+ *  Errors: HEED_INVALID when one is missing, unreadable, a folder or a device: said before any is read. */
 heed_status heed_text_open(heed_text **text, const char *const *paths, int count);
 
+/** The name of an input in messages.  \param[in] path  as heed_text_open takes it */
+const char *heed_text_shown(const char *path);
+
 /** The next lines; valid until the next call.  \param[out] count  0 at the end.
- *  Errors: HEED_IO for a failed read, HEED_INVALID for a file that is compressed or UTF-16 and not text. */
+ *  Errors: HEED_IO for a failed read; HEED_INVALID for a file that is compressed or UTF-16 and not text, and for a named pipe into which
+ *  no program writes. */
 heed_status heed_text_next(heed_text *text, const heed_line **lines, int64_t *count);
 
 /** Hashes of the files read to their ends, in order.  \param[out] count  their number. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/text.h"
+#include "data/ill_formed.h"
 #include "data/words.h"
 
 static bool count_line(heed_string_map *map, const heed_line *line, bool cased) {
@@ -22,14 +22,19 @@ static bool count_line(heed_string_map *map, const heed_line *line, bool cased) 
 }
 
 /* Each thread counts the pieces it takes in a map of its own. */
-static bool count_batch(heed_string_map *maps, const heed_line *lines, int64_t count, bool cased) {
+static bool count_batch(heed_string_map *maps, const heed_line *lines, int64_t count, bool cased, heed_ill_formed *ill_formed) {
   int64_t starts[HEED_TEXT_PIECES + 1];
+  heed_ill_formed found[HEED_TEXT_PIECES] = {0};
   bool counted = true;
   heed_text_pieces(lines, count, starts);
 #pragma omp parallel for schedule(dynamic, 1) reduction(&& : counted)
   for (int i = 0; i < HEED_TEXT_PIECES; i++)
-    for (int64_t line = starts[i]; line < starts[i + 1] && counted; line++)
+    for (int64_t line = starts[i]; line < starts[i + 1] && counted; line++) {
+      heed_ill_formed_look(&found[i], &lines[line]);
       counted = count_line(&maps[omp_get_thread_num()], &lines[line], cased);
+    }
+  for (int i = 0; i < HEED_TEXT_PIECES; i++)
+    heed_ill_formed_add(ill_formed, &found[i]);
   return counted;
 }
 
@@ -66,13 +71,14 @@ heed_status heed_word_counts_read(heed_word_counts *counts, const char *const *i
   const heed_line *lines;
   int64_t count;
   int threads = omp_get_max_threads();
+  heed_ill_formed ill_formed = {0};
   *counts = (heed_word_counts){0};
   HEED_TRY(heed_text_open(&text, inputs, input_count));
   heed_string_map *maps = calloc((size_t)threads, sizeof *maps);
   bool have = maps != NULL;
   heed_status status = HEED_OK;
   while (have && (status = heed_text_next(text, &lines, &count)) == HEED_OK && count > 0)
-    have = count_batch(maps, lines, count, cased);
+    have = count_batch(maps, lines, count, cased, &ill_formed);
   for (int i = 0; maps && i < threads; i++) {
     have = have && status == HEED_OK && add_map(&counts->words, &maps[i]);
     heed_string_map_free(&maps[i]);
@@ -81,6 +87,8 @@ heed_status heed_word_counts_read(heed_word_counts *counts, const char *const *i
   if (status == HEED_OK && !(have && sort_words(counts)))
     status = heed_error(HEED_FAILED, "out of memory for the words of the text");
   counts->bytes = heed_text_read_bytes(text);
+  if (status == HEED_OK)
+    heed_ill_formed_warn(&ill_formed);
   heed_text_close(text);
   if (status != HEED_OK)
     heed_word_counts_free(counts);

@@ -5,6 +5,7 @@
 
 #include "data/pair_counts.h"
 #include "data/string_map.h"
+#include "data/text.h"
 #include "data/utf8.h"
 #include "data/word_counts.h"
 #include "data/words.h"
@@ -93,7 +94,9 @@ static heed_status add_alphabet(heed_string_map *tokens, const heed_word_counts 
   if (!have)
     return short_of_memory();
   if (tokens->count > size)
-    return heed_error(HEED_INVALID, "--vocab-size %lld is too small: special tokens and the alphabet of this text are %lld",
+    return heed_error(HEED_INVALID,
+                      "--vocab-size %lld is too small: special tokens and the alphabet of this text are %lld; give at least "
+                      "as many",
                       (long long)size, (long long)tokens->count);
   return HEED_OK;
 }
@@ -216,8 +219,9 @@ heed_status heed_wordpiece_train(heed_trained_vocabulary *vocabulary, const char
   HEED_TRY(heed_word_counts_read(&counts, inputs, input_count, cased));
   vocabulary->words = counts.words.count;
   vocabulary->text_bytes = counts.bytes;
-  heed_status status =
-      counts.words.count > 0 ? add_alphabet(&t.tokens, &counts, size) : heed_error(HEED_INVALID, "the text holds no words");
+  heed_status status = counts.words.count > 0 ? add_alphabet(&t.tokens, &counts, size)
+                                              : heed_error(HEED_INVALID, "%s%s: no words in it to make a vocabulary of",
+                                                           heed_text_shown(inputs[0]), input_count > 1 ? " and the others" : "");
   if (status == HEED_OK)
     status = cut_words(&t, &counts);
   heed_word_counts_free(&counts);

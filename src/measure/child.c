@@ -46,7 +46,7 @@ static void become(char *const arguments[], const char *output, const sigset_t *
   close(out);
   sigprocmask(SIG_SETMASK, before, NULL);
   execvp(arguments[0], arguments);
-  dprintf(STDERR_FILENO, "%s could not be started: %s\n", arguments[0], strerror(errno));
+  dprintf(STDERR_FILENO, "error: %s could not be started: %s\n", arguments[0], strerror(errno));
   _exit(NOT_STARTED);
 }
 

@@ -111,30 +111,43 @@ static heed_status start(heed_verify *verify, int64_t ranks, int64_t threads, in
   return status;
 }
 
-/* The last lines that a run printed, for the person who has to find out why it failed. */
-static void show_output(const heed_verify *verify) {
-  char text[SHOWN_BYTES + 1];
+/* The end of what a run printed, cut at a line.  Returns its length. */
+static size_t read_output(const heed_verify *verify, char text[SHOWN_BYTES + 1]) {
   FILE *file = fopen(verify->output, "rb");
-  if (!file)
-    return;
-  bool cut = fseek(file, -SHOWN_BYTES, SEEK_END) == 0;
-  size_t bytes = fread(text, 1, SHOWN_BYTES, file);
-  fclose(file);
+  size_t bytes = 0;
+  if (file) {
+    bool cut = fseek(file, -SHOWN_BYTES, SEEK_END) == 0;
+    bytes = fread(text, 1, SHOWN_BYTES, file);
+    fclose(file);
+    text[bytes] = 0;
+    const char *line = cut ? strchr(text, '\n') : NULL;
+    if (line) {
+      bytes -= (size_t)(line + 1 - text);
+      memmove(text, line + 1, bytes);
+    }
+  }
   text[bytes] = 0;
-  const char *begin = cut && strchr(text, '\n') ? strchr(text, '\n') + 1 : text;
-  if (*begin)
-    fprintf(stderr, "%s%s%s", cut ? "…\n" : "", begin, text[bytes - 1] == '\n' ? "" : "\n");
+  return bytes;
 }
 
+/* Why a run failed: the error that it ended with; for one that ended without, its last lines are shown above. */
 static heed_status failed(const heed_verify *verify, int64_t ranks, int64_t threads, int code) {
   static const heed_status known[] = {HEED_INVALID, HEED_IO, HEED_WATCHDOG};
+  static const char mark[] = "error: ";
+  char text[SHOWN_BYTES + 1], *reason = NULL;
   heed_status status = HEED_FAILED;
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (code == (int)known[i])
       status = known[i];
-  show_output(verify);
-  return heed_error(status, "training on %lld rank%s × %lld thread%s ended with exit code %d; what it said last stands above",
-                    (long long)ranks, ranks > 1 ? "s" : "", (long long)threads, threads > 1 ? "s" : "", code);
+  size_t bytes = read_output(verify, text);
+  for (char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
+    if (strncmp(line, mark, sizeof mark - 1) == 0)
+      reason = line + sizeof mark - 1;
+  if (!reason && bytes > 0)
+    fprintf(stderr, "%s%s", text, text[bytes - 1] == '\n' ? "" : "\n");
+  return heed_error(status, "training on %lld rank%s × %lld thread%s ended with exit code %d%s%.*s", (long long)ranks, ranks > 1 ? "s" : "",
+                    (long long)threads, threads > 1 ? "s" : "", code, reason ? ": " : "; what it said last stands above",
+                    reason ? (int)strcspn(reason, "\n") : 0, reason ? reason : "");
 }
 
 /* Takes names and checksums of the parameters from a manifest. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -18,9 +19,12 @@ struct heed_metrics {
 
 /* Reads a file into memory with a zero behind it; a file that is not there is empty. */
 static heed_status read_file(const char *path, char **text, size_t *bytes) {
-  FILE *file = fopen(path, "rb");
+  struct stat about;
   *text = NULL;
   *bytes = 0;
+  if (stat(path, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)) /* a pipe would hold us for ever */
+    return heed_error(HEED_INVALID, "%s: is not a file; remove it", path);
+  FILE *file = fopen(path, "rb");
   if (!file && errno != ENOENT)
     return heed_error(HEED_IO, "%s: could not be read: %s", path, strerror(errno));
   size_t capacity = 65536, got;

@@ -21,7 +21,8 @@ typedef struct heed_metrics_record {
 } heed_metrics_record;
 
 /** Opens the file for appending.  Lines of steps after `step` are cut away (a run resumed there makes them anew), and so are a last line
- *  that a kill left unfinished and lines that are no record: the file is replaced at once by one without them.  Errors: HEED_IO. */
+ *  that a kill left unfinished and lines that are no record: the file is replaced at once by one without them.  Errors: HEED_IO;
+ *  HEED_INVALID for a pipe or device. */
 heed_status heed_metrics_open(heed_metrics **metrics, const char *path, int64_t step);
 void heed_metrics_close(heed_metrics *metrics);
 

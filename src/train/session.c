@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/file.h"
 #include "heed/log.h"
 #include "models/level.h"
+#include "train/run_folder.h"
 
 static heed_status open_data(heed_session *s) {
   const heed_config *config = s->config;
@@ -33,6 +35,18 @@ static heed_status open_data(heed_session *s) {
   return heed_sampler_create(&s->validation, &spec);
 }
 
+/* What a run comes from is told when it begins, not when it may still be refused. */
+__attribute__((format(printf, 2, 3))) static heed_status set_origin(heed_session *s, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  free(s->origin);
+  bool made = vasprintf(&s->origin, format, arguments) >= 0;
+  va_end(arguments);
+  if (!made)
+    s->origin = NULL;
+  return made ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a path");
+}
+
 /* Takes the run folder and decides where to begin.  \param[out] from  the checkpoint to go on from, or NULL */
 static heed_status open_store(heed_session *s, char **from) {
   const heed_config *config = s->config;
@@ -48,9 +62,7 @@ static heed_status open_store(heed_session *s, char **from) {
   if (!*from && !empty)
     return heed_error(HEED_INVALID, "%s: none of its checkpoints is sound, so there is nothing to resume; choose another run.output",
                       config->run.output);
-  if (!*from)
-    heed_info("nothing is saved in %s yet: starting at step 0", config->run.output);
-  return HEED_OK;
+  return *from ? HEED_OK : set_origin(s, "nothing is saved in %s yet: starting at step 0", config->run.output);
 }
 
 static heed_status open_model(heed_session *s) {
@@ -157,8 +169,7 @@ static heed_status resume(heed_session *s, const char *from) {
               heed_blas_core());
   heed_checkpoint_tensors tensors = tensors_of(s, true);
   HEED_TRY(heed_checkpoint_load(from, &tensors, s->communication));
-  heed_info("resuming at step %lld from %s", (long long)s->step, from);
-  return HEED_OK;
+  return set_origin(s, "resuming at step %lld from %s", (long long)s->step, from);
 }
 
 static heed_status take_weights(heed_session *s, const char *from) {
@@ -169,18 +180,30 @@ static heed_status take_weights(heed_session *s, const char *from) {
   if (status == HEED_OK)
     status = heed_checkpoint_load(folder, &tensors, s->communication);
   if (status == HEED_OK)
-    heed_info("starting from the weights of %s (its step %lld)", folder ? folder : from, (long long)info.step);
+    status = set_origin(s, "starting at step 0 from the weights of %s (its step %lld)", folder ? folder : from, (long long)info.step);
   free(folder);
   return status;
 }
 
-static heed_status restore(heed_session *s, const char *from) {
-  if (from)
-    return resume(s, from);
+/* The weights of step 0. */
+static heed_status begin(heed_session *s) {
   if (s->config->train.start_from)
     return take_weights(s, s->config->train.start_from);
   heed_parameters_initialise(heed_stepper_table(s->stepper), heed_stepper_parameters(s->stepper), s->config->run.seed);
   return HEED_OK;
+}
+
+/* Takes the run folder, last of all: what is refused before leaves nothing behind. */
+static heed_status restore(heed_session *s) {
+  char *from = NULL;
+  if (!s->options.resume)
+    HEED_TRY(s->communication->agree(s->communication, begin(s)));
+  heed_status status = s->communication->agree(s->communication, open_store(s, &from));
+  if (status == HEED_OK && s->options.resume)
+    status = s->communication->agree(s->communication, from ? resume(s, from) : begin(s));
+  s->fresh = !from;
+  free(from);
+  return status;
 }
 
 void heed_session_path(const heed_session *s, const char *name, char path[HEED_RUN_PATH]) {
@@ -189,15 +212,19 @@ void heed_session_path(const heed_session *s, const char *name, char path[HEED_R
 
 /* What a run folder holds beside checkpoints: configuration, vocabulary, metrics.  Rank 0 only. */
 static heed_status write_run_folder(heed_session *s) {
-  char path[HEED_RUN_PATH];
+  char configuration[HEED_RUN_PATH], vocabulary[HEED_RUN_PATH], metrics[HEED_RUN_PATH];
   size_t bytes;
-  const char *vocabulary = heed_tokenizer_text(s->tokenizer, &bytes);
-  heed_session_path(s, "config.yaml", path);
-  HEED_TRY(heed_file_replace(path, s->config_text, strlen(s->config_text)));
-  heed_session_path(s, "vocab.txt", path);
-  HEED_TRY(heed_file_replace(path, vocabulary, bytes));
-  heed_session_path(s, "metrics.jsonl", path);
-  return heed_metrics_open(&s->metrics, path, s->step);
+  const char *text = heed_tokenizer_text(s->tokenizer, &bytes);
+  heed_session_path(s, "config.yaml", configuration);
+  heed_session_path(s, "vocab.txt", vocabulary);
+  heed_session_path(s, "metrics.jsonl", metrics);
+  if (s->fresh) {
+    HEED_TRY(heed_run_folder_check_config(configuration));
+    HEED_TRY(heed_run_folder_check_vocabulary(vocabulary, text, bytes));
+  }
+  HEED_TRY(heed_file_replace(configuration, s->config_text, strlen(s->config_text)));
+  HEED_TRY(heed_file_replace(vocabulary, text, bytes));
+  return heed_metrics_open(&s->metrics, metrics, s->step);
 }
 
 heed_status heed_session_open(heed_session *s, const heed_config *config, const heed_train_options *options,
@@ -205,17 +232,11 @@ heed_status heed_session_open(heed_session *s, const heed_config *config, const 
   *s = (heed_session){
       .config = config, .options = *options, .communication = communication, .validation_loss = NAN, .begun = heed_seconds()};
   heed_communication *c = communication;
-  char *from = NULL;
   HEED_TRY(heed_level_agree(&s->kernels, communication));
   HEED_TRY(c->agree(c, heed_config_print(config, &s->config_text)));
   HEED_TRY(c->agree(c, open_data(s)));
-  heed_status status = c->agree(c, open_store(s, &from));
-  if (status == HEED_OK)
-    status = open_model(s);
-  if (status == HEED_OK)
-    status = restore(s, from);
-  free(from);
-  HEED_TRY(status);
+  HEED_TRY(open_model(s));
+  HEED_TRY(restore(s));
   HEED_TRY(c->agree(c, c->rank == 0 ? write_run_folder(s) : HEED_OK));
   return c->agree(c, heed_reader_create(&s->reader, s->training, (uint32_t)s->data_position, heed_stepper_first_slice(s->stepper),
                                         heed_stepper_slices(s->stepper), heed_stepper_slices_at_once(s->stepper)));
@@ -231,6 +252,7 @@ void heed_session_close(heed_session *s) {
   heed_tokenizer_free(s->tokenizer);
   heed_checkpoint_store_close(s->store);
   free(s->config_text);
+  free(s->origin);
 }
 
 heed_status heed_session_save(heed_session *s) {

@@ -24,6 +24,8 @@ typedef struct heed_session {
   heed_checkpoint_store *store;
   heed_metrics *metrics; /* rank 0 only */
   char *config_text;
+  bool fresh;   /* begun at step 0, from no checkpoint of its own */
+  char *origin; /* what it begins from, as a message; NULL for nothing */
 
   /* Where the run is: three numbers, since a skipped update or a rollback parts them. */
   int64_t step, updates, data_position;

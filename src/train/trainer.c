@@ -1,6 +1,7 @@
 #include "heed/trainer.h"
 
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 
 #include "base/blas.h"
@@ -48,13 +49,15 @@ static void evaluate(heed_session *s) {
     heed_warn("%s (training goes on)", heed_error_text());
 }
 
-/* A save that fails leaves the earlier checkpoints as they were: training goes on, loudly. */
-static heed_status save(heed_session *s) {
+/* A save that fails leaves the earlier checkpoints as they were: training goes on, loudly, and the `last` one is the error of the run. */
+static heed_status save(heed_session *s, bool last) {
   heed_status status = heed_session_save(s);
   if (status == HEED_OK)
     heed_info("step %lld  saved in %s/checkpoints/step-%08lld", (long long)s->step, s->config->run.output, (long long)s->step);
+  else if (last)
+    heed_error(status, "%s; mend that and run again with --resume", heed_error_text());
   else
-    heed_warn("the checkpoint of step %lld could not be saved: %s; earlier ones are untouched", (long long)s->step, heed_error_text());
+    heed_warn("%s; training goes on", heed_error_text());
   return status;
 }
 
@@ -125,7 +128,7 @@ static heed_status run(heed_session *s) {
     if (evaluation_is_due(s) && (last || request == GO_ON)) /* a save that was asked for does not wait for an evaluation */
       evaluate(s);
     if (is_due(s->step, config->checkpoint.every_steps) || last || request != GO_ON)
-      saved = save(s);
+      saved = save(s, last || request != GO_ON);
     since.begun += heed_seconds() - paused; /* tokens/s is of training alone */
   }
   if (s->step < config->train.steps && saved == HEED_OK)
@@ -135,6 +138,8 @@ static heed_status run(heed_session *s) {
 }
 
 static void introduce(const heed_session *s) {
+  int ranks = s->communication->size, threads = omp_get_max_threads();
+  heed_info("%s: %d rank%s × %d thread%s", s->config->run.name, ranks, ranks > 1 ? "s" : "", threads, threads > 1 ? "s" : "");
   heed_info("%.1f M parameters, %lld training samples, %.0f MiB of activations a rank, kernels %s, OpenBLAS for %s",
             1e-6 * (double)heed_stepper_table(s->stepper)->total, (long long)heed_sampler_samples(s->training),
             (double)heed_stepper_activation_bytes(s->stepper) / 1048576.0, s->kernels->isa, heed_blas_core());
@@ -143,6 +148,8 @@ static void introduce(const heed_session *s) {
 heed_status heed_train(const heed_config *config, const heed_train_options *options, heed_communication *communication) {
   heed_session session;
   heed_status status = heed_session_open(&session, config, options, communication);
+  if (status == HEED_OK && session.origin)
+    heed_info("%s", session.origin);
   if (status == HEED_OK && session.step >= config->train.steps) {
     heed_info("all %lld steps are done already", (long long)config->train.steps);
   } else if (status == HEED_OK) {

@@ -93,9 +93,10 @@ static const struct {
     {"hello\n", "f.yaml:1: expected sections"},
     {"- a\n- b\n", "f.yaml:1: expected sections (run:, model:, data: …), found a list"},
     {RUN "modle: {layers: 2}\n", "f.yaml:2: unknown section 'modle'; did you mean 'model'?"},
+    {RUN "foo: {layers: 2}\n", "f.yaml:2: unknown section 'foo'; sections are: run, model"},
     {RUN "learning_rate: 1\n", "f.yaml:2: unknown section 'learning_rate'; did you mean 'optimizer.learning_rate'?"},
     {"zebra: 1\n", "f.yaml:1: unknown section 'zebra'; sections are: run, model, data, objective, train, optimizer, schedule, checkpoint,"},
-    {RUN "model:\n  family: bert\n  layesr: 2\n", "f.yaml:4: unknown key 'model.layesr'; did you mean 'layers'?"},
+    {RUN "model:\n  family: bert\n  layesr: 2\n", "f.yaml:4: unknown key 'model.layesr'; did you mean 'model.layers'?"},
     {RUN "train: {learning_rate: 1}\n", "f.yaml:2: unknown key 'train.learning_rate'; did you mean 'optimizer.learning_rate'?"},
     {RUN "log: {colour_of_text: red}\n", "f.yaml:2: unknown key 'log.colour_of_text'; keys of 'log' are: every_steps"},
     {RUN "model: {<<: 1}\n", "unknown key 'model.<<'"},
@@ -192,8 +193,10 @@ static void refuses(void) {
 static const struct {
   const char *setting, *message;
 } refused_settings[] = {
-    {"model.layesr=3", "--set model.layesr=3: unknown key 'model.layesr'; did you mean 'layers'?"},
+    {"model.layesr=3", "--set model.layesr=3: unknown key 'model.layesr'; did you mean 'model.layers'?"},
     {"learning_rate=3", "did you mean 'optimizer.learning_rate'?"},
+    {"leraning_rate=3", "did you mean 'optimizer.learning_rate'?"},
+    {"optimizer.leraning_rate=3", "did you mean 'optimizer.learning_rate'?"},
     {"model=3", "--set model=3: model is a section"},
     {"model.layers", "--set model.layers: expected KEY=VALUE"},
     {"=3", "expected KEY=VALUE"},

@@ -92,6 +92,15 @@ static void long_messages_are_cut(void) {
   CU_ASSERT_STRING_EQUAL(text + strlen(text) - 6, "w\nend\n");
 }
 
+static void speak_odd_names(void) {
+  heed_complain("%s: no such file", "a\nerror: b\033[31m\u00E9\x7F");
+}
+
+static void a_message_is_one_plain_line(void) {
+  listen_pipe(speak_odd_names);
+  CU_ASSERT_STRING_EQUAL(text, "error: a?error: b?[31m\u00E9?: no such file\n");
+}
+
 static void speak_progress(void) {
   heed_progress("step 1");
   heed_progress("step 2");
@@ -123,4 +132,4 @@ static void draws_on_a_terminal(void) {
 
 HEED_TESTS({"rank 0 speaks for all", rank_0_speaks_for_all}, {"quiet keeps warnings", quiet_keeps_warnings},
            {"errors are named so", errors_are_named_so}, {"long messages are cut", long_messages_are_cut},
-           {"draws on a terminal", draws_on_a_terminal})
+           {"a message is one plain line", a_message_is_one_plain_line}, {"draws on a terminal", draws_on_a_terminal})

@@ -32,6 +32,23 @@ static void cuts_what_is_too_long(void) {
   CU_ASSERT(strlen(heed_error_text()) <= 2047);
 }
 
+/* The reason stands behind the name, and must not be pushed out by it; no character is cut in two. */
+static void keeps_the_reason_behind_a_long_name(void) {
+  char name[5001];
+  for (size_t i = 0; i < sizeof name - 1; i += 2)
+    memcpy(name + i, "\u00E9", 2);
+  name[sizeof name - 1] = 0;
+  heed_error(HEED_INVALID, "x%s: no such file", name);
+  const char *text = heed_error_text();
+  CU_ASSERT(strlen(text) <= 2047 && strlen(text) > 2000);
+  CU_ASSERT_EQUAL(strncmp(text, "x\u00E9", 3), 0);
+  CU_ASSERT_PTR_NOT_NULL(strstr(text, "\u00E9 \u2026 \u00E9"));
+  CU_ASSERT_STRING_EQUAL(text + strlen(text) - strlen("\u00E9: no such file"), "\u00E9: no such file");
+  heed_error_in(HEED_INVALID, "y%s", name);
+  CU_ASSERT_EQUAL(heed_error_text()[0], 'y');
+  CU_ASSERT_STRING_EQUAL(heed_error_text() + strlen(heed_error_text()) - strlen(": no such file"), ": no such file");
+}
+
 static void *fail_elsewhere(void *unused) {
   heed_error(HEED_FAILED, "other");
   return unused;
@@ -60,5 +77,5 @@ static void try_returns_failures(void) {
 }
 
 HEED_TESTS({"keeps text and status", keeps_text_and_status}, {"takes its own text as argument", takes_its_own_text_as_argument},
-           {"cuts what is too long", cuts_what_is_too_long}, {"is per thread", is_per_thread},
-           {"try returns failures", try_returns_failures})
+           {"cuts what is too long", cuts_what_is_too_long}, {"keeps the reason behind a long name", keeps_the_reason_behind_a_long_name},
+           {"is per thread", is_per_thread}, {"try returns failures", try_returns_failures})

@@ -27,7 +27,7 @@ static void encodes(void) {
   expect(0, "The fox [MASK] .\n", arguments);
   folder_write("bad.txt", "a\xFF\n", 3);
   snprintf(arguments, sizeof arguments, "tokenizer encode --vocab %s <bad.txt", vocabulary);
-  expect(0, "1 sequences of the input are not UTF-8", arguments);
+  expect(0, "standard input:1: not UTF-8; such bytes are dropped, 1 sequence in all", arguments);
   snprintf(arguments, sizeof arguments, "tokenizer encode --vocab %s <lines.txt >/dev/full", vocabulary);
   expect(74, "No space left", arguments);
 }
@@ -43,6 +43,10 @@ static void trains(void) {
   expect(65, "No such file", "tokenizer train --type wordpiece --vocab-size 30 --output b.txt none.txt");
   expect(65, "not a file", "tokenizer train --type wordpiece --vocab-size 30 --output . corpus.txt");
   CU_ASSERT_NOT_EQUAL(access(folder_path("b.txt"), F_OK), 0);
+  expect(65, "both input and output", "tokenizer train --type wordpiece --vocab-size 30 --output corpus.txt corpus.txt");
+  expect(65, "not replaced", "tokenizer train --type wordpiece --vocab-size 30 --output words.txt corpus.txt");
+  folder_write_text("new.txt", ""); /* as mktemp leaves it */
+  expect(0, "new.txt: 30 tokens", "tokenizer train --type wordpiece --vocab-size 30 --output new.txt corpus.txt");
 }
 
 static void prepares(void) {

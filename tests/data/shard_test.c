@@ -308,6 +308,7 @@ static void hostile_shards(void) {
       {"/documents does not rise", documents_equal},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    unlink(folder_path("hostile.h5")); /* the one before is no shard: it would not be replaced */
     write_small(folder_path("hostile.h5"));
     hid_t file = H5Fopen(folder_path("hostile.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
     cases[i].change(file);
@@ -365,6 +366,9 @@ static void outputs(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "a folder"));
   folder_write_text("text.txt", "my only copy of the text\n");
   CU_ASSERT_EQUAL(heed_shard_writer_create(&writer, folder_path("text.txt"), tokenizer), HEED_INVALID);
+  CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "not replaced"));
+  H5Fclose(H5Fcreate(folder_path("model.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT)); /* HDF5, but no shard */
+  CU_ASSERT_EQUAL(heed_shard_writer_create(&writer, folder_path("model.h5"), tokenizer), HEED_INVALID);
   CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "not replaced"));
   CU_ASSERT_EQUAL(heed_shard_writer_create(&writer, folder_path("nowhere/x.h5"), tokenizer), HEED_INVALID);
   write_small(folder_path("kept.h5"));

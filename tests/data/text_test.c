@@ -1,8 +1,12 @@
 /* Lines of files: ends of lines and files, and lines longer than a batch. */
 #include "data/text.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "data/folder.h"
@@ -109,5 +113,54 @@ static void not_text(void) {
   }
 }
 
-HEED_TESTS({"begin", folder_make}, {"ends", ends}, {"long lines", long_lines}, {"pieces", pieces}, {"not text", not_text},
-           {"end", folder_remove})
+/* The writer of a named pipe comes late, and begins later still. */
+static void pipes(void) {
+  const char *path = folder_path("pipe");
+  heed_text *text;
+  const heed_line *lines;
+  int64_t count;
+  CU_ASSERT_EQUAL_FATAL(mkfifo(path, 0600), 0);
+  pid_t writer = fork();
+  if (writer == 0) {
+    usleep(200000);
+    int file = open(path, O_WRONLY);
+    usleep(200000);
+    _exit(write(file, "one\ntwo", 7) != 7);
+  }
+  CU_ASSERT_EQUAL_FATAL(heed_text_open(&text, &path, 1), HEED_OK);
+  CU_ASSERT_EQUAL(heed_text_next(text, &lines, &count), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(count, 2);
+  CU_ASSERT_EQUAL(strncmp(lines[1].text, "two", lines[1].bytes), 0);
+  CU_ASSERT_EQUAL(heed_text_next(text, &lines, &count), HEED_OK);
+  CU_ASSERT_EQUAL(count, 0);
+  heed_text_close(text);
+  CU_ASSERT_EQUAL(waitpid(writer, NULL, 0), writer);
+}
+
+/* Each line knows its place, also the parts of a long one. */
+static void places(void) {
+  char *content = malloc((16 << 20) + 64);
+  size_t bytes = (size_t)sprintf(content, "one\n\n");
+  memset(content + bytes, 'x', 16 << 20);
+  bytes += 16 << 20;
+  bytes += (size_t)sprintf(content + bytes, "\nlast");
+  const char *paths[] = {folder_write("long.txt", content, bytes), folder_write_text("next.txt", "next\n")};
+  static const int64_t numbers[] = {1, 2, 3, 4, 1};
+  heed_text *text;
+  const heed_line *lines;
+  int64_t count;
+  int place = 0;
+  CU_ASSERT_EQUAL_FATAL(heed_text_open(&text, paths, 2), HEED_OK);
+  while (heed_text_next(text, &lines, &count) == HEED_OK && count > 0)
+    for (int64_t i = 0; i < count; i++) {
+      CU_ASSERT_EQUAL(lines[i].number, numbers[place]);
+      CU_ASSERT_STRING_EQUAL(lines[i].path, paths[place == 4]);
+      place += lines[i].ends;
+    }
+  CU_ASSERT_EQUAL(place, 5);
+  heed_text_close(text);
+  free(content);
+}
+
+HEED_TESTS({"begin", folder_make}, {"pipes", pipes}, {"places", places}, {"ends", ends}, {"long lines", long_lines}, {"pieces", pieces},
+           {"not text", not_text}, {"end", folder_remove})

@@ -170,6 +170,7 @@ static void missing_and_unreadable_files(void) {
   CU_ASSERT_EQUAL(heed_metrics_open(&metrics, folder, 0), HEED_IO); /* a folder opens, but does not read */
   CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), folder));
   CU_ASSERT_EQUAL(heed_metrics_read(folder, &lines, &count), HEED_IO);
+  CU_ASSERT_EQUAL(heed_metrics_open(&metrics, "/dev/zero", 0), HEED_INVALID); /* would be read for ever */
   CU_ASSERT_EQUAL(heed_metrics_open(&metrics, "/no/such/folder/metrics.jsonl", 0), HEED_IO);
 }
 
