@@ -1,16 +1,13 @@
 /* The configuration: YAML and --set → texts with places (config_document.c) → checked by the table (config_fields.c, config_values.c)
  * → struct, by libcyaml → what follows from other values, and whether they fit (config_check.c). */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/config_check.h"
 #include "base/config_document.h"
 #include "base/config_fields.h"
+#include "base/file.h"
 #include "heed/log.h"
 
 enum { MAX_BYTES = 1 << 20 };
@@ -99,42 +96,13 @@ heed_status heed_config_parse(heed_config *config, const char *text, const char 
   return parse(config, text, strlen(text), name, settings, setting_count);
 }
 
-/* Reads at most MAX_BYTES of an ordinary file.  Nonblocking, so that a pipe without a writer cannot hold us. */
-static heed_status read_file(const char *path, char **text, size_t *bytes) {
-  struct stat about;
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0)
-    return heed_error(HEED_INVALID, "%s: the configuration cannot be opened: %s", path, strerror(errno));
-  heed_status status = HEED_OK;
-  *text = malloc(MAX_BYTES + 2);
-  if (!*text)
-    status = heed_error(HEED_FAILED, "out of memory for the configuration");
-  else if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
-    status = heed_error(HEED_INVALID, "%s is %s, a YAML file is expected", path, S_ISDIR(about.st_mode) ? "a folder" : "no ordinary file");
-  while (status == HEED_OK && *bytes <= MAX_BYTES) {
-    ssize_t got = read(fd, *text + *bytes, MAX_BYTES + 1 - *bytes);
-    if (got == 0)
-      break;
-    if (got > 0)
-      *bytes += (size_t)got;
-    else if (errno != EINTR)
-      status = heed_error(HEED_IO, "%s: could not be read: %s", path, strerror(errno));
-  }
-  close(fd);
-  if (status == HEED_OK && *bytes > MAX_BYTES)
-    status = heed_error(HEED_INVALID, "%s is larger than 1 MiB, too large for a configuration", path);
-  if (status == HEED_OK && memchr(*text, 0, *bytes))
-    status = heed_error(HEED_INVALID, "%s is no text file: it holds zero bytes", path);
-  if (*text)
-    (*text)[*bytes] = 0;
-  return status;
-}
-
 heed_status heed_config_read(heed_config *config, const char *path, const char *const *settings, int setting_count) {
   char *text = NULL;
   size_t bytes = 0;
   *config = (heed_config){0};
-  heed_status status = read_file(path, &text, &bytes);
+  heed_status status = heed_file_take(path, "a YAML configuration", MAX_BYTES, &text, &bytes);
+  if (status == HEED_OK && memchr(text, 0, bytes))
+    status = heed_error(HEED_INVALID, "%s is no text file: it holds zero bytes", path);
   if (status == HEED_OK)
     status = parse(config, text, bytes, path, settings, setting_count);
   free(text);

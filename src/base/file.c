@@ -60,7 +60,7 @@ heed_status heed_file_take(const char *path, const char *what, size_t most, char
   *bytes = 0;
   int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0)
-    return heed_error(HEED_INVALID, "%s: cannot be opened as %s: %s", path, what, strerror(errno));
+    return heed_error(HEED_INVALID, "%s: cannot be opened: %s; %s is expected", path, strerror(errno), what);
   heed_status status = HEED_OK;
   if (fstat(file, &about) != 0 || !S_ISREG(about.st_mode))
     status = heed_error(HEED_INVALID, "%s is %s, %s is expected", path, S_ISDIR(about.st_mode) ? "a folder" : "no ordinary file", what);
@@ -70,7 +70,7 @@ heed_status heed_file_take(const char *path, const char *what, size_t most, char
     status = read_bounded(file, path, most, *text, bytes);
   close(file);
   if (status == HEED_OK && *bytes > most)
-    status = heed_error(HEED_INVALID, "%s is larger than %.1f MiB, too large for %s", path, (double)most / 1048576.0, what);
+    status = heed_error(HEED_INVALID, "%s is larger than %.3g MiB, too large for %s", path, (double)most / 1048576.0, what);
   if (status != HEED_OK) {
     free(*text);
     *text = NULL;

@@ -1,13 +1,10 @@
 /* WordPiece: each word (words.h) is cut greedily, the longest piece of the vocabulary first; a word that cannot be cut is [UNK]. */
 #include "heed/tokenizer.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/file.h"
 #include "base/hash.h"
 #include "data/trie.h"
 #include "data/utf8.h"
@@ -33,7 +30,7 @@ struct heed_tokenizer {
 static heed_status copy_lines(heed_tokenizer *t, const char *text, size_t bytes, const char *name) {
   if (bytes == 0)
     return heed_error(HEED_INVALID, "%s: the vocabulary is empty; `heed tokenizer train` makes one", name);
-  if (bytes > MOST_BYTES)
+  if (bytes > MOST_BYTES) /* from a checkpoint; a file is not even read */
     return heed_error(HEED_INVALID, "%s: larger than %d MiB: not a vocabulary", name, MOST_BYTES >> 20);
   if (memchr(text, 0, bytes) || !heed_utf8_is_valid(text, bytes))
     return heed_error(HEED_INVALID, "%s: not UTF-8 text: a vocabulary is a vocab.txt with a token a line", name);
@@ -111,40 +108,13 @@ heed_status heed_tokenizer_from_text(heed_tokenizer **tokenizer, const char *tex
   return HEED_OK;
 }
 
-/* Reads at most MOST_BYTES + 1 bytes, so that a file that is too large is seen to be so and no more. */
-static heed_status read_all(int file, const char *path, char *text, size_t *bytes) {
-  *bytes = 0;
-  while (*bytes < MOST_BYTES + 1) {
-    ssize_t got = read(file, text + *bytes, MOST_BYTES + 1 - *bytes);
-    if (got == 0)
-      break;
-    if (got < 0 && errno != EINTR)
-      return heed_error(HEED_IO, "%s: could not be read: %s", path, strerror(errno));
-    if (got > 0)
-      *bytes += (size_t)got;
-  }
-  return HEED_OK;
-}
-
 heed_status heed_tokenizer_open(heed_tokenizer **tokenizer, const char *path, bool cased) {
+  char *text;
+  size_t bytes;
   *tokenizer = NULL;
-  struct stat about;
-  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a named pipe must not make us wait */
-  if (file < 0)
-    return heed_error(HEED_INVALID, "%s: the vocabulary could not be opened: %s", path, strerror(errno));
-  heed_status status = HEED_OK;
-  char *text = NULL;
-  size_t bytes = 0;
-  if (fstat(file, &about) != 0 || !S_ISREG(about.st_mode))
-    status = heed_error(HEED_INVALID, "%s: not a file: a vocabulary is a vocab.txt with a token a line", path);
-  else if (!(text = malloc(MOST_BYTES + 1)))
-    status = heed_error(HEED_FAILED, "%s: out of memory for the vocabulary", path);
-  else
-    status = read_all(file, path, text, &bytes);
-  if (status == HEED_OK)
-    status = heed_tokenizer_from_text(tokenizer, text, bytes, path, cased);
+  HEED_TRY(heed_file_take(path, "a vocabulary (a token a line)", MOST_BYTES, &text, &bytes));
+  heed_status status = heed_tokenizer_from_text(tokenizer, text, bytes, path, cased);
   free(text);
-  close(file);
   return status;
 }
 

@@ -359,7 +359,7 @@ static void reads_files(void) {
   snprintf(path, sizeof path, "%s/f.yaml", folder);
   snprintf(pipe, sizeof pipe, "%s/pipe", folder);
   double start = heed_seconds();
-  expect_refusal(heed_config_read(&c, path, NULL, 0), "f.yaml: the configuration cannot be opened: No such file", "missing");
+  expect_refusal(heed_config_read(&c, path, NULL, 0), "f.yaml: cannot be opened: No such file", "missing");
   expect_refusal(heed_config_read(&c, folder, NULL, 0), "is a folder", "folder");
   CU_ASSERT_EQUAL(mkfifo(pipe, 0600), 0);
   expect_refusal(heed_config_read(&c, pipe, NULL, 0), "is no ordinary file", "pipe");

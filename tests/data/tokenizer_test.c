@@ -144,9 +144,9 @@ static void refused(const char *path, const char *reason) {
 
 static void bad_vocabularies(void) {
   folder_make();
-  refused(folder_path("missing.txt"), "could not be opened");
-  refused(folder, "not a file");
-  refused("/dev/zero", "not a file");
+  refused(folder_path("missing.txt"), "cannot be opened: No such file");
+  refused(folder, "is a folder, a vocabulary");
+  refused("/dev/zero", "is no ordinary file, a vocabulary");
   refused(folder_write_text("empty.txt", ""), "empty");
   refused(folder_write_text("newline.txt", "\r\n"), "line 1 is empty");
   refused(folder_write_text("twice.txt", "[PAD]\na\nb\na\n"), "line 4: the token 'a' stands on line 2");
