@@ -61,6 +61,7 @@ static const refusal runs[] = {
     {"another vocabulary in it", "mkdir row/run && cp other.txt row/run/vocab.txt",
      TRAIN "row/run; code=$?; cmp other.txt row/run/vocab.txt && exit $code", 65,
      "row/run/vocab.txt: is another vocabulary than data.vocabulary"},
+    {"what a run left that saved nothing (goes on)", "mkdir row/run && cp run/config.yaml run/vocab.txt row/run", TRAIN "row/run", 0, NULL},
     {"a pipe for its metrics", "mkdir row/run && mkfifo row/run/metrics.jsonl", TRAIN "row/run", 65,
      "row/run/metrics.jsonl: is not a file; remove it"},
     {"a failure within verify", NULL, "heed verify micro.yaml --ranks 1 --steps 1 --set data.train=missing.h5", 65,
