@@ -1,5 +1,7 @@
 /** Messages for people, on standard error.  Standard output belongs to results.
  *
+ *  A message is one line: control characters in it (of a file's name) are shown as ?.
+ *
  *  heed_info, heed_warn (what goes on all the same) and heed_complain (the error that ends the program) speak once for the whole job
  *  (rank 0); heed_rank_warn speaks for the rank that calls it, with its number. */
 #ifndef HEED_LOG_H

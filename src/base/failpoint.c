@@ -65,7 +65,7 @@ void heed_failpoint_set(const char *text) {
   armed = -1;
   if (!text || !*text || understand(text))
     return;
-  fprintf(stderr, "heed: HEED_FAILPOINT=%s is not NAME[:N[:kill|exit|error]]; names:", text);
+  fprintf(stderr, "error: HEED_FAILPOINT=%s is not NAME[:N[:kill|exit|error]]; names:", text);
   for (int i = 0; i < HEED_FAILPOINT_COUNT; i++)
     fprintf(stderr, " %s", heed_failpoint_names[i]);
   fputc('\n', stderr);

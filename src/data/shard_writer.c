@@ -167,7 +167,7 @@ static bool write_attributes(const heed_shard_writer *w, hid_t root) {
 
 /* HDF5 keeps the reason to itself; what the operating system said last is most often it. */
 static heed_status failed(const char *what) {
-  return heed_error(HEED_IO, "%s%s%s (is the disk full?)", what, errno ? ": " : "", errno ? strerror(errno) : "");
+  return heed_error(HEED_IO, "%s: %s", what, errno ? strerror(errno) : "is the disk full?");
 }
 
 /* Copies a spool into a contiguous dataset, a block at a time.  Errors: HEED_IO. */

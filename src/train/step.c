@@ -101,7 +101,7 @@ static heed_status allocate(heed_stepper *s) {
   for (int i = 0; i < s->block_count && have; i++)
     have = (s->blocks[i] = aligned_alloc(64, ((size_t)table->gradient_total * sizeof(float) + 63) / 64 * 64));
   if (!have)
-    return heed_error(HEED_FAILED, "out of memory for %lld parameters and their gradients", (long long)table->total);
+    return heed_error(HEED_FAILED, "out of memory for %lld parameters and their gradients; use a smaller model", (long long)table->total);
   memset(s->parameters, 0, (size_t)table->total * sizeof(float));
   return HEED_OK;
 }

@@ -1,0 +1,129 @@
+/* What is refused of checkpoints, sentences, runs, ranks and disks.  Command lines and the other files: refusals_test.c. */
+#include "refusals.h"
+
+#define FILL(run) "heed fill " run " 'The [MASK].'"
+#define TRAIN "heed train micro.yaml --set run.output="
+
+static const refusal checkpoints[] = {
+    {"no such run", NULL, FILL("missing"), 65, "missing: there is no such folder; name a run's folder, or a checkpoint's in it"},
+    {"a file", NULL, "heed embed train.h5", 65, "train.h5: is a file where a folder is expected; name a run's folder"},
+    {"a pipe", NULL, FILL("pipe"), 65, "pipe: is a FIFO where a folder is expected"},
+    {"a folder that is no run", NULL, "heed evaluate empty-folder", 65,
+     "empty-folder: is neither a checkpoint (a folder with MANIFEST and state.h5)"},
+    {"a folder too high or low", NULL, FILL("run/checkpoints"), 65, "run/checkpoints: is neither a checkpoint"},
+    {"a run with nothing saved", NULL, FILL("empty-run"), 65, "empty-run: holds no good checkpoint; name another run, or train this one"},
+    {"a checkpoint that is gone", NULL, FILL("run/checkpoints/step-00000009"), 65, "step-00000009: there is no such folder"},
+    {"truncated", NULL, FILL("cut/checkpoints/step-00000002"), 65, "step-00000002: state.h5 has 3000 bytes, MANIFEST names"},
+    {"an edited byte", NULL, FILL("edited/checkpoints/step-00000002"), 65, "state.h5 is damaged: it does not match its checksum"},
+    {"an edited manifest", NULL, FILL("relabelled/checkpoints/step-00000002"), 65,
+     "MANIFEST is damaged: it does not match its own checksum"},
+    {"no manifest", NULL, FILL("unlisted/checkpoints/step-00000002"), 65, "step-00000002: MANIFEST is missing"},
+    {"a link for its state", NULL, FILL("linked/checkpoints/step-00000002"), 65, "state.h5 is a symbolic link where a file is expected"},
+    {"a run of nothing else", NULL, "heed evaluate edited", 65, "edited: holds no good checkpoint", 2},
+    {"the newest damaged (goes on)", "cp -r run row/run && rm row/run/checkpoints/step-00000002/state.h5", FILL("row/run"), 0,
+     "step-00000002: state.h5 is missing; this checkpoint is passed over", 1},
+    {"verified", NULL, "heed checkpoint verify edited", 65, "edited/checkpoints/step-00000002: state.h5 is damaged"},
+    {"verified, with nothing there", NULL, "heed checkpoint verify empty-run", 65, "empty-run: holds no checkpoint to verify"},
+    {"shown", NULL, "heed checkpoint show cut", 65, "cut: holds no good checkpoint", 2},
+    {"weights to start from", NULL, TRAIN "new --set train.start_from=missing", 65, "missing: there is no such folder"},
+    {"weights of another shape", NULL, TRAIN "new --set train.start_from=run --set model.layers=2", 65, "has 1 layers, model.layers is 2"},
+    {"a path without end", NULL, FILL("$(head -c 5000 /dev/zero | tr '\\0' x)"), 65, "x: there is no such folder"},
+};
+
+#define WORDS "$(yes house | head -n 60 | tr '\\n' ' ')"
+
+static const refusal sentences[] = {
+    {"without a mask", NULL, "heed fill run 'The house.'", 65, "the text has no [MASK]; write [MASK] where a token is to be filled in"},
+    {"longer than the model, to fill", NULL, "heed fill run \"[MASK] " WORDS "\"", 65, "the model takes 16: shorten it"},
+    {"longer than the model, to embed (goes on)", NULL, "echo \"" WORDS "\" | heed embed run", 0,
+     "line 1 is longer than the model takes; its end was cut", 1},
+    {"many of these (goes on)", NULL, "for i in 1 2 3; do echo; echo \"" WORDS "\"; done | heed embed run", 0,
+     "3 of 6 lines, line 2 the first, are longer than the model takes; their ends were cut", 1},
+    {"more predictions than tokens", NULL, FILL("run") " --top 301", 65, "the vocabulary has 300 tokens"},
+    {"not UTF-8 (goes on)", NULL, "heed fill run $'caf\\351 [MASK]'", 0, "the text:1: not UTF-8; such bytes are dropped, 1 sequence in all",
+     1},
+};
+
+static const refusal runs[] = {
+    {"a run that is there already", NULL, "heed train micro.yaml", 65,
+     "run already holds checkpoints: add --resume to go on, or choose another"},
+    {"resumed as another", NULL, "heed train micro.yaml --resume --set model.heads=1 --set train.steps=3", 65,
+     "model.heads was 2 when the run was saved and is 1 now"},
+    {"resumed from nothing sound", NULL, TRAIN "edited --resume", 65, "edited: none of its checkpoints is sound", 2},
+    {"a file for a folder", NULL, TRAIN "train.txt", 65, "train.txt: is a file where a folder is expected"},
+    {"below a file", NULL, TRAIN "train.txt/run", 65, "train.txt/run: the folder cannot be made: Not a directory"},
+    {"a link for a folder", NULL, TRAIN "loop", 65, "loop: is a symbolic link where a folder is expected; name the folder it leads to"},
+    {"two jobs in one folder", NULL, "beside_a_job " TRAIN "row/run", 65, "row/run: another job is using this run folder (host "},
+    {"two jobs, the second resumes", NULL, "beside_a_job " TRAIN "row/run --resume", 65, "another job is using this run folder"},
+    {"a configuration of one's own in it", "mkdir row/run && cp micro.yaml row/run/config.yaml",
+     "heed train row/run/config.yaml --set run.output=row/run; code=$?; cmp micro.yaml row/run/config.yaml && exit $code", 65,
+     "row/run/config.yaml: is not a run's own, and would be replaced: move it, or choose another run.output"},
+    {"another vocabulary in it", "mkdir row/run && cp other.txt row/run/vocab.txt",
+     TRAIN "row/run; code=$?; cmp other.txt row/run/vocab.txt && exit $code", 65,
+     "row/run/vocab.txt: is another vocabulary than data.vocabulary"},
+    {"what a run left that saved nothing (goes on)", "mkdir row/run && cp run/config.yaml run/vocab.txt row/run", TRAIN "row/run", 0, NULL},
+    {"a pipe for its metrics", "mkdir row/run && mkfifo row/run/metrics.jsonl", TRAIN "row/run", 65,
+     "row/run/metrics.jsonl: is not a file; remove it"},
+    {"a failure within verify", NULL, "heed verify micro.yaml --ranks 1 --steps 1 --set data.train=missing.h5", 65,
+     "training on 1 rank × 1 thread ended with exit code 65: missing.h5: no such file"},
+};
+
+static const refusal ranks[] = {
+    {"3 for 8 slices", NULL, "ranks 3 " TRAIN "new", 65, "8 slices run on 1, 2, 4 or 8 ranks, not 3"},
+    {"3 for 8 slices, to evaluate", NULL, "ranks 3 heed evaluate run", 65, "3 ranks cannot share 8 slices"},
+    {"3 for 8 slices, to verify", NULL, "heed verify micro.yaml --ranks 1,3", 65, "8 slices run on 1, 2, 4 or 8 ranks, not 3"},
+    {"a command line, said once", NULL, "ranks 2 heed train --nonsense", 64, "heed train: unrecognized option '--nonsense'"},
+    {"a misspelt command, said once", NULL, "ranks 2 heed evalute run", 64, "did you mean 'evaluate'?"},
+    {"a configuration, said once", NULL, "ranks 2 heed train missing.yaml", 65, "missing.yaml: the configuration cannot be opened"},
+    {"a command of one process", NULL, "ranks 2 " FILL("run"), 65, "heed fill runs in one process: run it without mpirun"},
+};
+
+#define FULL "on_full_disk "
+static const refusal disks[] = {
+    {"a read-only folder for a run", "mkdir row/fixed && chmod 555 row/fixed", "unprivileged " TRAIN "row/fixed/new", 74,
+     "row/fixed/new: the folder cannot be made: Permission denied", 0, "can_be_unprivileged"},
+    {"a read-only run", "cp -r run row/run && chmod -R a-w row/run", "unprivileged " TRAIN "row/run --resume", 74,
+     "row/run: the folder cannot be written: Permission denied", 0, "can_be_unprivileged"},
+    {"a read-only folder for a shard", "mkdir row/fixed && cp train.h5 row/fixed && chmod 555 row/fixed",
+     "unprivileged heed prepare --vocab vocab.txt --output row/fixed/train.h5 train.txt", 74,
+     "no file can be made in row/fixed: Permission denied", 0, "can_be_unprivileged"},
+    {"a read-only folder for a vocabulary", "mkdir row/fixed && chmod 555 row/fixed",
+     "unprivileged heed tokenizer train --type wordpiece --vocab-size 300 --output row/fixed/vocab.txt train.txt", 74,
+     "row/fixed/vocab.txt: no file can be made in row/fixed: Permission denied", 0, "can_be_unprivileged"},
+    {"a run that may not be read", "cp -r run row/run && chmod 000 row/run", "unprivileged " FILL("row/run"), 74,
+     "row/run: the folder cannot be opened: Permission denied", 0, "can_be_unprivileged"},
+    {"a text that may not be read", "cp train.txt row && chmod 000 row/train.txt",
+     "unprivileged heed prepare --vocab vocab.txt --output new.h5 row/train.txt", 65,
+     "row/train.txt: the text could not be opened: Permission denied", 0, "can_be_unprivileged"},
+    {"a full disk for a run", NULL, FULL TRAIN "row/disk/run", 74, "could not be written: No space left on device", 0, "can_mount"},
+    {"a full disk for a shard", NULL, FULL "heed prepare --vocab vocab.txt --output row/disk/train.h5 train.txt", 74,
+     "row/disk/train.h5: HDF5 could not make the file: No space left on device", 0, "can_mount"},
+    {"a full disk for a vocabulary", NULL,
+     FULL "heed tokenizer train --type wordpiece --vocab-size 300 --output row/disk/vocab.txt train.txt", 74,
+     "row/disk/vocab.txt: could not be written: No space left on device", 0, "can_mount"},
+    {"a disk found full at the end, for a shard", "cp train.h5 row",
+     "full_at_sync heed prepare --vocab vocab.txt --output row/train.h5 train.txt; code=$?; cmp train.h5 row/train.h5 && exit $code", 74,
+     "row/train.h5: could not be made durable: No space left on device", 0, "can_trace"},
+    {"a disk found full at the end, for a vocabulary", NULL,
+     "full_at_sync heed tokenizer train --type wordpiece --vocab-size 300 --output new.txt train.txt", 74,
+     "new.txt: could not be made durable: No space left on device", 0, "can_trace"},
+};
+
+static void of_checkpoints(void) {
+  CHECK_TABLE(checkpoints);
+}
+static void of_sentences(void) {
+  CHECK_TABLE(sentences);
+}
+static void of_runs(void) {
+  CHECK_TABLE(runs);
+}
+static void of_ranks(void) {
+  CHECK_TABLE(ranks);
+}
+static void of_disks(void) {
+  CHECK_TABLE(disks);
+}
+
+HEED_TESTS({"begin", begin}, {"checkpoints", of_checkpoints}, {"sentences", of_sentences}, {"runs", of_runs}, {"ranks", of_ranks},
+           {"disks", of_disks}, {"end", end})
