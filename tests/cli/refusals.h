@@ -146,7 +146,7 @@ static void begin(void) {
   long memory;
   CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(world));
   snprintf(log, sizeof log, "%s.log", world);
-  if (world_run("set -e; make_good_files; make_bad_files", log, &memory) != 0) {
+  if (world_run("set -e; make_good_files; make_bad_files; make_foreign_models", log, &memory) != 0) {
     read_text(log, errors, sizeof errors);
     printf("%s\n", errors);
     CU_FAIL_FATAL("the world could not be made");

@@ -50,6 +50,27 @@ make_bad_files() {
   done
 }
 
+# A model of transformers', sound, and weights that are not: made by hand, since no library writes them.
+make_foreign_models() {
+  heed export run --output hf
+  weights overlap '{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}' 12
+  weights huge '{"a":{"dtype":"F32","shape":[2305843009213693951],"data_offsets":[0,9223372036854775804]}}' 12
+  weights gap '{"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}' 12
+  weights foreign '{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}' 8
+  head -c 5000 hf/model.safetensors >cut.safetensors
+  printf 'PK\3\4 and so on' >pickle.safetensors
+  printf '\377\377\377\377\377\377\377\177{}' >endless.safetensors
+  sed 's/"bert"/"gpt2"/' hf/config.json >gpt2.json
+  sed 's/"vocab_size": 300/"vocab_size": 299/' hf/config.json >smaller.json
+  sed 's/"hidden_size": 16/"hidden_size": 32/' hf/config.json >wider.json
+}
+weights() { # NAME HEADER BYTES
+  local length=${#2}
+  printf "\\x$(printf %02x $((length & 255)))\\x$(printf %02x $((length >> 8)))\0\0\0\0\0\0" >"$1.safetensors"
+  printf %s "$2" >>"$1.safetensors"
+  head -c "$3" /dev/zero >>"$1.safetensors"
+}
+
 ranks() { # COUNT COMMAND…
   local count=$1
   shift

@@ -30,6 +30,36 @@ static const refusal checkpoints[] = {
     {"a path without end", NULL, FILL("$(head -c 5000 /dev/zero | tr '\\0' x)"), 65, "x: there is no such folder"},
 };
 
+#define IMPORT(weights) "heed import " weights ".safetensors --model-config hf/config.json --vocab hf/vocab.txt --output new"
+
+static const refusal foreign_models[] = {
+    {"no such weights", NULL, IMPORT("missing"), 65, "missing.safetensors is missing"},
+    {"a folder without any", NULL, "heed import empty-folder --output new", 65, "empty-folder/model.safetensors is missing"},
+    {"a pipe", NULL, "heed import pipe --output new", 65, "pipe is a FIFO where a file is expected"},
+    {"offsets that overlap", NULL, IMPORT("overlap"), 65, "overlap.safetensors: b: its data overlap another tensor's"},
+    {"huge offsets", NULL, IMPORT("huge"), 65, "huge.safetensors: a: its data reach beyond the end of the file"},
+    {"a gap", NULL, IMPORT("gap"), 65, "gap.safetensors: a: its data lie behind a gap"},
+    {"a header without end", NULL, IMPORT("endless"), 65, "endless.safetensors: is not a safetensors file"},
+    {"weights cut short", NULL, IMPORT("cut"), 65, "its data reach beyond the end of the file, which was cut"},
+    {"a pickle", NULL, IMPORT("pickle"), 65, "is a PyTorch pickle, not safetensors; save it anew with save_pretrained"},
+    {"weights of something else", NULL, IMPORT("foreign"), 65, "foreign.safetensors: bert.embeddings.word_embeddings.weight is missing"},
+    {"no configuration", NULL, "heed import hf --model-config missing.json --output new", 65, "missing.json: cannot be opened"},
+    {"a configuration of Heed's", NULL, "heed import hf --model-config micro.yaml --output new", 65, "is not a model's config.json"},
+    {"another kind of model", NULL, "heed import hf --model-config gpt2.json --output new", 65, "model_type 'gpt2' is not built yet"},
+    {"another size of model", NULL, "heed import hf --model-config wider.json --output new", 65,
+     "has the shape [300, 16]; wider.json makes it"},
+    {"a vocabulary that is too large", NULL, "heed import hf --model-config smaller.json --output new", 65,
+     "hf/vocab.txt has 300 tokens, smaller.json says vocab_size 299"},
+    {"over a run", NULL, "heed import hf --output run", 65, "run was not written: something of that name is there already"},
+    {"below a file", NULL, "heed import hf --output train.txt/new", 65, "train.txt"},
+    {"an output that is not named", NULL, "heed import hf", 64, "--output is missing"},
+    {"what comes out goes in again (goes on)", NULL, "heed import hf --output row/again && heed fill row/again '[MASK]'", 0, NULL},
+    {"an export over a run", NULL, "heed export run --output linked", 65,
+     "linked was not written: something of that name is there already"},
+    {"an export over a file", NULL, "heed export run --output train.txt", 65, "train.txt was not written: something of that name"},
+    {"an export of nothing", NULL, "heed export empty-run --output new", 65, "empty-run: holds no good checkpoint"},
+};
+
 #define WORDS "$(yes house | head -n 60 | tr '\\n' ' ')"
 
 static const refusal sentences[] = {
@@ -74,7 +104,7 @@ static const refusal ranks[] = {
     {"3 for 8 slices, to verify", NULL, "heed verify micro.yaml --ranks 1,3", 65, "8 slices run on 1, 2, 4 or 8 ranks, not 3"},
     {"a command line, said once", NULL, "ranks 2 heed train --nonsense", 64, "heed train: unrecognized option '--nonsense'"},
     {"a misspelt command, said once", NULL, "ranks 2 heed evalute run", 64, "did you mean 'evaluate'?"},
-    {"a configuration, said once", NULL, "ranks 2 heed train missing.yaml", 65, "missing.yaml: the configuration cannot be opened"},
+    {"a configuration, said once", NULL, "ranks 2 heed train missing.yaml", 65, "missing.yaml: cannot be opened: No such file"},
     {"a command of one process", NULL, "ranks 2 " FILL("run"), 65, "heed fill runs in one process: run it without mpirun"},
 };
 
@@ -112,6 +142,9 @@ static const refusal disks[] = {
 static void of_checkpoints(void) {
   CHECK_TABLE(checkpoints);
 }
+static void of_foreign_models(void) {
+  CHECK_TABLE(foreign_models);
+}
 static void of_sentences(void) {
   CHECK_TABLE(sentences);
 }
@@ -125,5 +158,5 @@ static void of_disks(void) {
   CHECK_TABLE(disks);
 }
 
-HEED_TESTS({"begin", begin}, {"checkpoints", of_checkpoints}, {"sentences", of_sentences}, {"runs", of_runs}, {"ranks", of_ranks},
-           {"disks", of_disks}, {"end", end})
+HEED_TESTS({"begin", begin}, {"checkpoints", of_checkpoints}, {"models of transformers", of_foreign_models}, {"sentences", of_sentences},
+           {"runs", of_runs}, {"ranks", of_ranks}, {"disks", of_disks}, {"end", end})

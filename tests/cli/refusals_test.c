@@ -68,9 +68,9 @@ static const refusal configurations[] = {
     {"a second document", WITH("run: {name: x}\\n---\\nrun: {name: y}"), BAD, 65, "row/bad.yaml:2: a second document"},
     {"a name of two lines", WITH("run: {name: \"a\\\\nb\"}"), BAD, 65,
      "row/bad.yaml:1: run.name: the value holds the control character U+000A"},
-    {"no such file", NULL, "heed train missing.yaml", 65, "missing.yaml: the configuration cannot be opened: No such file"},
-    {"a folder", NULL, "heed train empty-folder", 65, "empty-folder is a folder, a YAML file is expected"},
-    {"a pipe", NULL, "heed train pipe", 65, "pipe is no ordinary file, a YAML file is expected"},
+    {"no such file", NULL, "heed train missing.yaml", 65, "missing.yaml: cannot be opened: No such file"},
+    {"a folder", NULL, "heed train empty-folder", 65, "empty-folder is a folder, a YAML configuration is expected"},
+    {"a pipe", NULL, "heed train pipe", 65, "pipe is no ordinary file, a YAML configuration is expected"},
     {"a file without end", NULL, "heed train /dev/zero", 65, "/dev/zero is no ordinary file"},
     {"a link to itself", NULL, "heed train loop", 65, "Too many levels of symbolic links"},
     {"an empty file", NULL, "heed train empty.txt", 65, "empty.txt is empty; a configuration has the sections run, model"},
@@ -105,11 +105,10 @@ static const refusal texts[] = {
 };
 
 static const refusal vocabularies[] = {
-    {"no such file", NULL, "heed tokenizer encode --vocab missing.txt", 65,
-     "missing.txt: the vocabulary could not be opened: No such file"},
+    {"no such file", NULL, "heed tokenizer encode --vocab missing.txt", 65, "missing.txt: cannot be opened: No such file"},
     {"a folder", NULL, "heed prepare --vocab empty-folder --output new.h5 train.txt", 65,
-     "empty-folder: not a file: a vocabulary is a vocab.txt"},
-    {"a pipe", NULL, "heed tokenizer encode --vocab pipe", 65, "pipe: not a file"},
+     "empty-folder is a folder, a vocabulary (a token a line) is expected"},
+    {"a pipe", NULL, "heed tokenizer encode --vocab pipe", 65, "pipe is no ordinary file, a vocabulary"},
     {"an empty one", NULL, "heed tokenizer encode --vocab empty.txt", 65, "the vocabulary is empty; `heed tokenizer train` makes one"},
     {"one without [MASK]", NULL, "heed prepare --vocab no-mask.txt --output new.h5 train.txt", 65,
      "no-mask.txt: the vocabulary has no [MASK]"},
