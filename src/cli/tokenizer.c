@@ -1,6 +1,7 @@
 /* heed tokenizer train | encode. */
 #include <argp.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +146,7 @@ static heed_status encode(int argc, char **argv) {
   heed_tokenizer *tokenizer;
   int64_t replaced = 0;
   argp_parse(&encode_parser, argc, argv, 0, NULL, &s);
+  mallopt(M_MMAP_THRESHOLD, 1 << 20); /* freed buffers go back to the system at once, whichever of many threads had them */
   HEED_TRY(heed_tokenizer_open(&tokenizer, s.vocabulary, s.cased));
   heed_status status = heed_encode_lines(tokenizer, "-", stdout, s.ids, &replaced);
   heed_tokenizer_free(tokenizer);
