@@ -1,5 +1,6 @@
 /* heed prepare: text to a token shard. */
 #include <argp.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -81,6 +82,7 @@ heed_status heed_command_prepare(int argc, char **argv) {
   heed_prepare_report report;
   double begin = heed_seconds();
   HEED_TRY(heed_parse_options(&parser, argc, argv, &s));
+  mallopt(M_MMAP_THRESHOLD, 1 << 20); /* freed buffers go back to the system at once, whichever of many threads had them */
   HEED_TRY(heed_tokenizer_open(&tokenizer, s.vocabulary, s.cased));
   heed_status status = heed_prepare(tokenizer, s.output, s.inputs, s.input_count, &report);
   heed_tokenizer_free(tokenizer);

@@ -1,6 +1,7 @@
 /* heed tokenizer train | encode. */
 #include <argp.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,6 +164,7 @@ static heed_status encode(int argc, char **argv) {
   settings s = {0};
   heed_tokenizer *tokenizer;
   HEED_TRY(heed_parse_options(&encode_parser, argc, argv, &s));
+  mallopt(M_MMAP_THRESHOLD, 1 << 20); /* freed buffers go back to the system at once, whichever of many threads had them */
   HEED_TRY(heed_tokenizer_open(&tokenizer, s.vocabulary, s.cased));
   heed_status status = heed_encode_lines(tokenizer, "-", stdout, s.ids);
   heed_tokenizer_free(tokenizer);

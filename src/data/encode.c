@@ -6,6 +6,8 @@
 
 #include "data/ill_formed.h"
 
+enum { MOST_KEPT = 2 << 20 }; /* bytes */
+
 /* What one thread makes of a run of lines.  Kept from batch to batch. */
 typedef struct piece {
   char *text;
@@ -27,6 +29,18 @@ static bool reserve(piece *p, size_t more) {
   p->text = grown;
   p->capacity = larger;
   return true;
+}
+
+static void free_piece(piece *p) {
+  free(p->text);
+  free(p->ids);
+  *p = (piece){0};
+}
+
+/* A piece is a 64th of a batch, unless it holds a long line: it gives that room back, or after a while all 64 had as much. */
+static void trim_piece(piece *p) {
+  if (p->capacity + (size_t)p->id_capacity * sizeof *p->ids > MOST_KEPT)
+    free_piece(p);
 }
 
 static size_t print_number(char *out, int32_t number) {
@@ -69,6 +83,7 @@ static heed_status write_batch(piece *pieces, FILE *out, heed_ill_formed *ill_fo
     if (pieces[i].bytes > 0 && fwrite(pieces[i].text, 1, pieces[i].bytes, out) != pieces[i].bytes)
       return heed_error(HEED_IO, "the tokens could not be written: %s", strerror(errno));
     heed_ill_formed_add(ill_formed, &pieces[i].ill_formed);
+    trim_piece(&pieces[i]);
   }
   return fflush(out) == 0 ? HEED_OK : heed_error(HEED_IO, "the tokens could not be written: %s", strerror(errno));
 }
@@ -105,10 +120,8 @@ heed_status heed_encode_lines(const heed_tokenizer *tokenizer, const char *path,
   heed_status status = pieces ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a batch of lines");
   while (status == HEED_OK && (status = heed_text_next(text, &lines, &count)) == HEED_OK && count > 0)
     status = encode_batch(pieces, tokenizer, lines, count, ids, out, &ill_formed, &open);
-  for (int i = 0; pieces && i < HEED_TEXT_PIECES; i++) {
-    free(pieces[i].text);
-    free(pieces[i].ids);
-  }
+  for (int i = 0; pieces && i < HEED_TEXT_PIECES; i++)
+    free_piece(&pieces[i]);
   free(pieces);
   if (status == HEED_OK)
     heed_ill_formed_warn(&ill_formed);

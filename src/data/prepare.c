@@ -10,7 +10,7 @@
 #include "data/text.h"
 #include "heed/log.h"
 
-enum { END_OF_DOCUMENT = -1 };
+enum { END_OF_DOCUMENT = -1, MOST_KEPT = 2 << 20 }; /* bytes */
 
 /* What one thread makes of a run of lines.  Kept from batch to batch. */
 typedef struct piece {
@@ -36,6 +36,19 @@ static bool reserve(void **data, int64_t *capacity, int64_t count, int64_t more,
   *data = grown;
   *capacity = larger;
   return true;
+}
+
+static void free_piece(piece *p) {
+  free(p->ids);
+  free(p->events);
+  free(p->sentence);
+  *p = (piece){0};
+}
+
+/* A piece is a 64th of a batch, unless it holds a long line: it gives that room back, or after a while all 64 had as much. */
+static void trim_piece(piece *p) {
+  if ((size_t)(p->id_capacity + p->sentence_capacity) * sizeof *p->ids + (size_t)p->event_capacity * sizeof *p->events > MOST_KEPT)
+    free_piece(p);
 }
 
 static bool add_event(piece *p, int64_t event) {
@@ -121,8 +134,10 @@ static heed_status work_batch(piece *pieces, const heed_tokenizer *tokenizer, co
     for (int64_t line = starts[i]; line < starts[i + 1] && !p->failed; line++)
       p->failed = !work_line(p, tokenizer, &lines[line]);
   }
-  for (int i = 0; i < HEED_TEXT_PIECES; i++)
+  for (int i = 0; i < HEED_TEXT_PIECES; i++) {
     HEED_TRY(write_piece(&pieces[i], writer, report, ill_formed));
+    trim_piece(&pieces[i]);
+  }
   return HEED_OK;
 }
 
@@ -153,11 +168,8 @@ static heed_status work_text(heed_text *text, const heed_tokenizer *tokenizer, h
          (status = work_batch(pieces, tokenizer, lines, count, writer, report, &ill_formed)) == HEED_OK)
     show_progress(text, writer, &last);
   heed_progress_end();
-  for (int i = 0; i < HEED_TEXT_PIECES; i++) {
-    free(pieces[i].ids);
-    free(pieces[i].events);
-    free(pieces[i].sentence);
-  }
+  for (int i = 0; i < HEED_TEXT_PIECES; i++)
+    free_piece(&pieces[i]);
   free(pieces);
   HEED_TRY(status);
   const uint64_t *hashes = heed_text_hashes(text, &hash_count);

@@ -1,90 +1,36 @@
 #include "data/words.h"
 
 #include <string.h>
-#include <utf8proc.h>
 
+#include "data/characters.h"
 #include "data/utf8.h"
 
 const char *const heed_special_names[HEED_SPECIALS] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
-
-typedef enum character_class { DROPPED, SPACE, PUNCTUATION, IDEOGRAPH, LETTER } character_class;
-
-/* The most code points of a full canonical decomposition is 4 (Unicode's stability policy bounds it); utf8proc asks for room. */
-enum { DECOMPOSED = 16 };
 
 static inline bool is_ascii_letter(unsigned char c) {
   return (unsigned)(c | 0x20) - 'a' < 26 || (unsigned)c - '0' < 10;
 }
 
-static character_class ascii_class(unsigned char c) {
+static heed_character_class ascii_class(unsigned char c) {
   if (is_ascii_letter(c))
-    return LETTER;
+    return HEED_LETTER;
   if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
-    return SPACE;
-  return c > ' ' && c < 127 ? PUNCTUATION : DROPPED;
+    return HEED_SPACE;
+  return c > ' ' && c < 127 ? HEED_PUNCTUATION : HEED_DROPPED;
 }
 
-static bool is_ideograph(int32_t c) {
-  return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||
-         (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B820 && c <= 0x2CEAF) || (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
-}
-
-static bool is_punctuation(int32_t c) {
-  if (c < 128)
-    return ascii_class((unsigned char)c) == PUNCTUATION;
-  utf8proc_category_t category = utf8proc_category(c);
-  return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
-}
-
-/* Of a character before normalisation; unassigned ones stay, as in the source. */
-static character_class wide_class(int32_t c) {
-  if (is_ideograph(c))
-    return IDEOGRAPH;
-  switch (utf8proc_category(c)) {
-  case UTF8PROC_CATEGORY_CC:
-  case UTF8PROC_CATEGORY_CF:
-  case UTF8PROC_CATEGORY_CO:
-    return DROPPED;
-  case UTF8PROC_CATEGORY_ZS:
-  case UTF8PROC_CATEGORY_ZL:
-  case UTF8PROC_CATEGORY_ZP:
-    return SPACE;
-  default:
-    return c == 0xFFFD ? DROPPED : LETTER;
-  }
+static heed_character_class class_of(int32_t code) {
+  return code < 128 ? ascii_class((unsigned char)code) : heed_character_class_of(code);
 }
 
 bool heed_words_break_around(int32_t code) {
-  if (code < 128)
-    return code >= 0 && (ascii_class((unsigned char)code) == SPACE || ascii_class((unsigned char)code) == PUNCTUATION);
-  character_class class = wide_class(code);
-  return class == SPACE || class == IDEOGRAPH || (class == LETTER && is_punctuation(code));
-}
-
-/* Uncased: the canonical decomposition in lower case.  Nonspacing marks are still among it. */
-static int normalise(int32_t code, bool cased, int32_t *out) {
-  utf8proc_ssize_t count = cased ? 0 : utf8proc_decompose_char(code, out, DECOMPOSED, UTF8PROC_DECOMPOSE, NULL);
-  if (count < 1 || count > DECOMPOSED) { /* cased (no character is larger decomposed) */
-    out[0] = code;
-    return 1;
-  }
-  for (int i = 0; i < (int)count; i++)
-    out[i] = utf8proc_tolower(out[i]);
-  return (int)count;
-}
-
-static bool is_mark(int32_t code) {
-  return code >= 128 && utf8proc_category(code) == UTF8PROC_CATEGORY_MN;
-}
-
-static int order_of(int32_t code) {
-  return code < 128 ? 0 : utf8proc_get_property(code)->combining_class;
+  heed_character_class class = code < 0 ? HEED_DROPPED : class_of(code);
+  return class == HEED_SPACE || class == HEED_IDEOGRAPH || class == HEED_PUNCTUATION;
 }
 
 /* NFD orders a run of combining characters by their class (stable).  Few that are not Mn have one: Hangul tone marks, musical stems,
- * some viramas.  A mark of class 0
- * stops it, although it is dropped afterwards: it leaves a fence.  The last character of the word, `length` bytes of class `order`, moves
- * before those of a higher class. */
+ * some viramas.  A mark of class 0 stops it, although it is dropped afterwards: it leaves a fence.  The last character of the word,
+ * `length` bytes of class `order`, moves before those of a higher class. */
 static void reorder(heed_word *word, int length, int order) {
   int place = word->bytes - length;
   char moved[4];
@@ -94,7 +40,7 @@ static void reorder(heed_word *word, int length, int order) {
     while (before > word->fence && ((unsigned char)word->text[before] & 0xC0) == 0x80)
       before--;
     heed_utf8_read((const unsigned char *)word->text + before, (const unsigned char *)word->text + place, &code);
-    if (code < 0 || order_of(code) <= order)
+    if (code < 0 || heed_character_order(code) <= order)
       break;
     place = before;
   }
@@ -108,7 +54,7 @@ static void append(heed_word *word, int32_t code, bool cased) {
     return;
   int length = heed_utf8_write(word->text + word->bytes, code);
   word->bytes += length;
-  int order = cased ? 0 : order_of(code);
+  int order = cased ? 0 : heed_character_order(code);
   if (order > 0)
     reorder(word, length, order);
 }
@@ -145,25 +91,47 @@ static bool take_punctuation(heed_words *words, heed_word *word) {
   return true;
 }
 
+/* A character as it stands in the word. */
+typedef struct part {
+  int32_t code;
+  heed_character_class class;
+} part;
+
+/* What a character of this class becomes: itself, or its decomposition in lower case.  Returns the number of parts. */
+static int normalise(int32_t code, heed_character_class class, bool cased, part parts[HEED_DECOMPOSED]) {
+  int32_t codes[HEED_DECOMPOSED];
+  if (class == HEED_DROPPED || class == HEED_SPACE)
+    return 0;
+  if (cased) {
+    parts[0] = (part){code, class == HEED_MARK ? HEED_LETTER : class};
+    return 1;
+  }
+  int count = heed_character_decompose(code, codes);
+  for (int i = 0; i < count; i++)
+    parts[i] = (part){codes[i], codes[i] == code ? class : class_of(codes[i])};
+  return count;
+}
+
 /* A character beyond ASCII.  Returns whether the word is complete. */
 static bool take_wide(heed_words *words, heed_word *word) {
-  int32_t code, parts[DECOMPOSED];
+  int32_t code;
+  part parts[HEED_DECOMPOSED];
   int length = heed_utf8_read(words->at, words->end, &code), first = 0;
-  character_class class = code < 0 ? DROPPED : wide_class(code);
-  int count = class == DROPPED || class == SPACE ? 0 : normalise(code, words->cased, parts);
-  while (!words->cased && first < count && is_mark(parts[first]))
+  heed_character_class class = code < 0 ? HEED_DROPPED : heed_character_class_of(code);
+  int count = normalise(code, class, words->cased, parts);
+  while (first < count && parts[first].class == HEED_MARK)
     first++;
-  bool alone = class == IDEOGRAPH || (first < count && is_punctuation(parts[first]));
+  bool alone = class == HEED_IDEOGRAPH || (first < count && parts[first].class == HEED_PUNCTUATION);
   if (alone && word->characters > 0)
     return true; /* read again as the next word */
   words->at += length;
   for (int i = 0; i < count; i++) {
-    if (words->cased || !is_mark(parts[i]))
-      append(word, parts[i], words->cased);
-    else if (order_of(parts[i]) == 0)
+    if (parts[i].class != HEED_MARK)
+      append(word, parts[i].code, words->cased);
+    else if (heed_character_order(parts[i].code) == 0)
       word->fence = word->bytes;
   }
-  return alone || (class == SPACE && word->characters > 0);
+  return alone || (class == HEED_SPACE && word->characters > 0);
 }
 
 heed_words heed_words_of(const char *text, size_t bytes, bool cased) {
@@ -177,17 +145,17 @@ bool heed_words_next(heed_words *words, heed_word *word) {
   word->special = -1;
   while (words->at < words->end) {
     unsigned char byte = *words->at;
-    character_class class = byte < 128 ? ascii_class(byte) : DROPPED;
+    heed_character_class class = byte < 128 ? ascii_class(byte) : HEED_DROPPED;
     bool complete = false;
     if (byte >= 128) {
       complete = take_wide(words, word);
-    } else if (class == LETTER) {
+    } else if (class == HEED_LETTER) {
       take_letters(words, word);
-    } else if (class == PUNCTUATION) {
+    } else if (class == HEED_PUNCTUATION) {
       complete = take_punctuation(words, word);
     } else {
       words->at++;
-      complete = class == SPACE && word->characters > 0;
+      complete = class == HEED_SPACE && word->characters > 0;
     }
     if (complete)
       return true;

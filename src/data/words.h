@@ -3,9 +3,8 @@
  *  Clean: U+0000, U+FFFD, ill-formed bytes and the categories Cc, Cf, Co go; tab, newline, return and every Z* character are spaces.
  *  Split: CJK ideographs and punctuation (ASCII 33–47, 58–64, 91–96, 123–126 and every P* category) are words of their own.
  *  Uncased: canonical decomposition (NFD), nonspacing marks (Mn) dropped, lower case.  Special tokens in the text are kept whole.
- *  Source: google-research/bert, tokenization.py, BasicTokenizer; checked code point by code point against Hugging Face's
- *  BertNormalizer and BertPreTokenizer.  These hold older Unicode tables (a character that was unassigned then is a letter there) and
- *  begin CJK extension E at 2B920; here the tables are utf8proc's and extension E begins at 2B820, as in the source. */
+ *  Source: google-research/bert, tokenization.py, BasicTokenizer; where Unicode's versions make a difference (characters.h), Hugging
+ *  Face's BertNormalizer and BertPreTokenizer.  tests/parity/tokenizer.py compares every code point with them. */
 #ifndef HEED_DATA_WORDS_H
 #define HEED_DATA_WORDS_H
 

@@ -1,5 +1,6 @@
 /* heed tokenizer and heed prepare, as a user types them: results, messages, exit codes. */
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "command.h"
 #include "data/folder.h"
@@ -63,6 +64,39 @@ static void prepares(void) {
   folder_write_text("snow.txt", "\u2603 \u2603\n");
   snprintf(arguments, sizeof arguments, "prepare --vocab %s --output s.h5 snow.txt", vocabulary);
   expect(0, "is [UNK]", arguments);
+  folder_write("bad.txt", "fox\xFF\n\xE4\xB8 \xC3(\n", 12);
+  snprintf(arguments, sizeof arguments, "prepare --vocab %s --output s.h5 bad.txt", vocabulary);
+  expect(0, "invalid UTF-8: 3 sequences, dropped", arguments);
+  folder_write("bad.txt", "\xFF\xC3\n\xFF", 4);
+  snprintf(arguments, sizeof arguments, "prepare --vocab %s --output u.h5 bad.txt", vocabulary);
+  expect(65, "not UTF-8; such bytes are dropped, 3 sequences", arguments);
+}
+
+/* Batches with a long line each, every time at another place of the batch: what was made of one must not stay in memory. */
+static void long_lines_in_turn(void) {
+  enum { BATCHES = 7, BATCH = 8 << 20, SHORT = BATCH / 64, LINE = 64 };
+  char *text = malloc(BATCH), arguments[512];
+  FILE *file = fopen(folder_path("long.txt"), "wb");
+  CU_ASSERT_FATAL(text && file);
+  for (int batch = 0; batch < BATCHES; batch++) {
+    memset(text, '.', BATCH);
+    for (int line = 1; line * LINE <= batch * SHORT; line++)
+      text[line * LINE - 1] = '\n';
+    text[BATCH - 1] = '\n';
+    CU_ASSERT_EQUAL(fwrite(text, 1, BATCH, file), BATCH);
+  }
+  CU_ASSERT_EQUAL(fclose(file), 0);
+  free(text);
+  snprintf(arguments, sizeof arguments, "prepare --vocab %s --output l.h5 long.txt", vocabulary);
+  expect(0, "l.h5: 1 documents", arguments);
+  snprintf(arguments, sizeof arguments, "tokenizer encode --vocab %s --ids <long.txt >/dev/null", vocabulary);
+  expect(0, "", arguments);
+  struct rusage usage;
+  CU_ASSERT_EQUAL(getrusage(RUSAGE_CHILDREN, &usage), 0);
+#ifndef __SANITIZE_ADDRESS__                   /* which keeps what is freed */
+  CU_ASSERT_TRUE(usage.ru_maxrss < 256 << 10); /* KiB */
+#endif
+  CU_ASSERT_EQUAL(command_run("rm '%s/long.txt' '%s/l.h5'", folder, folder), 0);
 }
 
 /* A file that cannot grow: the earlier shard stays, and nothing is left beside it. */
@@ -98,5 +132,5 @@ static void command_lines(void) {
   expect(0, "heed tokenizer encode", "tokenizer --help");
 }
 
-HEED_TESTS({"begin", folder_make}, {"encodes", encodes}, {"trains", trains}, {"prepares", prepares}, {"full disk", full_disk},
-           {"command lines", command_lines}, {"end", folder_remove})
+HEED_TESTS({"begin", folder_make}, {"encodes", encodes}, {"trains", trains}, {"prepares", prepares},
+           {"long lines in turn", long_lines_in_turn}, {"full disk", full_disk}, {"command lines", command_lines}, {"end", folder_remove})

@@ -105,6 +105,34 @@ static void no_token_lost(void) {
   free(text);
 }
 
+#define CONTENT(literal) literal, sizeof literal - 1
+
+/* Files that are not quite text files: byte order marks, NUL bytes, lone returns, ill-formed bytes, no last newline. */
+static void odd_files(void) {
+  static const struct {
+    const char *text;
+    size_t bytes;
+    int64_t documents, sentences, tokens, replaced;
+  } files[] = {
+      {CONTENT("\xEF\xBB\xBFThe fox.\r\n\r\nThe fox.\r\n"), 2, 2, 6, 0},
+      {CONTENT("The\0 fox\0.\n\0\n\0The"), 1, 2, 4, 0}, /* a line of a NUL is not blank */
+      {CONTENT("The\rfox\r\rThe"), 1, 1, 3, 0},
+      {CONTENT("The \xFF fox\xE4\xB8\n\xFF\n\xC3(\xF0\x9F\x98"), 1, 2, 3, 5},
+      {CONTENT("fox"), 1, 1, 1, 0},
+  };
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    heed_prepare_report report;
+    const char *path = folder_write("odd.txt", files[i].text, files[i].bytes);
+    heed_shard shard = prepare(&path, 1, &report);
+    CU_ASSERT_EQUAL(report.counts.documents, files[i].documents);
+    CU_ASSERT_EQUAL(report.counts.sentences, files[i].sentences);
+    CU_ASSERT_EQUAL(report.counts.tokens, files[i].tokens);
+    CU_ASSERT_EQUAL(report.replaced, files[i].replaced);
+    check_tokens(&shard, files[i].text, files[i].bytes);
+    heed_shard_close(&shard);
+  }
+}
+
 static void refused(const char *output, const char *input, const char *reason) {
   heed_prepare_report report;
   CU_ASSERT_EQUAL(heed_prepare(tokenizer, output, &input, 1, &report), HEED_INVALID);
@@ -122,6 +150,8 @@ static void refusals(void) {
   refused(folder_path("no/new.h5"), text, "no file can be made");
   refused(output, folder_write_text("blank.txt", "\n \n\n"), "no text");
   refused(output, "/dev/null", "no text");
+  refused(output, folder_write_text("mark.txt", "\xEF\xBB\xBF"), "no text");
+  refused(output, folder_write("zeros.txt", "\0\0\0", 3), "no text");
   refused(folder_write_text("other.txt", "mine"), text, "not replaced");
   CU_ASSERT_NOT_EQUAL(access(output, F_OK), 0);
 }
@@ -137,4 +167,5 @@ static void end(void) {
   folder_remove();
 }
 
-HEED_TESTS({"begin", begin}, {"documents", documents}, {"no token lost", no_token_lost}, {"refusals", refusals}, {"end", end})
+HEED_TESTS({"begin", begin}, {"documents", documents}, {"odd files", odd_files}, {"no token lost", no_token_lost}, {"refusals", refusals},
+           {"end", end})

@@ -1,6 +1,7 @@
 /* The tokenizer against Hugging Face's `tokenizers` 0.23 (BertWordPieceTokenizer): tokenizer_cases.txt holds, a case a line and
  * separated by tabs, a text (\xHH for bytes that do not print), how many U+FFFD stand for its ill-formed bytes, and the ids that the
- * oracle gives it uncased and cased with tokenizer_vocab.txt.  Then vocabularies that must be refused, and threads. */
+ * oracle gives it uncased and cased with tokenizer_vocab.txt (tests/parity/make_tokenizer_fixture.py writes them).  Then vocabularies that
+ * must be refused, and threads. */
 #include "heed/tokenizer.h"
 
 #include <ctype.h>
