@@ -207,8 +207,9 @@ heed_status heed_command_bench(int argc, char **argv) {
       0};
   bench_options o = {.steps = 20, .warmup = 3};
   heed_communication *world;
-  HEED_TRY(heed_parse_options(&argp, argc, argv, &o));
-  heed_status status = heed_world_open(&world);
+  heed_status status = heed_parse_options(&argp, argc, argv, &o);
+  if (status == HEED_OK)
+    status = heed_world_open(&world);
   if (status == HEED_OK)
     status = run(&o, world);
   heed_settings_free(&o.settings);

@@ -28,7 +28,7 @@ error_t heed_option_count(struct argp_state *state, const char *name, const char
 /** Keeps the only argument of a command that takes one; a second one is not understood. */
 error_t heed_option_argument(const struct argp_state *state, const char *value, const char **argument);
 
-/** Keeps one --set. */
+/** Keeps one --set; to be freed, also when what follows it on the command line is not understood. */
 error_t heed_option_set(struct argp_state *state, const char *text, heed_settings *settings);
 void heed_settings_free(heed_settings *settings);
 

@@ -71,9 +71,11 @@ heed_status heed_command_train(int argc, char **argv) {
                                    0};
   train_options o = {0};
   heed_communication *world;
-  HEED_TRY(heed_parse_options(&argp, argc, argv, &o));
-  heed_signals_install();
-  heed_status status = heed_world_open(&world);
+  heed_status status = heed_parse_options(&argp, argc, argv, &o);
+  if (status == HEED_OK)
+    heed_signals_install();
+  if (status == HEED_OK)
+    status = heed_world_open(&world);
   if (status == HEED_OK)
     status = train(&o, world);
   heed_settings_free(&o.settings);

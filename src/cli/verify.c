@@ -145,8 +145,9 @@ heed_status heed_command_verify(int argc, char **argv) {
   verify_options o = {.threads = {.items = {1}, .count = 1}, .steps = 20};
   heed_config config = {0};
   heed_verify *verify = NULL;
-  HEED_TRY(heed_parse_options(&argp, argc, argv, &o));
-  heed_status status = heed_config_read(&config, o.config, o.settings.items, o.settings.count);
+  heed_status status = heed_parse_options(&argp, argc, argv, &o);
+  if (status == HEED_OK)
+    status = heed_config_read(&config, o.config, o.settings.items, o.settings.count);
   if (status == HEED_OK)
     status = check(&o, &config);
   heed_verify_spec spec = {o.config, o.settings.items, o.settings.count, &config, o.steps};

@@ -60,7 +60,8 @@ static heed_status set_text(heed_inference *in, const char *text, int64_t *wante
   if (count > most - 2)
     count = most - 2;
   stream->ids[0] = special->classify;
-  memcpy(stream->ids + 1, in->ids, (size_t)count * sizeof *in->ids);
+  if (count > 0) /* a text without tokens has no ids either */
+    memcpy(stream->ids + 1, in->ids, (size_t)count * sizeof *in->ids);
   stream->ids[count + 1] = special->separate;
   stream->sequences = 1;
   stream->tokens = count + 2;

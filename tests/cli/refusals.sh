@@ -117,7 +117,7 @@ fill_disk_and() {
 
 # Where nothing can be mounted, a disk may still turn out to be full when what was written is to be made durable.
 full_at_sync() {
-  strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:error=ENOSPC "$@"
+  ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:error=ENOSPC "$@"
 }
 can_trace() {
   strace -qq -o /dev/null true

@@ -94,8 +94,6 @@ static const refusal runs[] = {
     {"what a run left that saved nothing (goes on)", "mkdir row/run && cp run/config.yaml run/vocab.txt row/run", TRAIN "row/run", 0, NULL},
     {"a pipe for its metrics", "mkdir row/run && mkfifo row/run/metrics.jsonl", TRAIN "row/run", 65,
      "row/run/metrics.jsonl: is not a file; remove it"},
-    {"a failure within verify", NULL, "heed verify micro.yaml --ranks 1 --steps 1 --set data.train=missing.h5", 65,
-     "training on 1 rank × 1 thread ended with exit code 65: missing.h5: no such file"},
 };
 
 static const refusal ranks[] = {

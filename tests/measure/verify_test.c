@@ -83,8 +83,11 @@ static void refuses_before_it_starts(void) {
 
 static void a_run_that_fails_says_why(void) {
   CU_ASSERT_EQUAL(verify("", "--ranks 1 --set model.vocabulary_size=301"), 65);
-  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "vocab.txt has 300 tokens"));
-  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "1 rank × 1 thread"));
+  const char *error = strstr(command_output, "error: "); /* one, of verify's own, with the run's in it */
+  CU_ASSERT_PTR_NOT_NULL_FATAL(error);
+  CU_ASSERT_PTR_NULL(strstr(error + 1, "error: "));
+  CU_ASSERT_PTR_NOT_NULL(strstr(error, "training on 1 rank × 1 thread ended with exit code 65: "));
+  CU_ASSERT_PTR_NOT_NULL(strstr(error, "vocab.txt has 300 tokens"));
   CU_ASSERT_EQUAL(left_behind(), 0);
   CU_ASSERT_EQUAL(command_run("mkdir %s/empty && cd %s && TMPDIR=%s/runs PATH=%s/empty " HEED_PROGRAM " verify micro.yaml --ranks 1",
                               folder, folder, folder, folder),
