@@ -81,11 +81,10 @@ heed_status heed_command_import(int argc, char **argv) {
       0};
   import_options o = {0};
   heed_import_report report;
-  HEED_TRY(heed_parse_options(&argp, argc, argv, &o));
+  heed_status status = heed_parse_options(&argp, argc, argv, &o);
   o.spec.settings = o.settings.items;
   o.spec.setting_count = o.settings.count;
-  heed_status status = heed_import(&o.spec, &report);
-  if (status == HEED_OK) {
+  if (status == HEED_OK && (status = heed_import(&o.spec, &report)) == HEED_OK) {
     print_report(&o, &report);
     heed_import_report_free(&report);
   }

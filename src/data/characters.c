@@ -9,15 +9,14 @@ enum { EXCEPTIONS = sizeof exceptions / sizeof *exceptions, YOUNG = sizeof young
 
 /* By bisection, so asked only where utf8proc does not see a plain letter: to those no row gives anything else. */
 static exception_kind exception_of(int32_t code) {
-  int low = 0, high = EXCEPTIONS; /* the row is in [low, high) if it is anywhere */
-  while (high - low > 1) {
-    int middle = (low + high) / 2;
-    if (code < exceptions[middle].first)
-      high = middle;
-    else
-      low = middle;
+  const struct exception *row = exceptions;
+  if (code < row->first)
+    return NO_EXCEPTION;
+  for (int rows = EXCEPTIONS, half; rows > 1; rows -= half) { /* it is one of the `rows` from here on, if any */
+    half = rows / 2;
+    row += code >= row[half].first ? half : 0; /* a conditional move */
   }
-  return code >= exceptions[low].first && code <= exceptions[low].last ? exceptions[low].kind : NO_EXCEPTION;
+  return code <= row->last ? row->kind : NO_EXCEPTION;
 }
 
 /* The blocks of google-research/bert, but extension E begins at 2B920 in the Rust library and at 2B820 there. */
