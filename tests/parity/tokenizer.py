@@ -44,7 +44,7 @@ class Heed:
 
     def encode(self, vocabulary, cased, text):
         done = self.run("encode", "--ids", "--vocab", vocabulary, *["--cased"] * cased, text=text)
-        told = re.search(rb"(\d+) sequences of the input are not UTF-8", done.stderr)
+        told = re.search(rb"not UTF-8; such bytes are dropped, (\d+) sequence", done.stderr)
         return done.stdout.decode().splitlines(), int(told[1]) if told else 0
 
     def train(self, output, size, text):
