@@ -162,11 +162,13 @@ static heed_status print_json(json_t *object, char **text) {
 
 heed_status heed_transformers_print_config(const heed_config *config, char **text) {
   const heed_model_config *m = &config->model;
-  int class = 0, activation = 0;
-  while (class < CLASSES - 1 && strcmp(classes[class].family, m->family) != 0)
-    class ++;
-  while (activation < ACTIVATIONS - 1 && activations[activation].activation != m->activation)
-    activation++;
+  int class = 0, activation = 0; /* found: the configuration was checked */
+  for (int i = 0; i < CLASSES; i++)
+    if (strcmp(classes[i].family, m->family) == 0)
+      class = i;
+  for (int i = ACTIVATIONS - 1; i >= 0; i--) /* the first of a name wins */
+    if (activations[i].activation == m->activation)
+      activation = i;
   return print_json(json_pack("{s:[s], s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:f, s:f, s:f, s:f, s:b}", "architectures",
                               config->objective.next_sentence ? classes[class].architecture_next_sentence : classes[class].architecture,
                               "model_type", classes[class].model_type, "vocab_size", (json_int_t)m->vocabulary_size, "num_hidden_layers",
