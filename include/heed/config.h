@@ -119,6 +119,10 @@ heed_status heed_config_print(const heed_config *config, char **text);
  */
 heed_status heed_config_check_resume(const heed_config *saved, const heed_config *now);
 
+/** Checks that weights of a model `saved` mean the same in the model `now`: every key of the model section but dropouts and
+ *  initialisation.  Errors: HEED_INVALID naming all keys that differ, as the --set that would mend them. */
+heed_status heed_config_check_model(const heed_config *saved, const heed_config *now);
+
 void heed_config_free(heed_config *config);
 
 #endif

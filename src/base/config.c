@@ -165,6 +165,32 @@ heed_status heed_config_check_resume(const heed_config *saved, const heed_config
   return status;
 }
 
+heed_status heed_config_check_model(const heed_config *saved, const heed_config *now) {
+  static const char *const free_keys[] = {"model.dropout", "model.attention_dropout", "model.initializer_range"};
+  char list[1024] = "";
+  heed_status status = HEED_OK;
+  for (int i = 0; i < heed_config_field_count && status == HEED_OK; i++) {
+    const heed_config_field *field = &heed_config_fields[i];
+    char *before = NULL, *after = NULL;
+    bool counts = strncmp(field->schema.key, "model.", 6) == 0;
+    for (size_t k = 0; k < CYAML_ARRAY_LEN(free_keys); k++)
+      counts = counts && strcmp(field->schema.key, free_keys[k]) != 0;
+    if (!counts)
+      continue;
+    status = heed_config_value_text(saved, field, &before);
+    if (status == HEED_OK)
+      status = heed_config_value_text(now, field, &after);
+    size_t used = strlen(list);
+    if (status == HEED_OK && before && after && strcmp(before, after) != 0)
+      snprintf(list + used, sizeof list - used, " --set %s=%.80s", field->schema.key, before);
+    free(before);
+    free(after);
+  }
+  if (status != HEED_OK || !*list)
+    return status;
+  return heed_error(HEED_INVALID, "its model is another; to start from its weights:%s", list);
+}
+
 void heed_config_free(heed_config *config) {
   for (int i = 0; i < heed_config_field_count; i++) {
     const cyaml_schema_field_t *schema = &heed_config_fields[i].schema;

@@ -199,8 +199,12 @@ heed_status heed_checkpoint_named_open(const char *path, int *directory, bool *i
   *is_run = run && !checkpoint;
   if (run || checkpoint)
     return HEED_OK;
+  bool foreign = faccessat(*directory, "model.safetensors", F_OK, 0) == 0;
   close(*directory);
   *directory = -1;
+  if (foreign)
+    return heed_error(HEED_INVALID, "%s: is a model of transformers; `heed import %s --output CHECKPOINT` makes a checkpoint of it", path,
+                      path);
   return heed_error(HEED_INVALID,
                     "%s: is neither a checkpoint (a folder with MANIFEST and state.h5) nor a run (one with checkpoints/); "
                     "name one of these",

@@ -29,6 +29,8 @@ static heed_status refuse_start(const unsigned char *start) {
   if (memcmp(start, "PK\3\4", 4) == 0 || start[0] == 0x80)
     return heed_error(HEED_INVALID, "is a PyTorch pickle, not safetensors; save it anew with save_pretrained(…), which writes "
                                     "model.safetensors");
+  if (memcmp(start, "version ", 8) == 0)
+    return heed_error(HEED_INVALID, "is a pointer of Git LFS, not the weights; fetch them with `git lfs pull`");
   return heed_error(HEED_INVALID, "is not a safetensors file: its header would have an impossible length");
 }
 

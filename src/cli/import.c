@@ -33,10 +33,10 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     o->spec.vocabulary = value;
     return 0;
   case 'c':
-    o->spec.casing = HEED_CASED;
-    return 0;
   case OPTION_UNCASED:
-    o->spec.casing = HEED_UNCASED;
+    if (o->spec.casing != HEED_CASING_UNSAID)
+      argp_error(state, "say --cased or --uncased, once");
+    o->spec.casing = key == 'c' ? HEED_CASED : HEED_UNCASED;
     return 0;
   case 'o':
     o->spec.output = value;

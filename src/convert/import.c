@@ -38,6 +38,8 @@ static const struct {
             {"cls.predictions.decoder.bias", "cls.predictions.bias"}};
 enum { TIES = sizeof ties / sizeof *ties };
 
+enum { MOST_SPARE_ROWS = 1024 }; /* embeddings are padded to a multiple of 8, 64 or 128 */
+
 static heed_status out_of_memory(void) {
   return heed_error(HEED_FAILED, "out of memory for an import");
 }
@@ -117,6 +119,9 @@ static heed_status read_vocabulary(import *in) {
   if (tokens > rows)
     return heed_error(HEED_INVALID, "%s has %lld tokens, %s says vocab_size %lld: they are of different models", in->vocabulary_path,
                       (long long)tokens, in->config_path, (long long)rows);
+  if (rows - tokens > MOST_SPARE_ROWS)
+    return heed_error(HEED_INVALID, "%s has only %lld tokens, %s says vocab_size %lld: it is another model's vocabulary",
+                      in->vocabulary_path, (long long)tokens, in->config_path, (long long)rows);
   in->report->vocabulary_filled_up = rows - tokens;
   return fill_up(in, heed_tokenizer_text(in->tokenizer, &bytes), rows - tokens);
 }
@@ -281,8 +286,36 @@ static heed_status save(const import *in) {
   return status;
 }
 
+/* What people name in its place, answered by what to do. */
+static heed_status check_weights_there(const import *in) {
+  struct stat is;
+  char *checkpoint = path_of(NULL, in->spec->weights, "MANIFEST"), *run = path_of(NULL, in->spec->weights, "checkpoints"),
+       *pickle = path_of(NULL, in->spec->weights, "pytorch_model.bin");
+  heed_status status = HEED_OK;
+  if (!checkpoint || !run || !pickle)
+    status = out_of_memory();
+  else if (stat(in->spec->weights, &is) != 0)
+    status = heed_error(HEED_INVALID, "%s is missing; Heed downloads nothing: name a folder that save_pretrained wrote, or its weights",
+                        in->spec->weights);
+  else if (stat(in->weights_path, &is) == 0)
+    status = HEED_OK;
+  else if (stat(checkpoint, &is) == 0 || stat(run, &is) == 0)
+    status = heed_error(HEED_INVALID, "%s is Heed's own already: fill, embed, evaluate and train.start_from take it as it is",
+                        in->spec->weights);
+  else if (stat(pickle, &is) == 0)
+    status = heed_error(HEED_INVALID,
+                        "%s has its weights as a PyTorch pickle alone; load it in transformers and save it anew with "
+                        "save_pretrained(…), which writes model.safetensors",
+                        in->spec->weights);
+  free(checkpoint);
+  free(run);
+  free(pickle);
+  return status;
+}
+
 static heed_status run(import *in) {
   HEED_TRY(find_files(in));
+  HEED_TRY(check_weights_there(in));
   HEED_TRY(heed_safetensors_open(&in->weights, in->weights_path));
   HEED_TRY(read_config(in));
   HEED_TRY(read_vocabulary(in));

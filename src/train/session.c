@@ -111,24 +111,13 @@ static heed_status check_vocabulary(const heed_session *s, const heed_checkpoint
   return HEED_OK;
 }
 
-/* What the shapes of tensors do not show: the same weights would compute something else. */
-static heed_status check_model(const heed_model_config *saved, const heed_model_config *now, const char *from) {
-  if (saved->layers != now->layers)
-    return heed_error(HEED_INVALID, "train.start_from: %s has %lld layers, model.layers is %lld", from, (long long)saved->layers,
-                      (long long)now->layers);
-  if (saved->heads != now->heads)
-    return heed_error(HEED_INVALID, "train.start_from: %s has %lld heads, model.heads is %lld", from, (long long)saved->heads,
-                      (long long)now->heads);
-  if (saved->activation != now->activation)
-    return heed_error(HEED_INVALID, "train.start_from: %s has another model.activation", from);
-  return HEED_OK;
-}
-
 /* Whether this run may go on from a checkpoint (`whole`), or start from its weights. */
 static heed_status check_saved(const heed_session *s, const heed_checkpoint_info *info, const char *from, bool whole) {
   heed_config saved = {0};
   HEED_TRY(heed_config_parse(&saved, info->config, from, NULL, 0));
-  heed_status status = whole ? heed_config_check_resume(&saved, s->config) : check_model(&saved.model, &s->config->model, from);
+  heed_status status = whole ? heed_config_check_resume(&saved, s->config) : heed_config_check_model(&saved, s->config);
+  if (status != HEED_OK && !whole)
+    heed_error_in(status, "train.start_from: %s", from);
   heed_config_free(&saved);
   HEED_TRY(status);
   return check_vocabulary(s, info, from);

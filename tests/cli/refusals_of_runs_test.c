@@ -26,15 +26,27 @@ static const refusal checkpoints[] = {
     {"verified, with nothing there", NULL, "heed checkpoint verify empty-run", 65, "empty-run: holds no checkpoint to verify"},
     {"shown", NULL, "heed checkpoint show cut", 65, "cut: holds no good checkpoint", 2},
     {"weights to start from", NULL, TRAIN "new --set train.start_from=missing", 65, "missing: there is no such folder"},
-    {"weights of another shape", NULL, TRAIN "new --set train.start_from=run --set model.layers=2", 65, "has 1 layers, model.layers is 2"},
+    {"weights of another shape", NULL, TRAIN "new --set train.start_from=run --set model.layers=2", 65,
+     "to start from its weights: --set model.layers=1"},
     {"a path without end", NULL, FILL("$(head -c 5000 /dev/zero | tr '\\0' x)"), 65, "x: there is no such folder"},
 };
 
 #define IMPORT(weights) "heed import " weights ".safetensors --model-config hf/config.json --vocab hf/vocab.txt --output new"
 
 static const refusal foreign_models[] = {
-    {"no such weights", NULL, IMPORT("missing"), 65, "missing.safetensors is missing"},
+    {"no such weights", NULL, IMPORT("missing"), 65, "missing.safetensors is missing; Heed downloads nothing"},
     {"a folder without any", NULL, "heed import empty-folder --output new", 65, "empty-folder/model.safetensors is missing"},
+    {"a checkpoint of Heed's", NULL, "heed import run --output new", 65, "run is Heed's own already"},
+    {"a pickle alone", "mkdir row/old && touch row/old/pytorch_model.bin", "heed import row/old --output new", 65,
+     "as a PyTorch pickle alone"},
+    {"a pointer of Git LFS", "echo 'version https://git-lfs.github.com/spec/v1' > row/p.safetensors",
+     "heed import row/p.safetensors --output new", 65, "fetch them with `git lfs pull`"},
+    {"both casings", NULL, "heed import hf --cased --uncased --output new", 64, "say --cased or --uncased, once"},
+    {"not imported yet", NULL, FILL("hf"), 65, "hf: is a model of transformers; `heed import hf --output CHECKPOINT`"},
+    {"a vocabulary that is far too small", "sed 's/\"vocab_size\": 300/\"vocab_size\": 9000/' hf/config.json > row/large.json",
+     "heed import hf --model-config row/large.json --output new", 65, "it is another model's vocabulary"},
+    {"a run in a checkpoint", "heed import hf --output row/hf", "heed train micro.yaml --set run.output=row/hf", 65,
+     "row/hf: is a checkpoint, not a run's folder; choose another run.output"},
     {"a pipe", NULL, "heed import pipe --output new", 65, "pipe is a FIFO where a file is expected"},
     {"offsets that overlap", NULL, IMPORT("overlap"), 65, "overlap.safetensors: b: its data overlap another tensor's"},
     {"huge offsets", NULL, IMPORT("huge"), 65, "huge.safetensors: a: its data reach beyond the end of the file"},
