@@ -51,8 +51,9 @@ bool heed_checkpoint_store_is_empty(heed_checkpoint_store *store);
 heed_status heed_checkpoint_save(heed_checkpoint_store *store, const heed_checkpoint_info *info, const heed_checkpoint_tensors *tensors);
 
 /** Writes one checkpoint outside any run (weights from elsewhere), by the same protocol: the folder `path`, which must not be there yet,
- *  appears whole or not at all.  Rank-local.
- *  Errors: HEED_INVALID when `path` is there already or no folder can be made at its place; HEED_IO for a failed write. */
+ *  appears whole or not at all (a kill leaves PATH.tmp-…, which may be removed).  Rank-local.
+ *  Errors: HEED_INVALID when `path` is there already or no folder can be made at its place; HEED_IO for a failed write; HEED_FAILED
+ *  when memory is short. */
 heed_status heed_checkpoint_write(const char *path, const heed_checkpoint_info *info, const heed_checkpoint_tensors *tensors);
 
 /** Finds the newest good checkpoint of the run; bad ones are passed over with a warning that says why.  Collective.

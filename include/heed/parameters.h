@@ -65,6 +65,9 @@ int64_t heed_parameters_find(const heed_parameter_table *table, const char *name
 /** Fills `values[total]` with the initial values: a pure function of the seed, each tensor's place in the table and element. */
 void heed_parameters_initialise(const heed_parameter_table *table, float *values, uint32_t seed);
 
+/** The same for tensor `index` alone: its part of `values[total]`. */
+void heed_parameters_initialise_one(const heed_parameter_table *table, int64_t index, float *values, uint32_t seed);
+
 /** The places where a shard may be cut: starts of all chunks in order, and at last `total`.
  *  \param[out] cuts  allocated, to be freed by the caller; \param[out] count  number of cuts, chunks + 1. */
 heed_status heed_parameters_cuts(const heed_parameter_table *table, int64_t **cuts, int64_t *count);

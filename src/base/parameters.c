@@ -103,20 +103,23 @@ static double draw_normal(uint64_t element, uint32_t tensor, uint32_t seed, bool
   }
 }
 
-void heed_parameters_initialise(const heed_parameter_table *table, float *values, uint32_t seed) {
-  for (int64_t i = 0; i < table->count; i++) {
-    const heed_parameter *p = &table->items[i];
-    float *x = values + p->offset;
-    bool truncated = p->initialisation == HEED_INIT_TRUNCATED_NORMAL;
-    if (p->initialisation == HEED_INIT_ZEROS || p->initialisation == HEED_INIT_ONES) {
-      for (int64_t j = 0; j < p->count; j++)
-        x[j] = p->initialisation == HEED_INIT_ONES ? 1.0f : 0.0f;
-      continue;
-    }
-#pragma omp parallel for schedule(static)
+void heed_parameters_initialise_one(const heed_parameter_table *table, int64_t index, float *values, uint32_t seed) {
+  const heed_parameter *p = &table->items[index];
+  float *x = values + p->offset;
+  bool truncated = p->initialisation == HEED_INIT_TRUNCATED_NORMAL;
+  if (p->initialisation == HEED_INIT_ZEROS || p->initialisation == HEED_INIT_ONES) {
     for (int64_t j = 0; j < p->count; j++)
-      x[j] = (float)(p->deviation * draw_normal((uint64_t)j, (uint32_t)i, seed, truncated));
+      x[j] = p->initialisation == HEED_INIT_ONES ? 1.0f : 0.0f;
+    return;
   }
+#pragma omp parallel for schedule(static)
+  for (int64_t j = 0; j < p->count; j++)
+    x[j] = (float)(p->deviation * draw_normal((uint64_t)j, (uint32_t)index, seed, truncated));
+}
+
+void heed_parameters_initialise(const heed_parameter_table *table, float *values, uint32_t seed) {
+  for (int64_t i = 0; i < table->count; i++)
+    heed_parameters_initialise_one(table, i, values, seed);
 }
 
 heed_status heed_parameters_cuts(const heed_parameter_table *table, int64_t **cuts, int64_t *count) {

@@ -240,8 +240,8 @@ static void withdraw(save *s) {
            renameat(folder, s->name, folder, s->temporary) == 0)
     renameat(folder, s->displaced, folder, s->name);
   if (s->made && !heed_tree_remove(folder, s->temporary))
-    heed_warn("%s/%s: left by a save that failed, and cannot be removed: %s; the next start sweeps it", s->store->path, s->temporary,
-              strerror(errno));
+    heed_warn("%s/%s: left by a save that failed, and cannot be removed: %s; %s", s->store->path, s->temporary, strerror(errno),
+              s->store->lock ? "the next start sweeps it" : "remove it");
 }
 
 static void release(save *s) {

@@ -1,4 +1,5 @@
 /* Export: a checkpoint's weights, configuration and vocabulary as a folder of transformers'. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -43,13 +44,27 @@ static heed_status write_files(const heed_loaded *loaded, int folder) {
   return status == HEED_OK ? heed_file_sync(folder, "the folder") : status;
 }
 
+static bool is_empty_folder(const heed_target *target) {
+  int folder = openat(target->folder, target->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), others = 0;
+  DIR *entries = folder >= 0 ? fdopendir(folder) : NULL;
+  if (!entries) {
+    if (folder >= 0)
+      close(folder);
+    return false;
+  }
+  for (struct dirent *entry; (entry = readdir(entries));)
+    others += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+  closedir(entries);
+  return others == 0;
+}
+
 /* Fills a folder beside the target's place and renames it there: an empty folder gives way, anything else refuses. */
 static heed_status write_folder(const heed_loaded *loaded, const heed_target *target) {
   char digits[17], temporary[256];
   int folder;
   heed_random_digits(digits);
   snprintf(temporary, sizeof temporary, "%s.tmp-%s", target->name, digits);
-  if (faccessat(target->folder, target->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 && unlinkat(target->folder, target->name, AT_REMOVEDIR) != 0)
+  if (faccessat(target->folder, target->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 && !is_empty_folder(target))
     return heed_error(HEED_INVALID, "something of that name is there already and is no empty folder; choose another, or remove it");
   if (mkdirat(target->folder, temporary, 0777) != 0)
     return heed_error(HEED_IO, "%s could not be made: %s", temporary, strerror(errno));

@@ -21,7 +21,8 @@ typedef struct import {
   heed_import_report *report;
   char *folder, *weights_path, *config_path, *vocabulary_path, *casing_path;
   heed_safetensors weights;
-  bool *taken; /* [weights.count] */
+  bool *taken;                     /* [weights.count] */
+  const heed_safetensor **sources; /* [parameters of the table]; NULL: to be initialised */
   heed_config config;
   const heed_family *family;
   const heed_kernels *kernels;
@@ -38,7 +39,7 @@ static const struct {
             {"cls.predictions.decoder.bias", "cls.predictions.bias"}};
 enum { TIES = sizeof ties / sizeof *ties };
 
-enum { MOST_SPARE_ROWS = 1024 }; /* embeddings are padded to a multiple of 8, 64 or 128 */
+enum { MOST_SPARE_ROWS = 1024, MOST_LISTED = 1500 }; /* rows: embeddings are padded to a multiple of 8, 64 or 128 */
 
 static heed_status out_of_memory(void) {
   return heed_error(HEED_FAILED, "out of memory for an import");
@@ -162,9 +163,18 @@ static bool is_of_body(const import *in, const char *name) {
          strncmp(name, in->family->block + prefix, block - prefix) == 0;
 }
 
+static bool ends_in(const char *text, const char *end) {
+  size_t length = strlen(text), tail = strlen(end);
+  return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+/* A list for a message: nobody reads on where it ends in dots. */
 static heed_status append(char **list, const char *name) {
   char *longer;
-  if (asprintf(&longer, "%s%s%s", *list ? *list : "", *list && **list ? ", " : "", name) < 0)
+  bool full = strlen(*list) + strlen(name) > MOST_LISTED;
+  if (ends_in(*list, "…"))
+    return HEED_OK;
+  if (asprintf(&longer, "%s%s%s", *list, **list ? ", " : "", full ? "…" : name) < 0)
     return out_of_memory();
   free(*list);
   *list = longer;
@@ -185,10 +195,10 @@ static void print_shape(char text[96], int rank, const int64_t *shape) {
   snprintf(text + used, 96 - (size_t)used, "]");
 }
 
-/* Reads one tensor of the table, or leaves its initial values when the file lacks a head's. */
-static heed_status take(import *in, const heed_parameter *p) {
+/* Chooses the tensor of the file for one of the table; none, and it will be initialised, when the file lacks a head's. */
+static heed_status choose(import *in, int64_t index) {
+  const heed_parameter *p = &heed_model_table(in->model)->items[index];
   const heed_safetensor *tensor = find(in, p->name);
-  float *values = in->parameters + p->offset;
   for (int i = 0; !tensor && i < TIES; i++)
     if (strcmp(ties[i].of, p->name) == 0)
       tensor = heed_safetensors_find(&in->weights, ties[i].copy);
@@ -204,13 +214,25 @@ static heed_status take(import *in, const heed_parameter *p) {
     return heed_error(HEED_INVALID, "%s: %s has the shape %s; %s makes it %s", in->weights.path, tensor->name, theirs, in->config_path,
                       ours);
   }
-  HEED_TRY(heed_safetensors_read(&in->weights, tensor, values));
-  for (int64_t i = 0; i < p->count; i++)
-    if (!isfinite(values[i]))
-      return heed_error(HEED_INVALID, "%s: %s holds a number that is not finite", in->weights.path, tensor->name);
+  in->sources[index] = tensor;
   mark(in, tensor);
   in->report->tensors++;
   in->report->parameters += p->count;
+  return HEED_OK;
+}
+
+static heed_status read_one(import *in, int64_t index) {
+  const heed_parameter_table *table = heed_model_table(in->model);
+  const heed_parameter *p = &table->items[index];
+  float *values = in->parameters + p->offset;
+  if (!in->sources[index]) {
+    heed_parameters_initialise_one(table, index, in->parameters, in->config.run.seed);
+    return HEED_OK;
+  }
+  HEED_TRY(heed_safetensors_read(&in->weights, in->sources[index], values));
+  for (int64_t i = 0; i < p->count; i++)
+    if (!isfinite(values[i]))
+      return heed_error(HEED_INVALID, "%s: %s holds a number that is not finite", in->weights.path, in->sources[index]->name);
   return HEED_OK;
 }
 
@@ -219,32 +241,32 @@ static heed_status check_tied(import *in, const char *name, const char *with) {
   const heed_parameter_table *table = heed_model_table(in->model);
   const heed_safetensor *copy = heed_safetensors_find(&in->weights, name);
   int64_t index = heed_parameters_find(table, with);
-  if (!copy || index < 0 || in->taken[copy - in->weights.items])
+  if (!copy || index < 0 || in->sources[index] == copy)
     return HEED_OK;
   const heed_parameter *p = &table->items[index];
-  float *values = shape_is(copy, p) ? malloc((size_t)p->count * sizeof *values) : NULL;
-  heed_status status = values ? heed_safetensors_read(&in->weights, copy, values)
-                              : heed_error(HEED_INVALID, "%s: %s is not of the shape of %s", in->weights.path, name, with);
+  if (!shape_is(copy, p))
+    return heed_error(HEED_INVALID, "%s: %s is not of the shape of %s", in->weights.path, name, with);
+  float *values = malloc((size_t)p->count * sizeof *values);
+  heed_status status = values ? heed_safetensors_read(&in->weights, copy, values) : out_of_memory();
   if (status == HEED_OK && memcmp(values, in->parameters + p->offset, (size_t)p->count * sizeof *values) != 0)
     status = heed_error(HEED_INVALID, "%s: %s differs from %s; a decoder that is not tied is not built yet", in->weights.path, name, with);
   free(values);
-  if (status == HEED_OK)
-    mark(in, copy);
   return status;
 }
 
-static bool ends_in(const char *text, const char *end) {
-  size_t length = strlen(text), tail = strlen(end);
-  return length >= tail && strcmp(text + length - tail, end) == 0;
+static bool is_tied(const char *name) {
+  bool found = false;
+  for (int i = 0; i < TIES; i++)
+    found = found || strcmp(ties[i].copy, name) == 0;
+  return found;
 }
 
 /* What the model has no place for: heads of other tasks are left out by name; a part of the body would be another model. */
 static heed_status check_rest(import *in) {
-  for (int i = 0; i < TIES; i++)
-    HEED_TRY(check_tied(in, ties[i].copy, ties[i].of));
   for (int64_t i = 0; i < in->weights.count; i++) {
     const char *name = in->weights.items[i].name;
-    if (in->taken[i] || ends_in(name, "embeddings.position_ids") || ends_in(name, "embeddings.token_type_ids")) /* 0, 1, 2 …; zeros */
+    if (in->taken[i] || is_tied(name) || ends_in(name, "embeddings.position_ids") ||
+        ends_in(name, "embeddings.token_type_ids")) /* 0, 1, 2 …; zeros */
       continue;
     if (is_of_body(in, name))
       return heed_error(HEED_INVALID, "%s: %s has no place in the model that %s describes", in->weights.path, name, in->config_path);
@@ -253,7 +275,8 @@ static heed_status check_rest(import *in) {
   return HEED_OK;
 }
 
-static heed_status take_weights(import *in) {
+/* Settles where each tensor comes from before any memory of the model's size is taken: a stranger's config.json may ask for any size. */
+static heed_status plan_weights(import *in) {
   heed_model_sizes sizes = {.sequences = 1,
                             .tokens = 1,
                             .targets = 1,
@@ -263,15 +286,26 @@ static heed_status take_weights(import *in) {
                             .masked_head = true};
   HEED_TRY(heed_level_agree(&in->kernels, heed_alone()));
   HEED_TRY(heed_model_create(&in->model, &in->config.model, &sizes, in->kernels));
-  const heed_parameter_table *table = heed_model_table(in->model);
+  int64_t count = heed_model_table(in->model)->count;
   in->taken = calloc((size_t)in->weights.count, sizeof *in->taken);
-  in->parameters = malloc((size_t)table->total * sizeof *in->parameters);
-  if (!in->taken || !in->parameters)
-    return heed_error(HEED_FAILED, "out of memory for %lld parameters", (long long)table->total);
-  heed_parameters_initialise(table, in->parameters, in->config.run.seed);
-  for (int64_t i = 0; i < table->count; i++)
-    HEED_TRY(take(in, &table->items[i]));
+  in->sources = calloc((size_t)count, sizeof *in->sources);
+  if (!in->taken || !in->sources)
+    return out_of_memory();
+  for (int64_t i = 0; i < count; i++)
+    HEED_TRY(choose(in, i));
   return check_rest(in);
+}
+
+static heed_status take_weights(import *in) {
+  const heed_parameter_table *table = heed_model_table(in->model);
+  in->parameters = malloc((size_t)table->total * sizeof *in->parameters);
+  if (!in->parameters)
+    return heed_error(HEED_FAILED, "out of memory for %lld parameters", (long long)table->total);
+  for (int64_t i = 0; i < table->count; i++)
+    HEED_TRY(read_one(in, i));
+  for (int i = 0; i < TIES; i++)
+    HEED_TRY(check_tied(in, ties[i].copy, ties[i].of));
+  return HEED_OK;
 }
 
 static heed_status save(const import *in) {
@@ -318,6 +352,7 @@ static heed_status run(import *in) {
   HEED_TRY(check_weights_there(in));
   HEED_TRY(heed_safetensors_open(&in->weights, in->weights_path));
   HEED_TRY(read_config(in));
+  HEED_TRY(plan_weights(in));
   HEED_TRY(read_vocabulary(in));
   HEED_TRY(take_weights(in));
   return save(in);
@@ -329,6 +364,7 @@ static void release(import *in) {
   heed_model_free(in->model);
   heed_tokenizer_free(in->tokenizer);
   free(in->taken);
+  free(in->sources);
   free(in->vocabulary);
   free(in->parameters);
   free(in->folder);

@@ -1,4 +1,6 @@
 /* Import: weights keep their bits under every name they may have; heads that are missing are initialised; what does not fit is refused. */
+#include <time.h>
+
 #include "convert/model_folder.h"
 
 static bool without_prefix(char name[HEED_MAX_NAME + 1]) {
@@ -125,6 +127,49 @@ static void vocabulary_is_filled_up(void) {
   test_release();
 }
 
+/* Rows without tokens are padding when few, and otherwise a sign of another model's vocabulary. */
+static void another_vocabulary_is_refused(void) {
+  heed_model *model = model_plan_of(1100, false);
+  heed_import_report report;
+  float *values;
+  folder_make();
+  model_write(heed_model_table(model), NULL, &values);
+  folder_write_text("config.json", "{\"model_type\": \"bert\", \"vocab_size\": 1100, \"num_hidden_layers\": 2, \"hidden_size\": 8, "
+                                   "\"num_attention_heads\": 2, \"intermediate_size\": 12, \"max_position_embeddings\": 12}");
+  CU_ASSERT_EQUAL(model_import("out", &report), HEED_INVALID);
+  CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "it is another model's vocabulary"));
+  heed_model_free(model);
+  folder_remove();
+  test_release();
+}
+
+/* A small file beside a configuration of any size, or of very many names, is answered at once. */
+static void what_a_stranger_asks_for_is_bounded(void) {
+  enum { NAMES = 60000 };
+  heed_import_report report;
+  size_t bytes;
+  char *text;
+  folder_make();
+  folder_write_text("vocab.txt", model_vocabulary);
+  folder_write_text("config.json", "{\"model_type\": \"bert\", \"vocab_size\": 16777216, \"num_hidden_layers\": 24, \"hidden_size\": 8192, "
+                                   "\"num_attention_heads\": 2, \"intermediate_size\": 32768}");
+  FILE *out = open_memstream(&text, &bytes);
+  fwrite("\0\0\0\0\0\0\0\0{", 1, 9, out);
+  for (int i = 0; i < NAMES; i++)
+    fprintf(out, "%s\"%0200d\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}", i ? "," : "", i);
+  fputc('}', out);
+  fclose(out);
+  for (int i = 0; i < 8; i++)
+    text[i] = (char)((uint64_t)(bytes - 8) >> (8 * i) & 0xFF);
+  folder_write("model.safetensors", text, bytes);
+  free(text);
+  clock_t begin = clock();
+  CU_ASSERT_EQUAL(model_import("out", &report), HEED_INVALID);
+  CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "bert.embeddings.word_embeddings.weight is missing"));
+  CU_ASSERT((double)(clock() - begin) / CLOCKS_PER_SEC < 10);
+  folder_remove();
+}
+
 static bool lacks_a_layer(char name[HEED_MAX_NAME + 1]) {
   return !strstr(name, "layer.1.output.dense.bias");
 }
@@ -215,5 +260,7 @@ static void nothing_is_overwritten(void) {
 
 HEED_TESTS({"names old and new", names_old_and_new}, {"missing heads are initialised", missing_heads_are_initialised},
            {"settings reach the configuration", settings_reach_the_configuration}, {"vocabulary is filled up", vocabulary_is_filled_up},
+           {"another vocabulary is refused", another_vocabulary_is_refused},
+           {"what a stranger asks for is bounded", what_a_stranger_asks_for_is_bounded},
            {"what does not fit is refused", what_does_not_fit_is_refused}, {"broken numbers are refused", broken_numbers_are_refused},
            {"nothing is overwritten", nothing_is_overwritten})

@@ -19,11 +19,11 @@
 static const char model_config[] = "{\"model_type\": \"bert\", " MODEL_CONFIG "}";
 static const char model_vocabulary[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\ncat\nsat\non\nmat\n.\n##s\na\ndog\nran\nhome\n";
 
-/** The model's own table, in Heed's names. */
-static inline heed_model *model_plan(bool next_sentence) {
+/** The model's own table, in Heed's names, for a vocabulary of so many rows. */
+static inline heed_model *model_plan_of(int64_t rows, bool next_sentence) {
   heed_model *model;
   heed_model_config config = {.family = "bert",
-                              .vocabulary_size = 16,
+                              .vocabulary_size = rows,
                               .layers = 2,
                               .hidden = 8,
                               .heads = 2,
@@ -36,6 +36,10 @@ static inline heed_model *model_plan(bool next_sentence) {
       .sequences = 1, .tokens = 1, .targets = 1, .slices = 1, .longest = 1, .next_sentence = next_sentence, .masked_head = true};
   CU_ASSERT_EQUAL_FATAL(heed_model_create(&model, &config, &sizes, heed_kernels_choose(NULL)), HEED_OK);
   return model;
+}
+
+static inline heed_model *model_plan(bool next_sentence) {
+  return model_plan_of(16, next_sentence);
 }
 
 /** What to do with each name: false leaves the tensor out. */
