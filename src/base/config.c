@@ -149,14 +149,20 @@ static heed_status check_field(const heed_config_field *field, const char *saved
   return HEED_OK;
 }
 
+/* A field's value in two configurations.  \param[out] before, after  allocated, also to be freed on failure */
+static heed_status value_texts(const heed_config_field *field, const heed_config *saved, const heed_config *now, char **before,
+                               char **after) {
+  *before = *after = NULL;
+  HEED_TRY(heed_config_value_text(saved, field, before));
+  return heed_config_value_text(now, field, after);
+}
+
 heed_status heed_config_check_resume(const heed_config *saved, const heed_config *now) {
   heed_status status = HEED_OK;
   for (int i = 0; i < 2 * heed_config_field_count && status == HEED_OK; i++) {
     const heed_config_field *field = &heed_config_fields[i % heed_config_field_count];
-    char *before = NULL, *after = NULL;
-    status = heed_config_value_text(saved, field, &before);
-    if (status == HEED_OK)
-      status = heed_config_value_text(now, field, &after);
+    char *before, *after;
+    status = value_texts(field, saved, now, &before, &after);
     if (status == HEED_OK)
       status = check_field(field, before, after, i >= heed_config_field_count);
     free(before);
@@ -166,20 +172,14 @@ heed_status heed_config_check_resume(const heed_config *saved, const heed_config
 }
 
 heed_status heed_config_check_model(const heed_config *saved, const heed_config *now) {
-  static const char *const free_keys[] = {"model.dropout", "model.attention_dropout", "model.initializer_range"};
   char list[1024] = "";
   heed_status status = HEED_OK;
   for (int i = 0; i < heed_config_field_count && status == HEED_OK; i++) {
     const heed_config_field *field = &heed_config_fields[i];
-    char *before = NULL, *after = NULL;
-    bool counts = strncmp(field->schema.key, "model.", 6) == 0;
-    for (size_t k = 0; k < CYAML_ARRAY_LEN(free_keys); k++)
-      counts = counts && strcmp(field->schema.key, free_keys[k]) != 0;
-    if (!counts)
+    if (strncmp(field->schema.key, "model.", 6) != 0 || field->any_weights)
       continue;
-    status = heed_config_value_text(saved, field, &before);
-    if (status == HEED_OK)
-      status = heed_config_value_text(now, field, &after);
+    char *before, *after;
+    status = value_texts(field, saved, now, &before, &after);
     size_t used = strlen(list);
     if (status == HEED_OK && before && after && strcmp(before, after) != 0)
       snprintf(list + used, sizeof list - used, " --set %s=%.80s", field->schema.key, before);

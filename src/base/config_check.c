@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+
 static const heed_config_value *value_of(const heed_config_document *document, const char *path) {
   return &document->values[heed_config_find(path)];
 }
@@ -29,13 +31,9 @@ static heed_status derive_run(heed_run_config *run, const heed_config_document *
     return heed_error(HEED_INVALID, "%s: run.name is missing; the run's folder will be runs/NAME (or name it with run.output)",
                       document->name);
   if (!run->name) { /* the last part of the folder's path */
-    size_t end = strlen(run->output);
-    while (end > 1 && run->output[end - 1] == '/')
-      end--;
-    size_t start = end;
-    while (start > 0 && run->output[start - 1] != '/')
-      start--;
-    run->name = strndup(run->output + start, end - start);
+    size_t length;
+    const char *last = heed_path_name(run->output, &length);
+    run->name = strndup(last, length);
   }
   if (run->name && !is_folder_name(run->name))
     return heed_config_document_at(

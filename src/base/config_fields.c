@@ -42,10 +42,10 @@ const heed_config_field heed_config_fields[] = {
     {WHOLE(model.max_positions, 1, 1048576), .fallback = "512"},
     {WHOLE(model.token_types, 1, 65536), .fallback = "2"},
     {WORD(model.activation, activations), .fallback = "gelu"},
-    {REAL(model.dropout, 0, 1), .high_open = true, .fallback = "0.1"},
-    {REAL(model.attention_dropout, 0, 1), .high_open = true, .fallback = "0.1"},
+    {REAL(model.dropout, 0, 1), .high_open = true, .fallback = "0.1", .any_weights = true},
+    {REAL(model.attention_dropout, 0, 1), .high_open = true, .fallback = "0.1", .any_weights = true},
     {REAL(model.layer_norm_epsilon, 0, 1), .low_open = true, .fallback = "1e-12"},
-    {REAL(model.initializer_range, 0, 10), .low_open = true, .fallback = "0.02"},
+    {REAL(model.initializer_range, 0, 10), .low_open = true, .fallback = "0.02", .any_weights = true},
 
     {LIST(data.train)},
     {LIST(data.validation)},

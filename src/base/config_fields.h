@@ -19,6 +19,7 @@ typedef struct heed_config_field {
   const char *possible;  /**< texts: the words that are possible, separated by spaces; NULL: any */
   const char *not_built; /**< words that are understood but not built yet, likewise */
   bool may_change;       /**< whether a resumed run may give it another value */
+  bool any_weights;      /**< of the model section: whether weights mean the same whatever its value (dropouts, initialisation) */
 } heed_config_field;
 
 enum { HEED_CONFIG_MAX_FIELDS = 64, HEED_CONFIG_MAX_TEXT = 4096, HEED_CONFIG_MAX_LIST = 65536 };

@@ -8,6 +8,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const char *heed_path_name(const char *path, size_t *length) {
+  size_t end = strlen(path);
+  while (end > 1 && path[end - 1] == '/')
+    end--;
+  size_t start = end;
+  while (start > 0 && path[start - 1] != '/')
+    start--;
+  *length = end - start;
+  return path + start;
+}
+
 static heed_status write_all(int file, const char *data, size_t bytes) {
   while (bytes > 0) {
     ssize_t written = write(file, data, bytes);

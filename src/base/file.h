@@ -6,6 +6,9 @@
 
 #include "heed/status.h"
 
+/** The last part of a path, slashes at its end left aside.  \param[out] length  in bytes; the text goes on in `path` */
+const char *heed_path_name(const char *path, size_t *length);
+
 /** Replaces a file at once: writes PATH.tmp-PID, flushes it to disk and renames it, so that readers see the old content or the new.
  *  Errors: HEED_IO naming the path. */
 heed_status heed_file_replace(const char *path, const void *data, size_t bytes);

@@ -93,9 +93,7 @@ static heed_status prepare(save *s) {
   s->made = true;
   HEED_TRY(heed_failpoint(HEED_AT_SAVE_FOLDER));
   HEED_TRY(heed_folder_open(folder, s->temporary, s->temporary, false, &s->folder));
-  s->file = openat(s->folder, HEED_STATE_FILE, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-  if (s->file < 0)
-    return heed_error(HEED_IO, HEED_STATE_FILE " could not be made: %s", strerror(errno));
+  HEED_TRY(heed_file_create(s->folder, HEED_STATE_FILE, &s->file));
   HEED_TRY(heed_failpoint(HEED_AT_SAVE_CREATE));
   HEED_TRY(heed_state_create(s->file, &s->manifest));
   HEED_TRY(heed_failpoint(HEED_AT_SAVE_STRUCTURE));
@@ -159,21 +157,16 @@ static heed_status write_manifest(save *s) {
   char *text;
   size_t bytes;
   HEED_TRY(heed_manifest_print(&s->manifest, &text, &bytes));
-  int file = openat(s->folder, HEED_MANIFEST_FILE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-  heed_status status = file >= 0 ? heed_file_write(file, HEED_MANIFEST_FILE, text, bytes, 0)
-                                 : heed_error(HEED_IO, HEED_MANIFEST_FILE " could not be made: %s", strerror(errno));
+  int file;
+  heed_status status = heed_file_create(s->folder, HEED_MANIFEST_FILE, &file);
+  if (status == HEED_OK)
+    status = heed_file_write(file, HEED_MANIFEST_FILE, text, bytes, 0);
   free(text);
   if (status == HEED_OK)
     status = heed_failpoint(HEED_AT_SAVE_MANIFEST);
   if (status == HEED_OK)
     status = heed_failpoint(HEED_AT_SAVE_MANIFEST_SYNC);
-  if (status == HEED_OK)
-    status = heed_file_sync(file, HEED_MANIFEST_FILE);
-  if (status == HEED_OK)
-    return heed_file_close(&file, HEED_MANIFEST_FILE);
-  if (file >= 0)
-    close(file);
-  return status;
+  return heed_file_finish(&file, HEED_MANIFEST_FILE, status);
 }
 
 /* 3 and 4, on rank 0. */

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/hash.h"
 
 enum { HASH_BLOCK = 1 << 20, MAX_DEPTH = 8 };
@@ -80,21 +81,17 @@ heed_status heed_folder_open(int parent, const char *name, const char *shown, bo
 }
 
 heed_status heed_target_open(heed_target *target, const char *path) {
-  size_t end = strlen(path);
-  while (end > 1 && path[end - 1] == '/')
-    end--;
-  size_t start = end;
-  while (start > 0 && path[start - 1] != '/')
-    start--;
-  *target =
-      (heed_target){.folder = -1, .name = strndup(path + start, end - start), .parent = strndup(start ? path : ".", start ? start : 1)};
+  size_t length;
+  const char *last = heed_path_name(path, &length);
+  size_t start = (size_t)(last - path);
+  *target = (heed_target){.folder = -1, .name = strndup(last, length), .parent = strndup(start ? path : ".", start ? start : 1)};
   heed_status status = target->name && target->parent ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a path");
   if (status == HEED_OK && (!*target->name || strcmp(target->name, ".") == 0 || strcmp(target->name, "..") == 0))
     status = heed_error(HEED_INVALID, "'%s' cannot be the name of something new", path);
   if (status == HEED_OK && strlen(target->name) > 200) /* a temporary name beside it is longer */
     status = heed_error(HEED_INVALID, "%s: its last part is longer than 200 bytes", path);
-  for (size_t length = status == HEED_OK ? start : 0; length > 1 && target->parent[length - 1] == '/'; length--)
-    target->parent[length - 1] = 0;
+  for (size_t end = status == HEED_OK ? start : 0; end > 1 && target->parent[end - 1] == '/'; end--)
+    target->parent[end - 1] = 0;
   if (status == HEED_OK)
     status = heed_folder_make(target->parent);
   if (status == HEED_OK)
@@ -165,6 +162,22 @@ heed_status heed_file_write(int file, const char *name, const void *data, size_t
     bytes -= (size_t)put;
   }
   return HEED_OK;
+}
+
+heed_status heed_file_create(int folder, const char *name, int *file) {
+  *file = openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+  return *file >= 0 ? HEED_OK : heed_error(HEED_IO, "%s could not be made: %s", name, strerror(errno));
+}
+
+heed_status heed_file_finish(int *file, const char *name, heed_status status) {
+  if (status == HEED_OK)
+    status = heed_file_sync(*file, name);
+  if (status == HEED_OK)
+    return heed_file_close(file, name);
+  if (*file >= 0)
+    close(*file);
+  *file = -1;
+  return status;
 }
 
 heed_status heed_file_sync(int file, const char *name) {

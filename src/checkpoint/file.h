@@ -35,6 +35,13 @@ heed_status heed_file_open(int folder, const char *name, bool follow, int *file,
 heed_status heed_file_read(int file, const char *name, void *data, size_t bytes, int64_t offset);
 heed_status heed_file_write(int file, const char *name, const void *data, size_t bytes, int64_t offset);
 
+/** Makes a new file for reading and writing; one that is there, or a link, is not taken.  Errors: HEED_IO. */
+heed_status heed_file_create(int folder, const char *name, int *file);
+
+/** Ends the writing of an open file: makes it durable and closes it when `status` is HEED_OK, and only closes it otherwise; −1 is no file.
+ *  Returns `status`, or HEED_IO when it was well until here. */
+heed_status heed_file_finish(int *file, const char *name, heed_status status);
+
 /** fsync, once: after a failed one the kernel may have dropped the pages, so a second that succeeds proves nothing. */
 heed_status heed_file_sync(int file, const char *name);
 

@@ -187,6 +187,12 @@ heed_status heed_checkpoint_folder_open_newest(heed_folder *folder, int checkpoi
   return status == HEED_FAILED ? status : HEED_OK;
 }
 
+bool heed_checkpoint_is(int folder) {
+  struct stat is;
+  return fstatat(folder, HEED_MANIFEST_FILE, &is, AT_SYMLINK_NOFOLLOW) == 0 ||
+         fstatat(folder, HEED_STATE_FILE, &is, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 heed_status heed_checkpoint_named_open(const char *path, int *directory, bool *is_run) {
   struct stat is;
   heed_status status = heed_folder_open(AT_FDCWD, path, path, true, directory);
@@ -194,8 +200,7 @@ heed_status heed_checkpoint_named_open(const char *path, int *directory, bool *i
     return heed_error(status, "%s; name a run's folder, or a checkpoint's in it (RUN/checkpoints/step-…)", heed_error_text());
   HEED_TRY(status);
   bool run = fstatat(*directory, HEED_CHECKPOINTS_FOLDER, &is, AT_SYMLINK_NOFOLLOW) == 0;
-  bool checkpoint = fstatat(*directory, HEED_MANIFEST_FILE, &is, AT_SYMLINK_NOFOLLOW) == 0 ||
-                    fstatat(*directory, HEED_STATE_FILE, &is, AT_SYMLINK_NOFOLLOW) == 0;
+  bool checkpoint = heed_checkpoint_is(*directory);
   *is_run = run && !checkpoint;
   if (run || checkpoint)
     return HEED_OK;

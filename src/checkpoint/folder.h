@@ -31,6 +31,9 @@ typedef enum heed_trust {
 heed_status heed_checkpoint_folder_open(heed_folder *folder, int parent, const char *name, const char *path, bool follow, heed_trust trust);
 void heed_checkpoint_folder_close(heed_folder *folder);
 
+/** Whether an open folder is a checkpoint, good or not: holds a manifest or a state. */
+bool heed_checkpoint_is(int folder);
+
 /** Opens the folder a user named.  \param[out] is_run  true for a run, false for one checkpoint.
  *  Errors: HEED_INVALID when it is neither. */
 heed_status heed_checkpoint_named_open(const char *path, int *directory, bool *is_run);

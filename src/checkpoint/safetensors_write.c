@@ -1,9 +1,5 @@
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "checkpoint/file.h"
 #include "checkpoint/safetensors.h"
@@ -43,17 +39,12 @@ heed_status heed_safetensors_write(int folder, const char *name, const heed_para
   char *header;
   size_t bytes;
   HEED_TRY(print_header(table, &header, &bytes));
-  int file = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-  heed_status status =
-      file >= 0 ? heed_file_write(file, name, header, bytes, 0) : heed_error(HEED_IO, "%s could not be made: %s", name, strerror(errno));
+  int file;
+  heed_status status = heed_file_create(folder, name, &file);
+  if (status == HEED_OK)
+    status = heed_file_write(file, name, header, bytes, 0);
   free(header);
   if (status == HEED_OK)
     status = heed_file_write(file, name, values, (size_t)table->total * sizeof *values, (int64_t)bytes);
-  if (status == HEED_OK)
-    status = heed_file_sync(file, name);
-  if (status == HEED_OK)
-    return heed_file_close(&file, name);
-  if (file >= 0)
-    close(file);
-  return status;
+  return heed_file_finish(&file, name, status);
 }

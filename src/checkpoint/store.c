@@ -12,7 +12,6 @@
 #include "base/failpoint.h"
 #include "checkpoint/file.h"
 #include "checkpoint/folder.h"
-#include "checkpoint/state.h"
 #include "heed/log.h"
 
 enum { MIN_KEEP = 2 };
@@ -45,19 +44,12 @@ static heed_status check_writable(int folder, const char *path) {
   return heed_error(HEED_IO, "%s: the folder cannot be written: %s", path, strerror(errno));
 }
 
-/* A checkpoint by itself (`heed import` writes such) is no place for a run: whoever names it would get its own weights, not the run's. */
-static heed_status check_no_checkpoint(int folder, const char *path) {
-  struct stat is;
-  if (fstatat(folder, HEED_MANIFEST_FILE, &is, AT_SYMLINK_NOFOLLOW) != 0 && fstatat(folder, HEED_STATE_FILE, &is, AT_SYMLINK_NOFOLLOW) != 0)
-    return HEED_OK;
-  return heed_error(HEED_INVALID, "%s: is a checkpoint, not a run's folder; choose another run.output", path);
-}
-
 /* Rank 0's part of opening. */
 static heed_status take_folder(heed_checkpoint_store *store, const char *run) {
   HEED_TRY(heed_folder_make(run));
   HEED_TRY(heed_folder_open(AT_FDCWD, run, run, false, &store->run));
-  HEED_TRY(check_no_checkpoint(store->run, run));
+  if (heed_checkpoint_is(store->run)) /* whoever names it, an import's for example, would get its own weights and not the run's */
+    return heed_error(HEED_INVALID, "%s: is a checkpoint, not a run's folder; choose another run.output", run);
   HEED_TRY(check_writable(store->run, run));
   HEED_TRY(heed_lock_take(&store->lock, store->run, run));
   if (mkdirat(store->run, HEED_CHECKPOINTS_FOLDER, 0777) == 0)

@@ -32,7 +32,7 @@ static const command commands[] = {
     {"verify", heed_command_verify, "checks that ranks and threads do not change the result", false},
     {"bench", heed_command_bench, "measures speed, held against what this machine can do", true},
 };
-enum { COMMANDS = sizeof commands / sizeof *commands, MOST_THREADS = 4096 };
+enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void print_help(void) {
   fputs("Usage: heed COMMAND …\n\nTrains, evaluates and inspects attention models on CPU clusters.\n\nCommands:\n", stdout);
@@ -58,9 +58,9 @@ static heed_status run_command(const command *c, int argc, char **argv) {
   char name[64];
   if (!c->parallel && heed_world_launched() > 1)
     return heed_error(HEED_INVALID, "heed %s runs in one process: run it without mpirun", c->name);
-  if (omp_get_max_threads() > MOST_THREADS) /* libgomp would crash */
+  if (omp_get_max_threads() > HEED_MOST_THREADS) /* libgomp would crash */
     return heed_error(HEED_INVALID, "OMP_NUM_THREADS asks for %d threads; %d are the most, and as many as there are processors the best",
-                      omp_get_max_threads(), MOST_THREADS);
+                      omp_get_max_threads(), HEED_MOST_THREADS);
   snprintf(name, sizeof name, "heed %s", c->name);
   argv[0] = name;
   return c->run(argc, argv);

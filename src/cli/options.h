@@ -8,6 +8,9 @@
 
 #include "heed/status.h"
 
+/** Threads of a process at most: libgomp crashes on very many. */
+enum { HEED_MOST_THREADS = 4096 };
+
 /** --set KEY=VALUE, as often as wanted. */
 typedef struct heed_settings {
   const char **items;

@@ -10,7 +10,7 @@
 #include "heed/config.h"
 #include "measure/verify.h"
 
-enum { MOST_SIZES = 64, MOST_RANKS = 65536, MOST_THREADS = 4096 };
+enum { MOST_SIZES = 64, MOST_RANKS = 65536 };
 
 /* A list of sizes: "1,2,4". */
 typedef struct sizes {
@@ -58,7 +58,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     parse_sizes(state, "--ranks", value, MOST_RANKS, &o->ranks);
     return 0;
   case 't':
-    parse_sizes(state, "--threads", value, MOST_THREADS, &o->threads);
+    parse_sizes(state, "--threads", value, HEED_MOST_THREADS, &o->threads);
     return 0;
   case 'S':
     return heed_option_count(state, "--steps", value, &o->steps);

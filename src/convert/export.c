@@ -15,16 +15,9 @@
 
 /* A small file, made durable. */
 static heed_status write_text(int folder, const char *name, const char *text) {
-  int file = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-  if (file < 0)
-    return heed_error(HEED_IO, "%s could not be made: %s", name, strerror(errno));
-  heed_status status = heed_file_write(file, name, text, strlen(text), 0);
-  if (status == HEED_OK)
-    status = heed_file_sync(file, name);
-  if (status == HEED_OK)
-    return heed_file_close(&file, name);
-  close(file);
-  return status;
+  int file;
+  HEED_TRY(heed_file_create(folder, name, &file));
+  return heed_file_finish(&file, name, heed_file_write(file, name, text, strlen(text), 0));
 }
 
 static heed_status write_files(const heed_loaded *loaded, int folder) {
@@ -87,13 +80,7 @@ heed_status heed_export(const char *checkpoint, const char *output) {
   heed_loaded loaded;
   heed_target target;
   heed_status status = heed_loaded_open(&loaded, checkpoint, heed_alone());
-  heed_model_sizes sizes = {.sequences = 1,
-                            .tokens = 1,
-                            .targets = 1,
-                            .slices = 1,
-                            .longest = 1,
-                            .next_sentence = loaded.config.objective.next_sentence,
-                            .masked_head = true};
+  heed_model_sizes sizes = heed_model_sizes_least(loaded.config.objective.next_sentence);
   if (status == HEED_OK)
     status = heed_loaded_weights(&loaded, &sizes, heed_alone());
   if (status == HEED_OK && (status = heed_target_open(&target, output)) == HEED_OK) {

@@ -5,10 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/blas.h"
+#include "base/file.h"
+#include "checkpoint/folder.h"
 #include "checkpoint/safetensors.h"
 #include "convert/transformers.h"
+#include "data/output.h"
 #include "heed/checkpoint.h"
 #include "heed/log.h"
 #include "heed/tokenizer.h"
@@ -53,22 +57,17 @@ static char *path_of(const char *given, const char *folder, const char *name) {
   return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
 }
 
-static char *folder_of(const char *path) {
-  const char *slash = strrchr(path, '/');
-  return slash ? strndup(path, (size_t)(slash == path ? 1 : slash - path)) : strdup(".");
-}
-
 static heed_status find_files(import *in) {
   struct stat is;
   const heed_import_spec *spec = in->spec;
   bool is_folder = stat(spec->weights, &is) == 0 && S_ISDIR(is.st_mode);
-  in->folder = is_folder ? strdup(spec->weights) : folder_of(spec->weights);
+  in->folder = is_folder ? strdup(spec->weights) : heed_folder_of(spec->weights);
   if (!in->folder)
     return out_of_memory();
   in->weights_path = path_of(is_folder ? NULL : spec->weights, in->folder, "model.safetensors");
   in->config_path = path_of(spec->model_config, in->folder, "config.json");
   in->vocabulary_path = path_of(spec->vocabulary, in->folder, "vocab.txt");
-  char *beside = in->vocabulary_path ? folder_of(in->vocabulary_path) : NULL;
+  char *beside = in->vocabulary_path ? heed_folder_of(in->vocabulary_path) : NULL;
   in->casing_path = beside ? path_of(NULL, beside, "tokenizer_config.json") : NULL;
   free(beside);
   return in->weights_path && in->config_path && in->casing_path ? HEED_OK : out_of_memory();
@@ -82,13 +81,9 @@ static bool has_next_sentence(const heed_safetensors *weights) {
 
 /* The run's name is the last part of the output's path. */
 static heed_status read_config(import *in) {
-  size_t length = strlen(in->spec->output);
-  while (length > 1 && in->spec->output[length - 1] == '/')
-    length--;
-  size_t start = length;
-  while (start > 0 && in->spec->output[start - 1] != '/')
-    start--;
-  char *name = strndup(in->spec->output + start, length - start);
+  size_t length;
+  const char *last = heed_path_name(in->spec->output, &length);
+  char *name = strndup(last, length);
   if (!name)
     return out_of_memory();
   heed_status status = heed_transformers_read_config(&in->config, in->config_path, name, has_next_sentence(&in->weights),
@@ -277,13 +272,7 @@ static heed_status check_rest(import *in) {
 
 /* Settles where each tensor comes from before any memory of the model's size is taken: a stranger's config.json may ask for any size. */
 static heed_status plan_weights(import *in) {
-  heed_model_sizes sizes = {.sequences = 1,
-                            .tokens = 1,
-                            .targets = 1,
-                            .slices = 1,
-                            .longest = 1,
-                            .next_sentence = in->config.objective.next_sentence,
-                            .masked_head = true};
+  heed_model_sizes sizes = heed_model_sizes_least(in->config.objective.next_sentence);
   HEED_TRY(heed_level_agree(&in->kernels, heed_alone()));
   HEED_TRY(heed_model_create(&in->model, &in->config.model, &sizes, in->kernels));
   int64_t count = heed_model_table(in->model)->count;
@@ -323,26 +312,25 @@ static heed_status save(const import *in) {
 /* What people name in its place, answered by what to do. */
 static heed_status check_weights_there(const import *in) {
   struct stat is;
-  char *checkpoint = path_of(NULL, in->spec->weights, "MANIFEST"), *run = path_of(NULL, in->spec->weights, "checkpoints"),
-       *pickle = path_of(NULL, in->spec->weights, "pytorch_model.bin");
-  heed_status status = HEED_OK;
-  if (!checkpoint || !run || !pickle)
-    status = out_of_memory();
-  else if (stat(in->spec->weights, &is) != 0)
-    status = heed_error(HEED_INVALID, "%s is missing; Heed downloads nothing: name a folder that save_pretrained wrote, or its weights",
-                        in->spec->weights);
-  else if (stat(in->weights_path, &is) == 0)
-    status = HEED_OK;
-  else if (stat(checkpoint, &is) == 0 || stat(run, &is) == 0)
-    status = heed_error(HEED_INVALID, "%s is Heed's own already: fill, embed, evaluate and train.start_from take it as it is",
-                        in->spec->weights);
-  else if (stat(pickle, &is) == 0)
+  const char *named = in->spec->weights;
+  int directory;
+  bool is_run;
+  if (stat(named, &is) != 0)
+    return heed_error(HEED_INVALID, "%s is missing; Heed downloads nothing: name a folder that save_pretrained wrote, or its weights",
+                      named);
+  if (stat(in->weights_path, &is) == 0)
+    return HEED_OK;
+  if (heed_checkpoint_named_open(named, &directory, &is_run) == HEED_OK) {
+    close(directory);
+    return heed_error(HEED_INVALID, "%s is Heed's own already: fill, embed, evaluate and train.start_from take it as it is", named);
+  }
+  char *pickle = path_of(NULL, named, "pytorch_model.bin");
+  heed_status status = pickle ? HEED_OK : out_of_memory();
+  if (pickle && stat(pickle, &is) == 0)
     status = heed_error(HEED_INVALID,
                         "%s has its weights as a PyTorch pickle alone; load it in transformers and save it anew with "
                         "save_pretrained(…), which writes model.safetensors",
-                        in->spec->weights);
-  free(checkpoint);
-  free(run);
+                        named);
   free(pickle);
   return status;
 }

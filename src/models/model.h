@@ -20,6 +20,12 @@ typedef struct heed_model_sizes {
   bool masked_head;                           /**< whether logits are wanted (not only hidden states) */
 } heed_model_sizes;
 
+/** The least sizes: for the parameter table and the weights alone, with the masked head. */
+static inline heed_model_sizes heed_model_sizes_least(bool next_sentence) {
+  return (heed_model_sizes){
+      .sequences = 1, .tokens = 1, .targets = 1, .slices = 1, .longest = 1, .next_sentence = next_sentence, .masked_head = true};
+}
+
 /** Sums of a slice, in double: divided by the global counts only after all slices are added along the fixed tree. */
 typedef struct heed_slice_sums {
   double masked_loss, targets;

@@ -32,8 +32,7 @@ static inline heed_model *model_plan_of(int64_t rows, bool next_sentence) {
                               .token_types = 2,
                               .layer_norm_epsilon = 1e-12,
                               .initializer_range = 0.02};
-  heed_model_sizes sizes = {
-      .sequences = 1, .tokens = 1, .targets = 1, .slices = 1, .longest = 1, .next_sentence = next_sentence, .masked_head = true};
+  heed_model_sizes sizes = heed_model_sizes_least(next_sentence);
   CU_ASSERT_EQUAL_FATAL(heed_model_create(&model, &config, &sizes, heed_kernels_choose(NULL)), HEED_OK);
   return model;
 }
