@@ -216,3 +216,21 @@ void HEED_KERNEL(attention_backward)(float *d_q, float *d_k, float *d_v, const f
       backward_block(&d, d_out, out, lse, q, k, v, shape, &u, first, heed_at_most(block, u.queries - first), scratch);
   }
 }
+
+void HEED_KERNEL(attention_weights)(float *weights, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
+                                    int64_t sequence) {
+  static const heed_dropout none = {0};
+#pragma omp for schedule(dynamic)
+  for (int64_t head = 0; head < shape->heads; head++) {
+    unit u = unit_of(shape, &none, sequence * shape->heads + head);
+    int64_t channel = head * shape->head_width;
+    float *map = weights + head * u.queries * u.keys;
+    heed_product(map, u.keys, false, shape->scale, heed_plain(q + u.q_first * shape->q_stride + channel, shape->q_stride),
+                 heed_transposed(k + u.kv_first * shape->kv_stride + channel, shape->kv_stride), u.queries, u.keys, shape->head_width);
+    for (int64_t i = 0; i < u.queries; i++) {
+      float row_lse = lse[(u.q_first + i) * shape->heads + head];
+      for (int64_t j = 0; j < u.keys; j++)
+        map[i * u.keys + j] = heed_exp(map[i * u.keys + j] - row_lse);
+    }
+  }
+}

@@ -114,6 +114,10 @@ typedef struct heed_kernels {
                              const float *k, const float *v, const heed_attention_shape *shape, const heed_dropout *dropout,
                              float *scratch);
 
+  /** The weights that attention_forward took, before dropout, of one sequence: weights[H, queries, keys] = e^(scale · q·kᵀ − lse). */
+  void (*attention_weights)(float *weights, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
+                            int64_t sequence);
+
   /* optimizer.c: elements of one chunk or of a run of elements with the same decay; rank-local, one thread a call. */
   /** Σ x², in double, over at most HEED_CHUNK elements. */
   double (*square_sum)(const float *x, int64_t count);

@@ -64,6 +64,8 @@ void HEED_KERNEL(attention_forward)(float *out, float *lse, const float *q, cons
 void HEED_KERNEL(attention_backward)(float *d_q, float *d_k, float *d_v, const float *d_out, const float *out, const float *lse,
                                      const float *q, const float *k, const float *v, const heed_attention_shape *shape,
                                      const heed_dropout *dropout, float *scratch);
+void HEED_KERNEL(attention_weights)(float *weights, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
+                                    int64_t sequence);
 double HEED_KERNEL(square_sum)(const float *x, int64_t count);
 void HEED_KERNEL(adamw)(float *w, float *m, float *v, const float *gradient, int64_t count, const heed_adamw *settings);
 void HEED_KERNEL(lamb_direction)(float *u, float *m, float *v, const float *w, const float *gradient, int64_t count,

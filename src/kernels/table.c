@@ -42,6 +42,7 @@ const heed_kernels HEED_KERNEL(kernels) = {
     .softmax_cross_entropy = HEED_KERNEL(softmax_cross_entropy),
     .attention_forward = HEED_KERNEL(attention_forward),
     .attention_backward = HEED_KERNEL(attention_backward),
+    .attention_weights = HEED_KERNEL(attention_weights),
     .square_sum = HEED_KERNEL(square_sum),
     .adamw = HEED_KERNEL(adamw),
     .lamb_direction = HEED_KERNEL(lamb_direction),

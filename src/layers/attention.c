@@ -18,6 +18,7 @@ static heed_status plan(heed_body *body, heed_plan *plan, const heed_model_confi
   *a = (heed_attention){.heads = config->heads,
                         .head_width = config->hidden / config->heads,
                         .dropout = config->attention_dropout,
+                        .number = plan->attentions++,
                         .site = plan->next_site++};
   HEED_TRY(heed_linear_plan(&a->query_key_value, plan, qkv, 3, config->hidden, config->hidden, deviation));
   HEED_TRY(heed_linear_plan(&a->output, plan, output, 1, config->hidden, config->hidden, deviation));
@@ -58,6 +59,11 @@ static void forward(const heed_context *context, float *y, const float *x, const
   heed_linear_forward(context, q, x, &a->query_key_value, heed_token_rows(context));
   context->kernels->attention_forward(attended, heed_buffer(context, a->lse), q, q + width, q + 2 * width, &shape, &dropout,
                                       heed_thread_scratch(context));
+  if (context->maps) {
+    int64_t length = shape.q_offsets[1];
+    context->kernels->attention_weights(context->maps + a->number * a->heads * length * length, q, q + width, heed_buffer(context, a->lse),
+                                        &shape, 0);
+  }
   heed_linear_forward(context, y, attended, &a->output, heed_token_rows(context));
 }
 

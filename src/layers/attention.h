@@ -8,6 +8,7 @@
 typedef struct heed_attention {
   int64_t heads, head_width; /* H, D */
   double dropout;            /**< of the attention weights */
+  int64_t number;            /**< which attention of the model, from 0 */
   uint32_t site;
   heed_linear query_key_value, output;
   size_t qkv, lse, attended; /**< saved: [T, 3C], [T, H], [T, C] */

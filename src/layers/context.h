@@ -19,6 +19,7 @@ typedef struct heed_plan {
   int64_t sequences, tokens, targets; /* B, T, M */
   bool training;                      /* whether backward will be called */
   uint32_t next_site;
+  int64_t attentions; /* layers of attention so far */
 } heed_plan;
 
 /** At each call.  Layers keep offsets (of parameters in the flat block, of buffers in the arena); the context turns them into memory. */
@@ -32,6 +33,7 @@ typedef struct heed_context {
   int64_t scratch_floats;
   bool training; /**< dropout on, activations kept */
   uint32_t seed;
+  float *maps; /**< [attentions][H][S][S] where attention leaves the weights of the first sequence, or NULL */
 } heed_context;
 
 /** Rows of a matrix, in slices (kernels.h): tokens, targets or sequences of the batch. */

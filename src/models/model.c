@@ -24,6 +24,7 @@ struct heed_model {
   heed_next_sentence_head next_sentence_head;
   size_t gradient; /* [T, C], of the stream that backward follows */
   const float *hidden;
+  float *maps; /* heed_model_look */
 };
 
 static heed_status plan_stack(heed_model *model, heed_plan *plan, const heed_family *family) {
@@ -176,13 +177,19 @@ void heed_model_train(heed_model *model, const float *parameters, float *gradien
   heed_embedding_backward(&context, gradient, &model->embedding);
 }
 
+void heed_model_look(heed_model *model, float *maps) {
+  model->maps = maps;
+}
+
 const float *heed_model_hidden(heed_model *model, const float *parameters, const heed_batch *batch) {
   heed_context context = context_of(model, parameters, batch);
+  context.maps = model->maps;
   return run_stack(model, &context);
 }
 
 const float *heed_model_logits(heed_model *model, const float *parameters, const heed_batch *batch) {
   heed_context context = context_of(model, parameters, batch);
+  context.maps = model->maps;
   const float *hidden = run_stack(model, &context);
   return heed_masked_head_forward(&context, hidden, &model->masked_head);
 }

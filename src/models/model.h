@@ -60,6 +60,10 @@ const float *heed_model_hidden(heed_model *model, const float *parameters, const
 /** Logits [M, V] at the batch's targets, without dropout.  Valid until the next call. */
 const float *heed_model_logits(heed_model *model, const float *parameters, const heed_batch *batch);
 
+/** From now on heed_model_hidden and heed_model_logits also write the attention weights of the batch's first sequence, of S tokens, into
+ *  maps[layers][heads][query][key], S × S each; NULL ends it. */
+void heed_model_look(heed_model *model, float *maps);
+
 /** After heed_model_logits: −log p(target) of each target, in double [M]. */
 const double *heed_model_losses(heed_model *model, const heed_batch *batch);
 
