@@ -9,13 +9,14 @@
 
 /** B sequences laid one behind the other: sequence b is tokens [offsets[b], offsets[b + 1]). */
 typedef struct heed_stream {
-  int64_t sequences;    /**< B */
-  int64_t tokens;       /**< T = offsets[B] */
-  int32_t *ids;         /**< [T] */
-  int32_t *positions;   /**< [T] place within its sequence */
-  int32_t *token_types; /**< [T] segment: 0 or 1 */
-  int32_t *sequence_of; /**< [T] b of each token */
-  int64_t *offsets;     /**< [B + 1] */
+  int64_t sequences;     /**< B */
+  int64_t tokens;        /**< T = offsets[B] */
+  int32_t *ids;          /**< [T] */
+  int32_t *positions;    /**< [T] place within its sequence */
+  int32_t *token_types;  /**< [T] segment: 0 or 1 */
+  int32_t *sequence_of;  /**< [T] b of each token */
+  int64_t *offsets;      /**< [B + 1] */
+  int64_t *slice_tokens; /**< [slices + 1] first token of each slice of the batch */
 } heed_stream;
 
 /** The rows of one step that one rank computes, cut into slices.
@@ -24,9 +25,8 @@ typedef struct heed_stream {
  *  position alone, never on the number of ranks. */
 typedef struct heed_batch {
   heed_stream stream;
-  int64_t slices;        /**< slices on this rank */
-  int64_t *slice_rows;   /**< [slices + 1] first sequence of each slice */
-  int64_t *slice_tokens; /**< [slices + 1] first token of each slice */
+  int64_t slices;      /**< slices on this rank */
+  int64_t *slice_rows; /**< [slices + 1] first sequence of each slice */
 
   int64_t targets;        /**< M, masked positions, in the order of tokens */
   int64_t *target_tokens; /**< [M] index into the stream */

@@ -1,5 +1,7 @@
 /** The configuration of a run: YAML in, checked struct out.  The names of the keys are the names of the fields.
  *
+ *  Defaults of the model section depend on its family, so that `family: gpt` alone is a GPT-2 and every key is an option of any family.
+ *
  *  Required: run.name or run.output (one gives the other, runs/NAME); model.family, vocabulary_size, layers, hidden, heads;
  *  train.steps, sequence_length, batch_sequences; optimizer.learning_rate.  All else has a default (src/base/config_fields.c), or
  *  follows: feed_forward is 4 · hidden, slices the largest of 8, 4, 2, 1 that divides the batch.  Commands that read no data take a
@@ -12,7 +14,24 @@
 
 #include "heed/status.h"
 
-typedef enum heed_activation { HEED_GELU, HEED_GELU_TANH } heed_activation; /* gelu | gelu_tanh (HF: gelu_new) */
+/** Of the feed-forward layers: gelu | gelu_tanh (HF: gelu_new) | relu, and the gated ones, activation(x·Aᵀ)·(x·Bᵀ) (Shazeer 2020). */
+typedef enum heed_activation { HEED_GELU, HEED_GELU_TANH, HEED_RELU, HEED_GEGLU, HEED_GEGLU_TANH, HEED_REGLU } heed_activation;
+
+/** How a token's place is told: a trained table added to the words; fixed waves added (Vaswani et al. 2017, §3.5), of the place or, in
+ *  two dimensions, of its column and row; queries and keys turned (Su et al. 2021); not at all. */
+typedef enum heed_positions {
+  HEED_POSITIONS_LEARNED,
+  HEED_POSITIONS_SINUSOIDAL,
+  HEED_POSITIONS_SINUSOIDAL_2D,
+  HEED_POSITIONS_ROTARY,
+  HEED_POSITIONS_NONE
+} heed_positions;
+
+/** Where a sublayer is normalised: its sum (Vaswani et al. 2017) or its input (Xiong et al. 2020), then with a norm behind the last. */
+typedef enum heed_norm_place { HEED_NORM_POST, HEED_NORM_PRE } heed_norm_place;
+
+/** What is predicted: tokens that were masked, or each token from those before it. */
+typedef enum heed_predict { HEED_PREDICT_MASKED, HEED_PREDICT_NEXT_TOKEN } heed_predict;
 typedef enum heed_masking { HEED_MASKING_FIXED, HEED_MASKING_INDEPENDENT } heed_masking;
 typedef enum heed_precision { HEED_FP32, HEED_BF16 } heed_precision;
 typedef enum heed_optimizer_name { HEED_ADAMW, HEED_LAMB } heed_optimizer_name;
@@ -25,9 +44,19 @@ typedef struct heed_run_config {
 } heed_run_config;
 
 typedef struct heed_model_config {
-  char *family; /**< a row of the families' table: bert */
-  int64_t vocabulary_size, layers, hidden, heads, feed_forward, max_positions, token_types;
+  char *family; /**< a row of the families' table: bert | gpt */
+  int64_t vocabulary_size, layers, hidden, heads, feed_forward, max_positions;
+  int64_t token_types; /**< segments, 0 = none */
+  bool causal;         /**< whether a token sees only those before it and itself */
+  heed_positions positions;
+  int64_t position_columns;                /**< sinusoidal_2d: place p is column p mod this, row p / this */
+  double rotary_theta, rotary_theta_local; /**< rotary: the base of its frequencies in layers that see all, and in those with a window */
+  int64_t window;                          /**< tokens to each side that a token sees; 0 = all */
+  int64_t global_every;                    /**< with a window: layers 0, n, 2n … see all; 0 = none */
   heed_activation activation;
+  heed_norm_place norm;
+  bool embedding_norm; /**< whether the embeddings are normalised; with norm: pre the first sublayer then has no norm of its own */
+  bool biases;         /**< of linear layers and norms; the decoder of masked tokens keeps its own */
   double dropout, attention_dropout, layer_norm_epsilon, initializer_range;
 } heed_model_config;
 
@@ -40,6 +69,7 @@ typedef struct heed_data_config {
 } heed_data_config;
 
 typedef struct heed_objective_config {
+  heed_predict predict;
   heed_masking masking;
   double mask_probability;
   int64_t max_predictions; /**< upper bound of masked tokens a sequence, 0 = none */

@@ -16,7 +16,8 @@ typedef enum heed_purpose {
   HEED_FOR_MASKING = 4,
   HEED_FOR_DROPOUT = 5,
   HEED_FOR_SYNTHETIC = 6,
-  HEED_FOR_EVALUATION = 7
+  HEED_FOR_EVALUATION = 7,
+  HEED_FOR_GENERATION = 8
 } heed_purpose;
 
 typedef struct heed_random4 {

@@ -48,6 +48,7 @@ int32_t heed_tokenizer_find(const heed_tokenizer *tokenizer, const char *token);
 const heed_special_tokens *heed_tokenizer_special(const heed_tokenizer *tokenizer);
 bool heed_tokenizer_is_special(const heed_tokenizer *tokenizer, int32_t id);
 bool heed_tokenizer_is_continuation(const heed_tokenizer *tokenizer, int32_t id); /**< begins with ## */
+int64_t heed_tokenizer_token_bytes(const heed_tokenizer *tokenizer, int32_t id);
 bool heed_tokenizer_is_cased(const heed_tokenizer *tokenizer);
 
 /** Hash of the vocabulary's tokens in order: names it in shards and checkpoints. */

@@ -10,7 +10,8 @@ heed_status heed_batch_create(heed_batch *batch, int64_t slices, int64_t sequenc
       (stream->ids = calloc(t, sizeof *stream->ids)) && (stream->positions = calloc(t, sizeof *stream->positions)) &&
       (stream->token_types = calloc(t, sizeof *stream->token_types)) && (stream->sequence_of = calloc(t, sizeof *stream->sequence_of)) &&
       (stream->offsets = calloc(b, sizeof *stream->offsets)) && (batch->slice_rows = calloc(g, sizeof *batch->slice_rows)) &&
-      (batch->slice_tokens = calloc(g, sizeof *batch->slice_tokens)) && (batch->slice_targets = calloc(g, sizeof *batch->slice_targets)) &&
+      (batch->stream.slice_tokens = calloc(g, sizeof *batch->stream.slice_tokens)) &&
+      (batch->slice_targets = calloc(g, sizeof *batch->slice_targets)) &&
       (batch->target_tokens = calloc(m, sizeof *batch->target_tokens)) && (batch->target_ids = calloc(m, sizeof *batch->target_ids)) &&
       (batch->target_is_mask = calloc(m, sizeof *batch->target_is_mask)) &&
       (!next_sentence || (batch->next_sentence = calloc(b, sizeof *batch->next_sentence)));
@@ -22,9 +23,9 @@ heed_status heed_batch_create(heed_batch *batch, int64_t slices, int64_t sequenc
 
 void heed_batch_free(heed_batch *batch) {
   heed_stream *stream = &batch->stream;
-  void *parts[] = {stream->ids,          stream->positions, stream->token_types,   stream->sequence_of,
-                   stream->offsets,      batch->slice_rows, batch->slice_tokens,   batch->slice_targets,
-                   batch->target_tokens, batch->target_ids, batch->target_is_mask, batch->next_sentence};
+  void *parts[] = {stream->ids,          stream->positions, stream->token_types,        stream->sequence_of,
+                   stream->offsets,      batch->slice_rows, batch->stream.slice_tokens, batch->slice_targets,
+                   batch->target_tokens, batch->target_ids, batch->target_is_mask,      batch->next_sentence};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     free(parts[i]);
   *batch = (heed_batch){0};

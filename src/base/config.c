@@ -22,14 +22,16 @@ static cyaml_schema_value_t whole_schema(cyaml_schema_field_t *fields) {
   return (cyaml_schema_value_t){CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, heed_config, fields)};
 }
 
-/* Defaults where nothing was given. */
+/* Defaults where nothing was given; some depend on the family, which stands before them. */
 static heed_status fill_defaults(heed_config_document *document) {
+  const heed_config_value *family = &document->values[heed_config_find("model.family")];
   for (int i = 0; i < heed_config_field_count; i++) {
     const heed_config_field *field = &heed_config_fields[i];
     if (document->values[i].count == 0 && field->required)
       return heed_error(HEED_INVALID, "%s: %s is missing", document->name, field->schema.key);
-    if (document->values[i].count == 0 && field->fallback)
-      HEED_TRY(heed_config_document_fall_back(document, i, field->fallback));
+    const char *fallback = family->count > 0 ? heed_config_fallback(field, family->items[0]) : field->fallback;
+    if (document->values[i].count == 0 && fallback)
+      HEED_TRY(heed_config_document_fall_back(document, i, fallback));
   }
   return HEED_OK;
 }

@@ -54,6 +54,24 @@ heed_status heed_config_derive(heed_config *config, const heed_config_document *
   return HEED_OK;
 }
 
+static heed_status check_positions(const heed_model_config *model, const heed_config_document *document) {
+  int64_t width = model->hidden / model->heads;
+  bool waves = model->positions == HEED_POSITIONS_SINUSOIDAL, grid = model->positions == HEED_POSITIONS_SINUSOIDAL_2D;
+  if ((waves && model->hidden % 2 != 0) || (grid && model->hidden % 4 != 0))
+    return at_either(document, "model.positions", "model.hidden",
+                     heed_error(HEED_INVALID, "model.positions: %s needs model.hidden a multiple of %d, found %lld",
+                                waves ? "sinusoidal" : "sinusoidal_2d", waves ? 2 : 4, (long long)model->hidden));
+  if (model->positions == HEED_POSITIONS_ROTARY && width % 2 != 0)
+    return at_either(document, "model.positions", "model.heads",
+                     heed_error(HEED_INVALID, "model.positions: rotary needs an even number of channels a head; %lld / %lld heads is %lld",
+                                (long long)model->hidden, (long long)model->heads, (long long)width));
+  if (grid != (model->position_columns > 0))
+    return at_either(document, "model.position_columns", "model.positions",
+                     heed_error(HEED_INVALID, grid ? "model.positions: sinusoidal_2d needs model.position_columns, the tokens of a row"
+                                                   : "model.position_columns is for model.positions: sinusoidal_2d; set it to 0"));
+  return HEED_OK;
+}
+
 static heed_status check_model(const heed_config *config, const heed_config_document *document) {
   const heed_model_config *model = &config->model;
   if (model->hidden % model->heads != 0)
@@ -65,6 +83,18 @@ static heed_status check_model(const heed_config *config, const heed_config_docu
                      heed_error(HEED_INVALID,
                                 "train.sequence_length %lld is above model.max_positions %lld; shorten one or raise the other",
                                 (long long)config->train.sequence_length, (long long)model->max_positions));
+  HEED_TRY(check_positions(model, document));
+  if (model->global_every > 0 && model->window == 0)
+    return at_either(document, "model.global_every", "model.window",
+                     heed_error(HEED_INVALID, "model.global_every says which layers see beyond model.window, and there is no window; set "
+                                              "model.window, or global_every 0"));
+  if (config->objective.predict == HEED_PREDICT_NEXT_TOKEN && !model->causal)
+    return at_either(document, "objective.predict", "model.causal",
+                     heed_error(HEED_INVALID, "objective.predict: next_token needs model.causal: true; else a token sees what it is to "
+                                              "predict"));
+  if (config->objective.predict == HEED_PREDICT_NEXT_TOKEN && config->objective.next_sentence)
+    return at_either(document, "objective.next_sentence", "objective.predict",
+                     heed_error(HEED_INVALID, "objective.next_sentence goes with objective.predict: masked only"));
   if (config->objective.next_sentence && model->token_types < 2)
     return at_either(
         document, "objective.next_sentence", "model.token_types",

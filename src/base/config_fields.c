@@ -7,7 +7,15 @@
 #include "base/spelling.h"
 
 static const cyaml_strval_t truths[] = {{"true", true}, {"false", false}, {"yes", true}, {"no", false}, {"on", true}, {"off", false}};
-static const cyaml_strval_t activations[] = {{"gelu", HEED_GELU}, {"gelu_tanh", HEED_GELU_TANH}};
+static const cyaml_strval_t activations[] = {{"gelu", HEED_GELU},   {"gelu_tanh", HEED_GELU_TANH},   {"relu", HEED_RELU},
+                                             {"geglu", HEED_GEGLU}, {"geglu_tanh", HEED_GEGLU_TANH}, {"reglu", HEED_REGLU}};
+static const cyaml_strval_t positions[] = {{"learned", HEED_POSITIONS_LEARNED},
+                                           {"sinusoidal", HEED_POSITIONS_SINUSOIDAL},
+                                           {"sinusoidal_2d", HEED_POSITIONS_SINUSOIDAL_2D},
+                                           {"rotary", HEED_POSITIONS_ROTARY},
+                                           {"none", HEED_POSITIONS_NONE}};
+static const cyaml_strval_t norms[] = {{"post", HEED_NORM_POST}, {"pre", HEED_NORM_PRE}};
+static const cyaml_strval_t predictions[] = {{"masked", HEED_PREDICT_MASKED}, {"next_token", HEED_PREDICT_NEXT_TOKEN}};
 static const cyaml_strval_t maskings[] = {{"fixed", HEED_MASKING_FIXED}, {"independent", HEED_MASKING_INDEPENDENT}};
 static const cyaml_strval_t precisions[] = {{"fp32", HEED_FP32}, {"bf16", HEED_BF16}};
 static const cyaml_strval_t optimizers[] = {{"adamw", HEED_ADAMW}, {"lamb", HEED_LAMB}};
@@ -33,15 +41,25 @@ const heed_config_field heed_config_fields[] = {
     {.schema = CYAML_FIELD_UINT("run.seed", CYAML_FLAG_OPTIONAL, heed_config, run.seed), .high = 4294967295, .fallback = "1234"},
     {TEXT(run.output), .may_change = true},
 
-    {TEXT(model.family), .required = true, .possible = "bert", .not_built = "gpt vit seq2seq diffusion"},
+    {TEXT(model.family), .required = true, .possible = "bert gpt", .not_built = "vit seq2seq diffusion"},
     {WHOLE(model.vocabulary_size, 5, 16777216), .required = true},
     {WHOLE(model.layers, 1, 1024), .required = true},
     {WHOLE(model.hidden, 1, 1048576), .required = true},
     {WHOLE(model.heads, 1, 65536), .required = true},
     {WHOLE(model.feed_forward, 1, 4194304)},
     {WHOLE(model.max_positions, 1, 1048576), .fallback = "512"},
-    {WHOLE(model.token_types, 1, 65536), .fallback = "2"},
+    {WHOLE(model.token_types, 0, 65536), .fallback = "2"},
+    {WORD(model.causal, truths), .fallback = "false"},
+    {WORD(model.positions, positions), .fallback = "learned"},
+    {WHOLE(model.position_columns, 0, 1048576), .fallback = "0"},
+    {REAL(model.rotary_theta, 0, 1e12), .low_open = true, .fallback = "10000"},
+    {REAL(model.rotary_theta_local, 0, 1e12), .low_open = true, .fallback = "10000"},
+    {WHOLE(model.window, 0, 1048576), .fallback = "0"},
+    {WHOLE(model.global_every, 0, 1024), .fallback = "0"},
     {WORD(model.activation, activations), .fallback = "gelu"},
+    {WORD(model.norm, norms), .fallback = "post"},
+    {WORD(model.embedding_norm, truths), .fallback = "true"},
+    {WORD(model.biases, truths), .fallback = "true"},
     {REAL(model.dropout, 0, 1), .high_open = true, .fallback = "0.1", .any_weights = true},
     {REAL(model.attention_dropout, 0, 1), .high_open = true, .fallback = "0.1", .any_weights = true},
     {REAL(model.layer_norm_epsilon, 0, 1), .low_open = true, .fallback = "1e-12"},
@@ -51,6 +69,7 @@ const heed_config_field heed_config_fields[] = {
     {LIST(data.validation)},
     {TEXT(data.vocabulary)},
 
+    {WORD(objective.predict, predictions), .fallback = "masked"},
     {WORD(objective.masking, maskings), .fallback = "fixed"},
     {REAL(objective.mask_probability, 0, 1), .low_open = true, .high_open = true, .fallback = "0.15"},
     {WHOLE(objective.max_predictions, 0, 1048576), .fallback = "0"},
@@ -91,6 +110,27 @@ const heed_config_field heed_config_fields[] = {
 };
 const int heed_config_field_count = CYAML_ARRAY_LEN(heed_config_fields);
 _Static_assert(CYAML_ARRAY_LEN(heed_config_fields) <= HEED_CONFIG_MAX_FIELDS, "raise HEED_CONFIG_MAX_FIELDS");
+
+/* Where a family's default is another than its field's. */
+static const struct {
+  const char *family, *key, *fallback;
+} family_fallbacks[] = {
+    {"gpt", "model.max_positions", "1024"},
+    {"gpt", "model.token_types", "0"},
+    {"gpt", "model.causal", "true"},
+    {"gpt", "model.activation", "gelu_tanh"},
+    {"gpt", "model.norm", "pre"},
+    {"gpt", "model.embedding_norm", "false"},
+    {"gpt", "model.layer_norm_epsilon", "1e-5"},
+    {"gpt", "objective.predict", "next_token"},
+};
+
+const char *heed_config_fallback(const heed_config_field *field, const char *family) {
+  for (size_t i = 0; i < CYAML_ARRAY_LEN(family_fallbacks); i++)
+    if (strcmp(family_fallbacks[i].family, family) == 0 && strcmp(family_fallbacks[i].key, field->schema.key) == 0)
+      return family_fallbacks[i].fallback;
+  return field->fallback;
+}
 
 /* Sections of families that design and users know of, but that nothing reads yet. */
 static const char *const planned[] = {"model.encoder", "model.decoder", "model.image", "model.caption", "model.latent"};

@@ -15,17 +15,20 @@ typedef struct heed_config_field {
   double low, high;         /**< numbers: what is possible */
   bool low_open, high_open; /**< whether the end itself is impossible */
   bool required;
-  const char *fallback;  /**< the default, as it would stand in YAML; NULL: none, or worked out from others (config.c) */
+  const char *fallback;  /**< the default, as it would stand in YAML (heed_config_fallback); NULL: none, or worked out from others */
   const char *possible;  /**< texts: the words that are possible, separated by spaces; NULL: any */
   const char *not_built; /**< words that are understood but not built yet, likewise */
   bool may_change;       /**< whether a resumed run may give it another value */
   bool any_weights;      /**< of the model section: whether weights mean the same whatever its value (dropouts, initialisation) */
 } heed_config_field;
 
-enum { HEED_CONFIG_MAX_FIELDS = 64, HEED_CONFIG_MAX_TEXT = 4096, HEED_CONFIG_MAX_LIST = 65536 };
+enum { HEED_CONFIG_MAX_FIELDS = 96, HEED_CONFIG_MAX_TEXT = 4096, HEED_CONFIG_MAX_LIST = 65536 };
 
 extern const heed_config_field heed_config_fields[];
 extern const int heed_config_field_count;
+
+/** The default of a field in a model of that family; NULL: none. */
+const char *heed_config_fallback(const heed_config_field *field, const char *family);
 
 /** The index of a dotted path, or −1. */
 int heed_config_find(const char *path);

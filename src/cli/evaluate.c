@@ -46,23 +46,27 @@ static json_t *number(double value) {
   return isfinite(value) ? json_real(value) : json_null();
 }
 
-static heed_status print_json(const heed_masked_scores *scores, int64_t step) {
-  json_t *object = json_pack("{s:o, s:o, s:f, s:f, s:f, s:f, s:I, s:I, s:I}", "loss", number(scores->loss), "perplexity",
+static heed_status print_json(const heed_token_scores *scores, int64_t step) {
+  json_t *object = json_pack("{s:o, s:o, s:f, s:f, s:o, s:f, s:I, s:I, s:o, s:I}", "loss", number(scores->loss), "perplexity",
                              number(scores->perplexity), "accuracy", scores->accuracy, "accuracy_top5", scores->accuracy_top5,
-                             "accuracy_masked", scores->accuracy_masked, "unigram_accuracy", scores->unigram_accuracy, "targets",
-                             (json_int_t)scores->targets, "masked_targets", (json_int_t)scores->masked_targets, "step", (json_int_t)step);
+                             "accuracy_masked", number(scores->accuracy_masked), "unigram_accuracy", scores->unigram_accuracy, "targets",
+                             (json_int_t)scores->targets, "masked_targets", (json_int_t)scores->masked_targets, "bits_per_byte", number(scores->bits_per_byte), "step",
+                             (json_int_t)step);
   if (object && isfinite(scores->next_sentence_accuracy))
     json_object_set_new(object, "next_sentence_accuracy", json_real(scores->next_sentence_accuracy));
   return heed_print_json(object);
 }
 
-static heed_status print_text(const heed_masked_scores *scores, int64_t step) {
+static heed_status print_text(const heed_token_scores *scores, int64_t step) {
   printf("step              %lld\n", (long long)step);
   printf("loss              %.4f\n", scores->loss);
   printf("perplexity        %.2f\n", scores->perplexity);
   printf("accuracy          %6.2f%%  of %lld targets\n", 100 * scores->accuracy, (long long)scores->targets);
   printf("accuracy_top5     %6.2f%%\n", 100 * scores->accuracy_top5);
-  printf("accuracy_masked   %6.2f%%  of the %lld shown as [MASK]\n", 100 * scores->accuracy_masked, (long long)scores->masked_targets);
+  if (isfinite(scores->bits_per_byte))
+    printf("bits_per_byte     %.4f  of the text that the targets stand for\n", scores->bits_per_byte);
+  if (isfinite(scores->accuracy_masked))
+    printf("accuracy_masked   %6.2f%%  of the %lld shown as [MASK]\n", 100 * scores->accuracy_masked, (long long)scores->masked_targets);
   printf("unigram_accuracy  %6.2f%%  by always guessing the most frequent token\n", 100 * scores->unigram_accuracy);
   if (isfinite(scores->next_sentence_accuracy))
     printf("next_sentence     %6.2f%%\n", 100 * scores->next_sentence_accuracy);
@@ -80,7 +84,7 @@ heed_status heed_command_evaluate(int argc, char **argv) {
                                    0};
   evaluate_options o = {0};
   heed_communication *world;
-  heed_masked_scores scores;
+  heed_token_scores scores;
   int64_t step = 0;
   int threads;
   HEED_TRY(heed_parse_options(&argp, argc, argv, &o));

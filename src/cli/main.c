@@ -25,6 +25,7 @@ static const command commands[] = {
     {"train", heed_command_train, "trains a model, or goes on with --resume", true},
     {"evaluate", heed_command_evaluate, "scores a checkpoint on text it was not trained on", true},
     {"fill", heed_command_fill, "predicts each [MASK] of a text", false},
+    {"generate", heed_command_generate, "continues a text with a model that predicts next tokens", false},
     {"embed", heed_command_embed, "turns texts into vectors, a line each", false},
     {"checkpoint", heed_command_checkpoint, "lists, shows and verifies saved checkpoints", false},
     {"import", heed_command_import, "makes a checkpoint of a model that Hugging Face transformers saved", false},

@@ -150,14 +150,6 @@ static void mark(import *in, const heed_safetensor *tensor) {
   in->taken[tensor - in->weights.items] = true;
 }
 
-/* Whether a name belongs to the body: what every model of the family has, whatever its heads. */
-static bool is_of_body(const import *in, const char *name) {
-  size_t prefix = strlen(in->family->prefix), block = strcspn(in->family->block, "%"), embeddings = strlen(in->family->embeddings);
-  return strncmp(name, in->family->embeddings, embeddings) == 0 || strncmp(name, in->family->block, block) == 0 ||
-         strncmp(name, in->family->embeddings + prefix, embeddings - prefix) == 0 ||
-         strncmp(name, in->family->block + prefix, block - prefix) == 0;
-}
-
 static bool ends_in(const char *text, const char *end) {
   size_t length = strlen(text), tail = strlen(end);
   return length >= tail && strcmp(text + length - tail, end) == 0;
@@ -197,7 +189,7 @@ static heed_status choose(import *in, int64_t index) {
   for (int i = 0; !tensor && i < TIES; i++)
     if (strcmp(ties[i].of, p->name) == 0)
       tensor = heed_safetensors_find(&in->weights, ties[i].copy);
-  if (!tensor && is_of_body(in, p->name))
+  if (!tensor && heed_family_owns(in->family, p->name))
     return heed_error(HEED_INVALID, "%s: %s is missing; the file does not hold the whole model that %s describes", in->weights.path,
                       p->name, in->config_path);
   if (!tensor)
@@ -263,7 +255,7 @@ static heed_status check_rest(import *in) {
     if (in->taken[i] || is_tied(name) || ends_in(name, "embeddings.position_ids") ||
         ends_in(name, "embeddings.token_type_ids")) /* 0, 1, 2 …; zeros */
       continue;
-    if (is_of_body(in, name))
+    if (heed_family_owns(in->family, name))
       return heed_error(HEED_INVALID, "%s: %s has no place in the model that %s describes", in->weights.path, name, in->config_path);
     HEED_TRY(append(&in->report->left_out, name));
   }

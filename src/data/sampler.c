@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/blocks.h"
 #include "data/draws.h"
 #include "data/masking.h"
 #include "data/permutation.h"
@@ -12,7 +13,10 @@
 struct heed_sampler {
   heed_shard_list owned;    /* shards this sampler opened itself */
   const heed_shard *shards; /* owned.items, or the caller's */
-  heed_segments segments;
+  heed_predict predict;
+  int64_t samples;
+  heed_blocks blocks;     /* of next tokens */
+  heed_segments segments; /* of masked tokens, with the rule that masks them */
   heed_mask_rule rule;
   uint8_t *kinds; /* [vocabulary_size], rule.kinds */
   heed_special_tokens special;
@@ -27,14 +31,16 @@ static int64_t specials_of(bool pairs) {
 }
 
 static heed_status check_spec(const heed_sampler_spec *spec) {
-  bool pairs = spec->objective.next_sentence;
-  int64_t least = specials_of(pairs) + (pairs ? 2 : 1);
+  bool pairs = spec->objective.next_sentence, masked = spec->objective.predict == HEED_PREDICT_MASKED;
+  int64_t least = masked ? specials_of(pairs) + (pairs ? 2 : 1) : 1;
   if (spec->sequence_length < least || spec->sequence_length > INT32_MAX)
     return heed_error(HEED_INVALID, "train.sequence_length: %lld is not possible; a row %s needs at least %lld tokens",
                       (long long)spec->sequence_length, pairs ? "of two segments" : "with [CLS] and [SEP]", (long long)least);
   if (spec->slices < 1 || spec->batch_sequences < spec->slices || spec->batch_sequences % spec->slices != 0)
     return heed_error(HEED_INVALID, "train.batch_sequences: %lld is not a multiple of train.slices: %lld", (long long)spec->batch_sequences,
                       (long long)spec->slices);
+  if (masked && heed_tokenizer_special(spec->tokenizer)->mask < 0)
+    return heed_error(HEED_INVALID, "objective.predict: masked needs a vocabulary with [CLS], [SEP] and [MASK]: a WordPiece vocab.txt");
   return HEED_OK;
 }
 
@@ -72,18 +78,8 @@ static heed_status list_kinds(heed_sampler *sampler, const heed_tokenizer *token
   return HEED_OK;
 }
 
-static heed_status fill_sampler(heed_sampler *sampler, const heed_sampler_spec *spec, const heed_shard *shards, int64_t count) {
+static heed_status fill_segments(heed_sampler *sampler, const heed_sampler_spec *spec, int64_t count) {
   const heed_objective_config *objective = &spec->objective;
-  HEED_TRY(check_spec(spec));
-  HEED_TRY(check_shards(spec, shards, count));
-  sampler->shards = shards;
-  sampler->special = *heed_tokenizer_special(spec->tokenizer);
-  sampler->sequence_length = spec->sequence_length;
-  sampler->batch_sequences = spec->batch_sequences;
-  sampler->slices = spec->slices;
-  sampler->seed = spec->evaluation ? 0 : spec->seed;
-  sampler->evaluation = spec->evaluation;
-  sampler->cased = heed_tokenizer_is_cased(spec->tokenizer);
   HEED_TRY(list_kinds(sampler, spec->tokenizer));
   sampler->rule = (heed_mask_rule){.masking = objective->masking,
                                    .probability = objective->mask_probability,
@@ -96,7 +92,27 @@ static heed_status fill_sampler(heed_sampler *sampler, const heed_sampler_spec *
                              .short_probability = spec->evaluation ? 0 : objective->short_sequence_probability,
                              .pairs = objective->next_sentence,
                              .seed = sampler->seed};
-  return heed_segments_create(&sampler->segments, shards, count, &rule);
+  return heed_segments_create(&sampler->segments, sampler->shards, count, &rule);
+}
+
+static heed_status fill_sampler(heed_sampler *sampler, const heed_sampler_spec *spec, const heed_shard *shards, int64_t count) {
+  const heed_objective_config *objective = &spec->objective;
+  HEED_TRY(check_spec(spec));
+  HEED_TRY(check_shards(spec, shards, count));
+  sampler->shards = shards;
+  sampler->special = *heed_tokenizer_special(spec->tokenizer);
+  sampler->sequence_length = spec->sequence_length;
+  sampler->batch_sequences = spec->batch_sequences;
+  sampler->slices = spec->slices;
+  sampler->seed = spec->evaluation ? 0 : spec->seed;
+  sampler->evaluation = spec->evaluation;
+  sampler->cased = heed_tokenizer_is_cased(spec->tokenizer);
+  sampler->predict = objective->predict;
+  heed_status status = objective->predict == HEED_PREDICT_MASKED
+                           ? fill_segments(sampler, spec, count)
+                           : heed_blocks_create(&sampler->blocks, shards, count, spec->sequence_length, sampler->special.separate);
+  sampler->samples = objective->predict == HEED_PREDICT_MASKED ? sampler->segments.samples : sampler->blocks.samples;
+  return status;
 }
 
 heed_status heed_sampler_create_from_shards(heed_sampler **sampler, const heed_sampler_spec *spec, const heed_shard *shards,
@@ -129,13 +145,14 @@ void heed_sampler_free(heed_sampler *sampler) {
   if (!sampler)
     return;
   heed_segments_free(&sampler->segments);
+  heed_blocks_free(&sampler->blocks);
   heed_shard_list_close(&sampler->owned);
   free(sampler->kinds);
   free(sampler);
 }
 
 int64_t heed_sampler_samples(const heed_sampler *sampler) {
-  return sampler->segments.samples;
+  return sampler->samples;
 }
 
 bool heed_sampler_is_cased(const heed_sampler *sampler) {
@@ -143,6 +160,8 @@ bool heed_sampler_is_cased(const heed_sampler *sampler) {
 }
 
 int64_t heed_sampler_most_targets(const heed_sampler *sampler, int64_t rows) {
+  if (sampler->predict == HEED_PREDICT_NEXT_TOKEN)
+    return rows * sampler->sequence_length;
   return rows * heed_mask_most(&sampler->rule, sampler->sequence_length, specials_of(sampler->segments.parts == 2));
 }
 
@@ -186,35 +205,58 @@ static heed_draws row_draws(const heed_sampler *sampler, int64_t sample, uint32_
   return heed_draws_begin(sampler->seed, HEED_FOR_MASKING, (uint32_t)row, 0, data_position);
 }
 
-/* Adds one sample behind the rows that are in the batch already. */
-static void add_row(const heed_sampler *sampler, heed_batch *batch, int64_t sample, int64_t row) {
+/* Lays out and masks a row at the end of the batch.  Returns its length. */
+static int64_t add_masked(const heed_sampler *sampler, heed_batch *batch, int64_t sample, int64_t row) {
   heed_stream *stream = &batch->stream;
   int64_t first = stream->tokens, first_part = 0;
-  int32_t *ids = stream->ids + first, *positions = stream->positions + first, *types = stream->token_types + first;
+  int32_t *ids = stream->ids + first, *types = stream->token_types + first;
   int64_t length = lay_row(sampler, sample, ids, &first_part);
   heed_draws draws = row_draws(sampler, sample, batch->data_position, row);
   heed_targets targets = {batch->target_tokens + batch->targets, batch->target_ids + batch->targets,
                           batch->target_is_mask + batch->targets};
   batch->targets +=
       heed_mask_row(&sampler->rule, targets, ids, length, first, types, &draws); /* types are filled after: scratch until then */
-  for (int64_t t = 0; t < length; t++) {
-    positions[t] = (int32_t)t;
+  for (int64_t t = 0; t < length; t++)
     types[t] = t >= first_part;
-    stream->sequence_of[first + t] = (int32_t)stream->sequences;
-  }
   if (batch->next_sentence)
     batch->next_sentence[stream->sequences] = sampler->segments.parts == 2 && sampler->segments.ranges[sample * 2 + 1].is_random;
+  return length;
+}
+
+/* The same for next tokens: every token has a target. */
+static int64_t add_block(const heed_sampler *sampler, heed_batch *batch, int64_t sample) {
+  heed_stream *stream = &batch->stream;
+  int64_t first = stream->tokens,
+          length = heed_blocks_read(&sampler->blocks, sample, stream->ids + first, batch->target_ids + batch->targets);
+  for (int64_t t = 0; t < length; t++) {
+    stream->token_types[first + t] = 0;
+    batch->target_tokens[batch->targets + t] = first + t;
+    batch->target_is_mask[batch->targets + t] = false;
+  }
+  batch->targets += length;
+  return length;
+}
+
+/* Adds one sample behind the rows that are in the batch already. */
+static void add_row(const heed_sampler *sampler, heed_batch *batch, int64_t sample, int64_t row) {
+  heed_stream *stream = &batch->stream;
+  int64_t first = stream->tokens,
+          length = sampler->predict == HEED_PREDICT_MASKED ? add_masked(sampler, batch, sample, row) : add_block(sampler, batch, sample);
+  for (int64_t t = 0; t < length; t++) {
+    stream->positions[first + t] = (int32_t)t;
+    stream->sequence_of[first + t] = (int32_t)stream->sequences;
+  }
   stream->tokens += length;
   stream->offsets[++stream->sequences] = stream->tokens;
 }
 
 void heed_sampler_read(const heed_sampler *sampler, heed_batch *batch, uint32_t data_position, int64_t first_slice, int64_t slices) {
-  int64_t slice_rows = sampler->batch_sequences / sampler->slices, samples = sampler->segments.samples;
+  int64_t slice_rows = sampler->batch_sequences / sampler->slices, samples = sampler->samples;
   batch->data_position = data_position;
   batch->first_row = first_slice * slice_rows;
   batch->slices = slices;
   batch->stream.sequences = batch->stream.tokens = batch->targets = 0;
-  batch->stream.offsets[0] = batch->slice_rows[0] = batch->slice_tokens[0] = batch->slice_targets[0] = 0;
+  batch->stream.offsets[0] = batch->slice_rows[0] = batch->stream.slice_tokens[0] = batch->slice_targets[0] = 0;
   for (int64_t g = 0; g < slices; g++) {
     for (int64_t r = 0; r < slice_rows; r++) {
       int64_t row = batch->first_row + g * slice_rows + r, sample = (int64_t)data_position * sampler->batch_sequences + row;
@@ -225,7 +267,7 @@ void heed_sampler_read(const heed_sampler *sampler, heed_batch *batch, uint32_t 
       add_row(sampler, batch, sample, row);
     }
     batch->slice_rows[g + 1] = batch->stream.sequences;
-    batch->slice_tokens[g + 1] = batch->stream.tokens;
+    batch->stream.slice_tokens[g + 1] = batch->stream.tokens;
     batch->slice_targets[g + 1] = batch->targets;
   }
 }

@@ -1,4 +1,5 @@
-/** The sampler: which segments of which documents make row r of global batch n, and how they are masked.
+/** The sampler: what makes row r of global batch n: segments of documents and how they are masked (segments.h, masking.h), or a block of
+ *  the stream of all documents, whose next tokens are to be predicted (blocks.h).
  *
  *  Everything is a pure function of (seed, data position, row): there is no state, so any rank makes any row, and a resume costs nothing.
  */
@@ -20,7 +21,7 @@ typedef struct heed_sampler_spec {
   unsigned path_count;
   const heed_tokenizer *tokenizer; /**< must be the one the shards were made with; borrowed */
   heed_objective_config objective;
-  int64_t sequence_length; /**< longest row, [CLS] and [SEP] included */
+  int64_t sequence_length; /**< longest row, [CLS] and [SEP] included; of next tokens the length of every row */
   int64_t batch_sequences; /**< rows of the global batch */
   int64_t slices;          /**< slices of the global batch */
   uint32_t seed;

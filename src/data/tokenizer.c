@@ -240,6 +240,11 @@ bool heed_tokenizer_is_continuation(const heed_tokenizer *tokenizer, int32_t id)
   return token && token[0] == '#' && token[1] == '#';
 }
 
+int64_t heed_tokenizer_token_bytes(const heed_tokenizer *tokenizer, int32_t id) {
+  (void)tokenizer, (void)id;
+  return -1;
+}
+
 bool heed_tokenizer_is_cased(const heed_tokenizer *tokenizer) {
   return tokenizer->cased;
 }

@@ -23,7 +23,7 @@ static heed_status open_checkpoint(heed_inference *in, const char *path) {
                             .slices = 1,
                             .longest = most,
                             .next_sentence = config->objective.next_sentence,
-                            .masked_head = true};
+                            .token_head = true};
   HEED_TRY(heed_batch_create(&in->batch, 1, 1, most, most, false));
   return heed_loaded_weights(&in->loaded, &sizes, heed_alone());
 }
@@ -70,7 +70,7 @@ static heed_status set_text(heed_inference *in, const char *text, int64_t *wante
     stream->positions[t] = (int32_t)t;
   in->batch.slices = 1;
   in->batch.slice_rows[1] = 1;
-  in->batch.slice_tokens[1] = stream->tokens;
+  in->batch.stream.slice_tokens[1] = stream->tokens;
   in->batch.targets = 0;
   for (int64_t t = 1; t + 1 < stream->tokens; t++)
     if (stream->ids[t] == special->mask)

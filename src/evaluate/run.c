@@ -34,7 +34,7 @@ static int64_t slices_at_once(const heed_train_config *train, int64_t slices) {
   return at_once;
 }
 
-static heed_status score(heed_loaded *loaded, const heed_sampler *sampler, heed_communication *c, heed_masked_scores *scores) {
+static heed_status score(heed_loaded *loaded, const heed_sampler *sampler, heed_communication *c, heed_token_scores *scores) {
   const heed_config *config = &loaded->config;
   int64_t at_once = slices_at_once(&config->train, config->train.slices / c->size);
   int64_t rows = config->train.batch_sequences / config->train.slices * at_once;
@@ -44,26 +44,23 @@ static heed_status score(heed_loaded *loaded, const heed_sampler *sampler, heed_
                             .slices = at_once,
                             .longest = config->train.sequence_length,
                             .next_sentence = config->objective.next_sentence,
-                            .masked_head = true};
-  heed_masked_evaluator *evaluator = NULL;
+                            .token_head = true};
+  heed_token_evaluator *evaluator = NULL;
   HEED_TRY(heed_loaded_weights(loaded, &sizes, c));
-  heed_masked_spec spec = {.model = loaded->model,
-                           .sampler = sampler,
-                           .communication = c,
-                           .vocabulary_size = config->model.vocabulary_size,
-                           .batch_sequences = config->train.batch_sequences,
-                           .slices = config->train.slices,
-                           .slices_at_once = at_once,
-                           .sequence_length = config->train.sequence_length,
-                           .next_sentence = config->objective.next_sentence};
-  heed_status status = c->agree(c, heed_masked_evaluator_create(&evaluator, &spec));
+  heed_token_spec spec = {.model = loaded->model,
+                          .sampler = sampler,
+                          .tokenizer = loaded->tokenizer,
+                          .communication = c,
+                          .config = config,
+                          .slices_at_once = at_once};
+  heed_status status = c->agree(c, heed_token_evaluator_create(&evaluator, &spec));
   if (status == HEED_OK)
-    *scores = heed_masked_evaluate(evaluator, loaded->parameters, 0);
-  heed_masked_evaluator_free(evaluator);
+    *scores = heed_token_evaluate(evaluator, loaded->parameters, 0);
+  heed_token_evaluator_free(evaluator);
   return status;
 }
 
-heed_status heed_evaluate_checkpoint(const char *checkpoint, const char *data, heed_communication *c, heed_masked_scores *scores,
+heed_status heed_evaluate_checkpoint(const char *checkpoint, const char *data, heed_communication *c, heed_token_scores *scores,
                                      int64_t *step) {
   heed_loaded loaded;
   heed_sampler *sampler = NULL;

@@ -2,68 +2,169 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "layers/body.h"
 
-static heed_status plan(heed_body *body, heed_plan *plan, const heed_model_config *config, const char *prefix) {
-  heed_attention *a = &body->attention;
-  char names[4][HEED_MAX_NAME - 8];
-  static const char *const parts[4] = {"self.query", "self.key", "self.value", "output.dense"};
-  for (int i = 0; i < 4; i++)
-    snprintf(names[i], sizeof names[i], "%sattention.%s", prefix, parts[i]);
-  const char *qkv[3] = {names[0], names[1], names[2]}, *output[1] = {names[3]};
-  float deviation = (float)config->initializer_range;
-  size_t tokens = (size_t)plan->tokens, width = (size_t)config->hidden;
+/* ---- planning ---- */
 
+/* Which keys a query of this block sees. */
+static void choose_band(heed_attention *a, const heed_model_config *config, int64_t block) {
+  bool sees_all = config->window == 0 || (config->global_every > 0 && block % config->global_every == 0);
+  a->behind = sees_all ? HEED_EVERYWHERE : config->window;
+  a->ahead = config->causal ? 0 : a->behind;
+}
+
+static heed_status plan_maps(heed_attention *a, heed_plan *plan, const heed_body_spec *spec) {
+  const heed_model_config *config = spec->config;
+  char names[HEED_BODY_NAMES][HEED_MAX_NAME - 8];
+  const char *parts[HEED_BODY_NAMES];
+  for (int i = 0; i < HEED_BODY_NAMES; i++) {
+    snprintf(names[i], sizeof names[i], "%s%s", spec->prefix, spec->names[i] ? spec->names[i] : "");
+    parts[i] = names[i];
+  }
+  heed_linear_spec one = {config->hidden, config->hidden, config->initializer_range, config->biases}, last = one, whole = one;
+  last.deviation = spec->residual_deviation;
+  whole.outputs = 3 * config->hidden;
+  if (a->cross) {
+    HEED_TRY(heed_linear_plan(&a->input, plan, parts, 1, &one));
+    HEED_TRY(heed_linear_plan(&a->key_value, plan, parts + 1, 2, &one));
+  } else if (spec->names[1]) {
+    HEED_TRY(heed_linear_plan(&a->input, plan, parts, 3, &one));
+  } else {
+    HEED_TRY(heed_linear_plan(&a->input, plan, parts, 1, &whole));
+  }
+  return heed_linear_plan(&a->output, plan, parts + 3, 1, &last);
+}
+
+static heed_status plan_attention(heed_attention *a, heed_plan *plan, const heed_body_spec *spec, bool cross) {
+  const heed_model_config *config = spec->config;
+  size_t tokens = (size_t)plan->tokens, width = (size_t)config->hidden;
   *a = (heed_attention){.heads = config->heads,
                         .head_width = config->hidden / config->heads,
                         .dropout = config->attention_dropout,
                         .number = plan->attentions++,
-                        .site = plan->next_site++};
-  HEED_TRY(heed_linear_plan(&a->query_key_value, plan, qkv, 3, config->hidden, config->hidden, deviation));
-  HEED_TRY(heed_linear_plan(&a->output, plan, output, 1, config->hidden, config->hidden, deviation));
-  a->qkv = heed_arena_reserve(plan->arena, tokens * 3 * width, sizeof(float));
+                        .site = plan->next_site++,
+                        .behind = HEED_EVERYWHERE,
+                        .ahead = HEED_EVERYWHERE,
+                        .cross = cross,
+                        .rotary = !cross && config->positions == HEED_POSITIONS_ROTARY};
+  HEED_TRY(plan_maps(a, plan, spec));
+  if (!cross)
+    choose_band(a, config, spec->block);
+  a->turns = a->behind == HEED_EVERYWHERE ? plan->rotary : plan->rotary_local;
+  a->queries = heed_arena_reserve(plan->arena, tokens * (size_t)a->input.outputs, sizeof(float));
+  a->keys = cross ? heed_arena_reserve(plan->arena, (size_t)plan->source_tokens * 2 * width, sizeof(float)) : a->queries;
   a->lse = heed_arena_reserve(plan->arena, tokens * (size_t)config->heads, sizeof(float));
   a->attended = heed_arena_reserve(plan->arena, tokens * width, sizeof(float));
+  if (plan->cache && !cross)
+    a->cache = heed_arena_reserve(plan->cache, (size_t)(plan->sequences * plan->cache_tokens) * 2 * width, sizeof(float));
   return HEED_OK;
+}
+
+static heed_status plan_self(heed_body *body, heed_plan *plan, const heed_body_spec *spec) {
+  return plan_attention(&body->attention, plan, spec, false);
+}
+
+static heed_status plan_cross(heed_body *body, heed_plan *plan, const heed_body_spec *spec) {
+  return plan_attention(&body->attention, plan, spec, true);
 }
 
 static void plan_backward(heed_body *body, heed_plan *plan) {
   heed_attention *a = &body->attention;
-  size_t floats = (size_t)(plan->tokens * a->output.inputs);
-  a->d_qkv = heed_arena_reserve(plan->arena, 3 * floats, sizeof(float));
-  a->d_attended = heed_arena_reserve(plan->arena, floats, sizeof(float));
+  size_t tokens = (size_t)plan->tokens, width = (size_t)a->output.inputs;
+  a->d_queries = heed_arena_reserve(plan->arena, tokens * (size_t)a->input.outputs, sizeof(float));
+  a->d_keys = a->cross ? heed_arena_reserve(plan->arena, (size_t)plan->source_tokens * 2 * width, sizeof(float)) : a->d_queries;
+  a->d_attended = heed_arena_reserve(plan->arena, tokens * width, sizeof(float));
+}
+
+/* ---- where things lie ---- */
+
+/* Queries, keys and values of a call, or their gradients: side by side in one buffer, or in two. */
+typedef struct operands {
+  float *q, *k, *v;
+} operands;
+
+static operands operands_at(const heed_context *context, const heed_attention *a, size_t queries, size_t keys) {
+  int64_t width = a->heads * a->head_width;
+  float *q = heed_buffer(context, queries), *k = heed_buffer(context, keys) + (a->cross ? 0 : width);
+  return (operands){q, k, k + width};
 }
 
 static heed_attention_shape shape_of(const heed_context *context, const heed_attention *a) {
-  const heed_stream *stream = &context->batch->stream;
+  const heed_stream *stream = context->stream, *source = a->cross ? context->source.stream : stream;
   int64_t width = a->heads * a->head_width;
   return (heed_attention_shape){.sequences = stream->sequences,
                                 .heads = a->heads,
                                 .head_width = a->head_width,
                                 .q_offsets = stream->offsets,
-                                .kv_offsets = stream->offsets,
-                                .q_stride = 3 * width,
-                                .kv_stride = 3 * width,
+                                .kv_offsets = source->offsets,
+                                .behind = a->behind,
+                                .ahead = a->ahead,
+                                .q_stride = a->cross ? width : 3 * width,
+                                .kv_stride = a->cross ? 2 * width : 3 * width,
                                 .out_stride = width,
                                 .scale = (float)(1.0 / sqrt((double)a->head_width))};
+}
+
+static void turn(const heed_context *context, const heed_attention *a, const operands *o, bool back) {
+  const heed_stream *stream = context->stream;
+  int64_t stride = 3 * a->heads * a->head_width;
+  const float *turns = heed_buffer(context, a->turns);
+  context->kernels->rotary(o->q, turns, stream->positions, stream->tokens, stride, a->heads, a->head_width, back);
+  context->kernels->rotary(o->k, turns, stream->positions, stream->tokens, stride, a->heads, a->head_width, back);
+}
+
+/* Puts the call's keys and values behind those that the cache holds, and lets the operands and the shape name the cache. */
+static void use_cache(const heed_context *context, const heed_attention *a, operands *o, heed_attention_shape *shape) {
+  const heed_cache *cache = context->cache;
+  const heed_stream *stream = context->stream;
+  int64_t width = a->heads * a->head_width;
+  float *memory = heed_arena_at(context->cache_arena, a->cache);
+#pragma omp for schedule(static)
+  for (int64_t t = 0; t < stream->tokens; t++) {
+    int64_t b = stream->sequence_of[t], place = cache->ends[b] - (stream->offsets[b + 1] - t);
+    memcpy(memory + place * 2 * width, o->k + t * shape->kv_stride, (size_t)(2 * width) * sizeof *memory); /* values follow keys */
+  }
+  *o = (operands){o->q, memory, memory + width};
+  shape->kv_offsets = cache->starts;
+  shape->kv_ends = cache->ends;
+  shape->kv_stride = 2 * width;
+}
+
+/* ---- the passes ---- */
+
+/* What people look at, and what the metrics tell. */
+static void look(const heed_context *context, const heed_attention *a, const operands *o, const heed_attention_shape *shape) {
+  const float *lse = heed_buffer(context, a->lse);
+  if (context->maps) {
+    int64_t length = shape->q_offsets[1];
+    context->kernels->attention_weights(context->maps + a->number * a->heads * length * length, o->q, o->k, lse, shape, 0,
+                                        heed_thread_scratch(context));
+  }
+  if (context->entropy)
+    context->kernels->attention_entropy(context->entropy + a->number * shape->sequences * a->heads, o->q, o->k, lse, shape,
+                                        heed_thread_scratch(context));
 }
 
 static void forward(const heed_context *context, float *y, const float *x, const heed_body *body) {
   const heed_attention *a = &body->attention;
   heed_attention_shape shape = shape_of(context, a);
   heed_dropout dropout = heed_dropout_at(context, a->dropout, a->site);
-  int64_t width = a->heads * a->head_width;
-  float *q = heed_buffer(context, a->qkv), *attended = heed_buffer(context, a->attended);
+  operands o = operands_at(context, a, a->queries, a->keys);
+  float *attended = heed_buffer(context, a->attended);
 
-  heed_linear_forward(context, q, x, &a->query_key_value, heed_token_rows(context));
-  context->kernels->attention_forward(attended, heed_buffer(context, a->lse), q, q + width, q + 2 * width, &shape, &dropout,
+  heed_linear_forward(context, o.q, x, &a->input, heed_token_rows(context));
+  if (a->cross)
+    heed_linear_forward(context, o.k, context->source.hidden, &a->key_value, heed_source_rows(context));
+  if (a->rotary)
+    turn(context, a, &o, false);
+  if (context->cache && !a->cross)
+    use_cache(context, a, &o, &shape);
+  context->kernels->attention_forward(attended, heed_buffer(context, a->lse), o.q, o.k, o.v, &shape, &dropout,
                                       heed_thread_scratch(context));
-  if (context->maps) {
-    int64_t length = shape.q_offsets[1];
-    context->kernels->attention_weights(context->maps + a->number * a->heads * length * length, q, q + width, heed_buffer(context, a->lse),
-                                        &shape, 0);
-  }
+  if (!a->cross)
+    look(context, a, &o, &shape);
   heed_linear_forward(context, y, attended, &a->output, heed_token_rows(context));
 }
 
@@ -71,14 +172,19 @@ static void backward(const heed_context *context, float *d_x, const float *d_y, 
   const heed_attention *a = &body->attention;
   heed_attention_shape shape = shape_of(context, a);
   heed_dropout dropout = heed_dropout_at(context, a->dropout, a->site);
-  int64_t width = a->heads * a->head_width;
-  const float *q = heed_buffer(context, a->qkv), *attended = heed_buffer(context, a->attended);
-  float *d_q = heed_buffer(context, a->d_qkv), *d_attended = heed_buffer(context, a->d_attended);
+  operands o = operands_at(context, a, a->queries, a->keys), d = operands_at(context, a, a->d_queries, a->d_keys);
+  const float *attended = heed_buffer(context, a->attended);
+  float *d_attended = heed_buffer(context, a->d_attended);
 
   heed_linear_backward(context, d_attended, false, d_y, attended, &a->output, heed_token_rows(context));
-  context->kernels->attention_backward(d_q, d_q + width, d_q + 2 * width, d_attended, attended, heed_buffer(context, a->lse), q, q + width,
-                                       q + 2 * width, &shape, &dropout, heed_thread_scratch(context));
-  heed_linear_backward(context, d_x, true, d_q, x, &a->query_key_value, heed_token_rows(context));
+  context->kernels->attention_backward(d.q, d.k, d.v, d_attended, attended, heed_buffer(context, a->lse), o.q, o.k, o.v, &shape, &dropout,
+                                       heed_thread_scratch(context));
+  if (a->rotary)
+    turn(context, a, &d, true);
+  if (a->cross)
+    heed_linear_backward(context, context->source.gradient, true, d.k, context->source.hidden, &a->key_value, heed_source_rows(context));
+  heed_linear_backward(context, d_x, true, d.q, x, &a->input, heed_token_rows(context));
 }
 
-const heed_body_operations heed_self_attention_body = {plan, plan_backward, forward, backward};
+const heed_body_operations heed_self_attention_body = {plan_self, plan_backward, forward, backward};
+const heed_body_operations heed_cross_attention_body = {plan_cross, plan_backward, forward, backward};

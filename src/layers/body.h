@@ -13,17 +13,29 @@ typedef union heed_body {
   heed_feed_forward feed_forward;
 } heed_body;
 
+enum { HEED_BODY_NAMES = 4 };
+
+/** What a body is planned from. */
+typedef struct heed_body_spec {
+  const heed_model_config *config;
+  const char *prefix;        /**< begins the names of its parameters */
+  const char *const *names;  /**< [HEED_BODY_NAMES] of its linear maps, below the prefix.  Feed-forward: up, down.  Attention: query, key,
+                                  value, output; query alone, then NULL twice, where the three are one tensor */
+  int64_t block;             /**< number of its block */
+  double residual_deviation; /**< of the initial weights of its last map, which writes into the residual stream */
+} heed_body_spec;
+
 typedef struct heed_body_operations {
-  /** Registers the parameters, whose names begin with `prefix`, and reserves what forward saves. */
-  heed_status (*plan)(heed_body *body, heed_plan *plan, const heed_model_config *config, const char *prefix);
+  /** Registers the parameters and reserves what forward saves. */
+  heed_status (*plan)(heed_body *body, heed_plan *plan, const heed_body_spec *spec);
   /** Reserves what only backward works on; it may be shared with other sublayers. */
   void (*plan_backward)(heed_body *body, heed_plan *plan);
   /** y[T, C] = f(x[T, C]). */
   void (*forward)(const heed_context *context, float *y, const float *x, const heed_body *body);
-  /** d_x += ∂f/∂xᵀ · d_y; gradients of parameters are added. */
+  /** d_x += ∂f/∂xᵀ · d_y; gradients of parameters, and of the source, are added. */
   void (*backward)(const heed_context *context, float *d_x, const float *d_y, const float *x, const heed_body *body);
 } heed_body_operations;
 
-extern const heed_body_operations heed_self_attention_body, heed_feed_forward_body;
+extern const heed_body_operations heed_self_attention_body, heed_cross_attention_body, heed_feed_forward_body;
 
 #endif

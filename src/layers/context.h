@@ -16,24 +16,48 @@
 typedef struct heed_plan {
   heed_parameter_table *table;
   heed_arena *arena;
+  heed_arena *cache;                  /* keys and values that outlive a call; NULL: none */
   int64_t sequences, tokens, targets; /* B, T, M */
+  int64_t source_tokens;              /* of the stream that cross-attention reads */
+  int64_t cache_tokens;               /* of a sequence */
   bool training;                      /* whether backward will be called */
+  heed_initialisation initialisation; /* of weights that are drawn */
+  size_t waves;                       /* fixed tables (positions.h): added to the words, */
+  size_t rotary, rotary_local;        /* turning queries and keys in layers that see all, and in those with a window */
   uint32_t next_site;
   int64_t attentions; /* layers of attention so far */
 } heed_plan;
+
+/** Where the keys and values of each sequence lie in the cache: of sequence b, tokens [starts[b], ends[b]), those of the call included.
+ *  Every layer of attention has such a place, [B · cache_tokens, 2C], keys before values. */
+typedef struct heed_cache {
+  const int64_t *starts; /* [B + 1] */
+  const int64_t *ends;   /* [B] */
+} heed_cache;
+
+/** The stream that cross-attention reads. */
+typedef struct heed_source {
+  const heed_stream *stream;
+  const float *hidden; /* [T, C] its last layer's output */
+  float *gradient;     /* [T, C] added to; NULL outside training */
+} heed_source;
 
 /** At each call.  Layers keep offsets (of parameters in the flat block, of buffers in the arena); the context turns them into memory. */
 typedef struct heed_context {
   const heed_kernels *kernels;
   const heed_batch *batch;
+  const heed_stream *stream; /**< of the batch: the one whose tokens are the rows */
+  heed_source source;
+  const heed_cache *cache; /**< NULL: none */
   const float *parameters; /**< the flat block */
   float *gradients;        /**< the gradient block, NULL outside training */
-  const heed_arena *arena;
+  const heed_arena *arena, *cache_arena;
   float *scratch; /**< [threads][scratch_floats] */
   int64_t scratch_floats;
   bool training; /**< dropout on, activations kept */
   uint32_t seed;
-  float *maps; /**< [attentions][H][S][S] where attention leaves the weights of the first sequence, or NULL */
+  float *maps;     /**< [attentions][H][S][S] where attention leaves the weights of the first sequence, or NULL */
+  double *entropy; /**< [attentions][B][H] where attention leaves the entropy of its weights, summed over queries, or NULL */
 } heed_context;
 
 /** Rows of a matrix, in slices (kernels.h): tokens, targets or sequences of the batch. */
@@ -43,7 +67,10 @@ typedef struct heed_rows {
 } heed_rows;
 
 static inline heed_rows heed_token_rows(const heed_context *context) {
-  return (heed_rows){context->batch->slice_tokens, context->batch->slices};
+  return (heed_rows){context->stream->slice_tokens, context->batch->slices};
+}
+static inline heed_rows heed_source_rows(const heed_context *context) {
+  return (heed_rows){context->source.stream->slice_tokens, context->batch->slices};
 }
 static inline heed_rows heed_target_rows(const heed_context *context) {
   return (heed_rows){context->batch->slice_targets, context->batch->slices};
@@ -51,9 +78,20 @@ static inline heed_rows heed_target_rows(const heed_context *context) {
 static inline heed_rows heed_sequence_rows(const heed_context *context) {
   return (heed_rows){context->batch->slice_rows, context->batch->slices};
 }
+static inline int64_t heed_row_count(heed_rows rows) {
+  return rows.starts[rows.slices];
+}
 
 static inline float *heed_buffer(const heed_context *context, size_t offset) {
   return heed_arena_at(context->arena, offset);
+}
+
+/** Where a parameter lies in a block; NULL for the offset −1 of one that a layer does without. */
+static inline const float *heed_weights(const heed_context *context, int64_t offset) {
+  return offset < 0 ? NULL : context->parameters + offset;
+}
+static inline float *heed_gradient(const heed_context *context, int64_t offset) {
+  return offset < 0 ? NULL : context->gradients + offset;
 }
 
 /** The calling thread's scratch. */

@@ -4,45 +4,68 @@
 
 #include "layers/body.h"
 
-static heed_status plan(heed_body *body, heed_plan *plan, const heed_model_config *config, const char *prefix) {
+heed_activation_form heed_activation_form_of(heed_activation activation, bool *gated) {
+  static const struct {
+    heed_activation_form form;
+    bool gated;
+  } forms[] = {
+      [HEED_GELU] = {HEED_FORM_GELU, false}, [HEED_GELU_TANH] = {HEED_FORM_GELU_TANH, false}, [HEED_RELU] = {HEED_FORM_RELU, false},
+      [HEED_GEGLU] = {HEED_FORM_GELU, true}, [HEED_GEGLU_TANH] = {HEED_FORM_GELU_TANH, true}, [HEED_REGLU] = {HEED_FORM_RELU, true}};
+  *gated = forms[activation].gated;
+  return forms[activation].form;
+}
+
+static heed_status plan(heed_body *body, heed_plan *plan, const heed_body_spec *spec) {
   heed_feed_forward *f = &body->feed_forward;
+  const heed_model_config *config = spec->config;
   char up[HEED_MAX_NAME - 8], down[HEED_MAX_NAME - 8];
   const char *ups[1] = {up}, *downs[1] = {down};
-  float deviation = (float)config->initializer_range;
   size_t floats = (size_t)plan->tokens * (size_t)config->feed_forward;
-  snprintf(up, sizeof up, "%sintermediate.dense", prefix);
-  snprintf(down, sizeof down, "%soutput.dense", prefix);
+  snprintf(up, sizeof up, "%s%s", spec->prefix, spec->names[0]);
+  snprintf(down, sizeof down, "%s%s", spec->prefix, spec->names[1]);
 
-  *f = (heed_feed_forward){.tanh_form = config->activation == HEED_GELU_TANH};
-  HEED_TRY(heed_linear_plan(&f->up, plan, ups, 1, config->hidden, config->feed_forward, deviation));
-  HEED_TRY(heed_linear_plan(&f->down, plan, downs, 1, config->feed_forward, config->hidden, deviation));
-  f->before = heed_arena_reserve(plan->arena, floats, sizeof(float));
+  *f = (heed_feed_forward){0};
+  f->form = heed_activation_form_of(config->activation, &f->gated);
+  heed_linear_spec first = {config->hidden, (f->gated ? 2 : 1) * config->feed_forward, config->initializer_range, config->biases},
+                   second = {config->feed_forward, config->hidden, spec->residual_deviation, config->biases};
+  HEED_TRY(heed_linear_plan(&f->up, plan, ups, 1, &first));
+  HEED_TRY(heed_linear_plan(&f->down, plan, downs, 1, &second));
+  f->before = heed_arena_reserve(plan->arena, f->gated ? 2 * floats : floats, sizeof(float));
   f->after = heed_arena_reserve(plan->arena, floats, sizeof(float));
   return HEED_OK;
 }
 
 static void plan_backward(heed_body *body, heed_plan *plan) {
   heed_feed_forward *f = &body->feed_forward;
-  f->d_inner = heed_arena_reserve(plan->arena, (size_t)(plan->tokens * f->up.outputs), sizeof(float));
+  f->d_before = heed_arena_reserve(plan->arena, (size_t)(plan->tokens * f->up.outputs), sizeof(float));
+  f->d_after = f->gated ? heed_arena_reserve(plan->arena, (size_t)(plan->tokens * f->down.inputs), sizeof(float)) : f->d_before;
 }
 
 static void forward(const heed_context *context, float *y, const float *x, const heed_body *body) {
   const heed_feed_forward *f = &body->feed_forward;
   heed_rows rows = heed_token_rows(context);
+  int64_t tokens = heed_row_count(rows), width = f->down.inputs;
   float *before = heed_buffer(context, f->before), *after = heed_buffer(context, f->after);
   heed_linear_forward(context, before, x, &f->up, rows);
-  context->kernels->gelu_forward(after, before, rows.starts[rows.slices] * f->up.outputs, f->tanh_form);
+  if (f->gated)
+    context->kernels->gated_forward(after, before, tokens, width, f->form);
+  else
+    context->kernels->activation_forward(after, before, tokens * width, f->form);
   heed_linear_forward(context, y, after, &f->down, rows);
 }
 
 static void backward(const heed_context *context, float *d_x, const float *d_y, const float *x, const heed_body *body) {
   const heed_feed_forward *f = &body->feed_forward;
   heed_rows rows = heed_token_rows(context);
+  int64_t tokens = heed_row_count(rows), width = f->down.inputs;
   const float *before = heed_buffer(context, f->before), *after = heed_buffer(context, f->after);
-  float *d_inner = heed_buffer(context, f->d_inner);
-  heed_linear_backward(context, d_inner, false, d_y, after, &f->down, rows);
-  context->kernels->gelu_backward(d_inner, d_inner, before, rows.starts[rows.slices] * f->up.outputs, f->tanh_form);
-  heed_linear_backward(context, d_x, true, d_inner, x, &f->up, rows);
+  float *d_before = heed_buffer(context, f->d_before), *d_after = heed_buffer(context, f->d_after);
+  heed_linear_backward(context, d_after, false, d_y, after, &f->down, rows);
+  if (f->gated)
+    context->kernels->gated_backward(d_before, d_after, before, tokens, width, f->form);
+  else
+    context->kernels->activation_backward(d_before, d_after, before, tokens * width, f->form);
+  heed_linear_backward(context, d_x, true, d_before, x, &f->up, rows);
 }
 
 const heed_body_operations heed_feed_forward_body = {plan, plan_backward, forward, backward};

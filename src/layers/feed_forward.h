@@ -1,14 +1,22 @@
-/** Position-wise feed-forward: y = gelu(x·W₁ᵀ + b₁)·W₂ᵀ + b₂ (Vaswani et al. 2017, §3.3). */
+/** Position-wise feed-forward, plain or gated:
+ *
+ *      y = act(x·W₁ᵀ + b₁)·W₂ᵀ + b₂                      (Vaswani et al. 2017, §3.3)
+ *      y = (act(x·Aᵀ + a) ⊙ (x·Bᵀ + b))·W₂ᵀ + b₂          (Shazeer 2020), A and B the halves of W₁ */
 #ifndef HEED_LAYERS_FEED_FORWARD_H
 #define HEED_LAYERS_FEED_FORWARD_H
 
+#include "heed/config.h"
 #include "layers/linear.h"
 
 typedef struct heed_feed_forward {
-  bool tanh_form; /**< of GELU */
+  heed_activation_form form;
+  bool gated;
   heed_linear up, down;
-  size_t before, after; /**< saved: [T, F] each, on both sides of the activation */
-  size_t d_inner;       /**< backward's, shared: [T, F] */
+  size_t before, after;     /**< saved: [T, F], or gated [T, 2F]; [T, F] */
+  size_t d_before, d_after; /**< backward's, shared, likewise; not gated they are one */
 } heed_feed_forward;
+
+/** The function of an activation, and whether it is gated. */
+heed_activation_form heed_activation_form_of(heed_activation activation, bool *gated);
 
 #endif

@@ -2,16 +2,17 @@
 
 #include <stdio.h>
 
-heed_status heed_layer_norm_plan(heed_layer_norm *norm, heed_plan *plan, const char *name, int64_t width, double epsilon, int64_t rows) {
-  heed_parameter gamma = {.rank = 1, .shape = {width}, .initialisation = HEED_INIT_ONES, .shard_axis = -1};
-  heed_parameter beta = {.rank = 1, .shape = {width}, .initialisation = HEED_INIT_ZEROS, .shard_axis = -1};
+heed_status heed_layer_norm_plan(heed_layer_norm *norm, heed_plan *plan, const char *name, const heed_model_config *config, int64_t rows) {
+  heed_parameter gamma = {.rank = 1, .shape = {config->hidden}, .initialisation = HEED_INIT_ONES, .shard_axis = -1};
+  heed_parameter beta = {.rank = 1, .shape = {config->hidden}, .initialisation = HEED_INIT_ZEROS, .shard_axis = -1};
   snprintf(gamma.name, sizeof gamma.name, "%s.weight", name);
   snprintf(beta.name, sizeof beta.name, "%s.bias", name);
-  *norm = (heed_layer_norm){.width = width, .epsilon = (float)epsilon};
-  norm->gamma = plan->table->total;
+  *norm = (heed_layer_norm){.width = config->hidden, .epsilon = (float)config->layer_norm_epsilon, .gamma = plan->table->total, .beta = -1};
   HEED_TRY(heed_parameters_add(plan->table, &gamma, NULL));
-  norm->beta = plan->table->total;
-  HEED_TRY(heed_parameters_add(plan->table, &beta, NULL));
+  if (config->biases) {
+    norm->beta = plan->table->total;
+    HEED_TRY(heed_parameters_add(plan->table, &beta, NULL));
+  }
   norm->mean = heed_arena_reserve(plan->arena, (size_t)rows, sizeof(float));
   norm->rstd = heed_arena_reserve(plan->arena, (size_t)rows, sizeof(float));
   return HEED_OK;
@@ -19,14 +20,14 @@ heed_status heed_layer_norm_plan(heed_layer_norm *norm, heed_plan *plan, const c
 
 void heed_layer_norm_forward(const heed_context *context, float *y, const float *x, const heed_layer_norm *norm, heed_rows rows) {
   context->kernels->layer_norm_forward(y, heed_buffer(context, norm->mean), heed_buffer(context, norm->rstd), x,
-                                       context->parameters + norm->gamma, context->parameters + norm->beta, rows.starts[rows.slices],
+                                       heed_weights(context, norm->gamma), heed_weights(context, norm->beta), heed_row_count(rows),
                                        norm->width, norm->epsilon);
 }
 
 void heed_layer_norm_backward(const heed_context *context, float *d_x, const float *d_y, const float *x, const heed_layer_norm *norm,
                               heed_rows rows) {
-  context->kernels->layer_norm_backward(d_x, context->gradients + norm->gamma, context->gradients + norm->beta, d_y, x,
+  context->kernels->layer_norm_backward(d_x, heed_gradient(context, norm->gamma), heed_gradient(context, norm->beta), d_y, x,
                                         heed_buffer(context, norm->mean), heed_buffer(context, norm->rstd),
-                                        context->parameters + norm->gamma, rows.starts, rows.slices, norm->width,
+                                        heed_weights(context, norm->gamma), rows.starts, rows.slices, norm->width,
                                         heed_thread_scratch(context));
 }

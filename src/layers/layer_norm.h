@@ -2,17 +2,18 @@
 #ifndef HEED_LAYERS_LAYER_NORM_H
 #define HEED_LAYERS_LAYER_NORM_H
 
+#include "heed/config.h"
 #include "layers/context.h"
 
 typedef struct heed_layer_norm {
   int64_t width;
   float epsilon;
-  int64_t gamma, beta; /**< offsets in the flat block */
+  int64_t gamma, beta; /**< offsets in the flat block; beta −1: none */
   size_t mean, rstd;   /**< saved, [rows] each */
 } heed_layer_norm;
 
-/** Registers NAME.weight (γ, ones) and NAME.bias (β, zeros); `rows` is the most rows of a call. */
-heed_status heed_layer_norm_plan(heed_layer_norm *norm, heed_plan *plan, const char *name, int64_t width, double epsilon, int64_t rows);
+/** Registers NAME.weight (γ, ones) and, with model.biases, NAME.bias (β, zeros); `rows` is the most rows of a call. */
+heed_status heed_layer_norm_plan(heed_layer_norm *norm, heed_plan *plan, const char *name, const heed_model_config *config, int64_t rows);
 
 /* Below: called by all threads of a parallel region. */
 

@@ -6,13 +6,19 @@
 
 typedef struct heed_linear {
   int64_t inputs, outputs;
-  int64_t weight, bias; /**< offsets in the flat block */
+  int64_t weight, bias; /**< offsets in the flat block; bias −1: none */
 } heed_linear;
 
+/** What linear maps are planned from. */
+typedef struct heed_linear_spec {
+  int64_t inputs, outputs; /**< of one map */
+  double deviation;        /**< of the initial weights */
+  bool bias;
+} heed_linear_spec;
+
 /** Registers NAME.weight and NAME.bias for each of `parts` names: first all weights, then all biases, so that linear maps of the same
- *  input (query, key and value) are one product on one block of parts · part_outputs rows. */
-heed_status heed_linear_plan(heed_linear *linear, heed_plan *plan, const char *const *names, int parts, int64_t inputs,
-                             int64_t part_outputs, float deviation);
+ *  input (query, key and value) are one product on one block of parts · outputs rows. */
+heed_status heed_linear_plan(heed_linear *linear, heed_plan *plan, const char *const *names, int parts, const heed_linear_spec *spec);
 
 /* Below: called by all threads of a parallel region. */
 

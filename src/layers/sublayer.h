@@ -1,25 +1,38 @@
-/** Residual sublayer: a body with dropout, added to its input and normalised (Vaswani et al. 2017, §3.1 and §5.4).
+/** Residual sublayer: a body with dropout, added to its input.
  *
- *      post-norm:  sum = x + dropout(f(x)),  out = layer_norm(sum) */
+ *      post-norm:  sum = x + dropout(f(x)),  out = layer_norm(sum)      (Vaswani et al. 2017, §3.1 and §5.4)
+ *      pre-norm:   out = x + dropout(f(layer_norm(x)))                  (Xiong et al. 2020)
+ *      no norm:    out = x + dropout(f(x)) */
 #ifndef HEED_LAYERS_SUBLAYER_H
 #define HEED_LAYERS_SUBLAYER_H
 
 #include "layers/body.h"
 #include "layers/layer_norm.h"
 
+typedef enum heed_sublayer_form { HEED_SUBLAYER_POST_NORM, HEED_SUBLAYER_PRE_NORM, HEED_SUBLAYER_NO_NORM } heed_sublayer_form;
+
 typedef struct heed_sublayer {
   const heed_body_operations *operations;
   heed_body body;
+  heed_sublayer_form form;
   heed_layer_norm norm;
   double dropout;
+  int64_t width;
   uint32_t site;
-  size_t sum, out; /**< saved: [T, C] each */
-  size_t d_body;   /**< backward's, shared: [T, C] */
+  size_t inner;        /**< saved, [T, C]: the sum (post-norm), or the normalised input (pre-norm) */
+  size_t out;          /**< saved, [T, C] */
+  size_t d_body;       /**< backward's, shared: [T, C] */
+  size_t d_normalised; /**< backward's, shared, pre-norm: [T, C] */
 } heed_sublayer;
 
-/** `prefix` begins the names of the body's parameters; `norm` is the name of the layer norm. */
-heed_status heed_sublayer_plan(heed_sublayer *sublayer, heed_plan *plan, const heed_body_operations *operations,
-                               const heed_model_config *config, const char *prefix, const char *norm);
+typedef struct heed_sublayer_spec {
+  const heed_body_operations *operations;
+  heed_body_spec body;
+  heed_sublayer_form form;
+  const char *norm; /**< name of the layer norm */
+} heed_sublayer_spec;
+
+heed_status heed_sublayer_plan(heed_sublayer *sublayer, heed_plan *plan, const heed_sublayer_spec *spec);
 
 /** Computes the output [T, C], which stays in the sublayer's own buffer and is returned.  Opens its parallel region. */
 const float *heed_sublayer_forward(const heed_context *context, const float *x, const heed_sublayer *sublayer);

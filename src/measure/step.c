@@ -32,7 +32,7 @@ typedef struct bench {
 static const heed_batch *next_batch(void *self) {
   bench *b = self;
   const heed_batch *batch = b->reader ? heed_reader_next(b->reader) : heed_synthetic_next(&b->synthetic);
-  heed_work_add(&b->work, batch);
+  heed_work_add(&b->work, &b->spec->config->model, batch);
   return batch;
 }
 

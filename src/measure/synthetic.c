@@ -4,6 +4,8 @@
 #include "heed/random.h"
 
 int64_t heed_synthetic_targets(const heed_config *config) {
+  if (config->objective.predict == HEED_PREDICT_NEXT_TOKEN)
+    return config->train.sequence_length;
   heed_mask_rule rule = {.probability = config->objective.mask_probability, .max_predictions = config->objective.max_predictions};
   return heed_mask_count(&rule, config->train.sequence_length);
 }
@@ -27,7 +29,7 @@ static void fill_row(heed_batch *batch, const heed_config *config, int64_t b) {
     int64_t place = (2 * m + 1) * length / (2 * targets);
     batch->target_tokens[b * targets + m] = first + place;
     batch->target_ids[b * targets + m] = token(config, b, place, 1);
-    batch->target_is_mask[b * targets + m] = true;
+    batch->target_is_mask[b * targets + m] = config->objective.predict == HEED_PREDICT_MASKED;
   }
   stream->offsets[b + 1] = first + length;
   if (batch->next_sentence)
@@ -44,7 +46,7 @@ heed_status heed_synthetic_create(heed_synthetic *synthetic, const heed_config *
     fill_row(batch, config, b);
   for (int64_t g = 0; g <= slices; g++) {
     batch->slice_rows[g] = g * slice_rows;
-    batch->slice_tokens[g] = g * slice_rows * length;
+    batch->stream.slice_tokens[g] = g * slice_rows * length;
     batch->slice_targets[g] = g * slice_rows * targets;
   }
   batch->slices = slices;

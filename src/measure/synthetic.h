@@ -11,7 +11,7 @@ typedef struct heed_synthetic {
   int64_t first_row, rows_end; /**< rows of the global batch that this rank computes */
 } heed_synthetic;
 
-/** Masked tokens of a full row: as a fixed count takes them. */
+/** Targets of a full row: masked tokens as a fixed count takes them, or all tokens. */
 int64_t heed_synthetic_targets(const heed_config *config);
 
 /** One pass of the stepper: random tokens and evenly spread masks, drawn from run.seed. */

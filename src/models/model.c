@@ -1,69 +1,149 @@
 #include "models/model.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/blas.h"
+#include "layers/positions.h"
 #include "layers/sublayer.h"
 #include "models/family.h"
-#include "models/masked_head.h"
 #include "models/next_sentence_head.h"
+#include "models/token_head.h"
 
 struct heed_model {
   const heed_kernels *kernels;
   heed_model_config config; /* its strings are not kept */
   heed_model_sizes sizes;
   heed_parameter_table table;
-  heed_arena arena, scratch;
+  heed_arena arena, scratch, cache_arena;
   int64_t scratch_floats;
+  size_t waves, rotary, rotary_local; /* fixed tables of positions */
   heed_embedding embedding;
   heed_sublayer *sublayers;
   int64_t sublayer_count;
-  heed_masked_head masked_head;
+  bool has_final_norm;
+  heed_layer_norm final_norm;
+  size_t normed; /* [T, C], the final norm's output */
+  heed_token_head token_head;
   heed_next_sentence_head next_sentence_head;
   size_t gradient; /* [T, C], of the stream that backward follows */
   const float *hidden;
-  float *maps; /* heed_model_look */
+  float *maps;                        /* heed_model_look */
+  double *entropy;                    /* heed_model_watch */
+  int64_t *cache_starts, *cache_ends; /* [B + 1], [B] */
 };
 
+/* ---- planning ---- */
+
+static void plan_positions(heed_model *model, heed_plan *plan) {
+  const heed_model_config *config = &model->config;
+  size_t rows = (size_t)config->max_positions, width = (size_t)(config->hidden / config->heads);
+  if (heed_positions_are_waves(config))
+    plan->waves = heed_arena_reserve(plan->arena, rows * (size_t)config->hidden, sizeof(float));
+  if (config->positions == HEED_POSITIONS_ROTARY) {
+    plan->rotary = heed_arena_reserve(plan->arena, rows * width, sizeof(float));
+    plan->rotary_local = heed_arena_reserve(plan->arena, rows * width, sizeof(float));
+  }
+  model->waves = plan->waves;
+  model->rotary = plan->rotary;
+  model->rotary_local = plan->rotary_local;
+}
+
+static void fill_positions(heed_model *model) {
+  const heed_model_config *config = &model->config;
+  if (heed_positions_are_waves(config))
+    heed_positions_waves(heed_arena_at(&model->arena, model->waves), config);
+  if (config->positions == HEED_POSITIONS_ROTARY) {
+    heed_positions_turns(heed_arena_at(&model->arena, model->rotary), config, config->rotary_theta);
+    heed_positions_turns(heed_arena_at(&model->arena, model->rotary_local), config, config->rotary_theta_local);
+  }
+}
+
+/* What is normalised already is not normalised again: behind a norm of the embeddings the first sublayer has none. */
+static heed_sublayer_form form_of(const heed_model_config *config, int64_t sublayer) {
+  if (config->norm == HEED_NORM_POST)
+    return HEED_SUBLAYER_POST_NORM;
+  return sublayer == 0 && config->embedding_norm ? HEED_SUBLAYER_NO_NORM : HEED_SUBLAYER_PRE_NORM;
+}
+
 static heed_status plan_stack(heed_model *model, heed_plan *plan, const heed_family *family) {
-  model->sublayer_count = model->config.layers * family->sublayer_count;
+  const heed_model_config *config = &model->config;
+  model->sublayer_count = config->layers * family->sublayer_count;
   model->sublayers = calloc((size_t)model->sublayer_count, sizeof *model->sublayers);
   if (!model->sublayers)
-    return heed_error(HEED_FAILED, "out of memory for %lld layers", (long long)model->config.layers);
+    return heed_error(HEED_FAILED, "out of memory for %lld layers", (long long)config->layers);
+  double deviation = config->initializer_range;
+  if (family->residual_scaled)
+    deviation /= sqrt((double)model->sublayer_count);
   for (int64_t i = 0; i < model->sublayer_count; i++) {
     const heed_sublayer_row *row = &family->sublayers[i % family->sublayer_count];
+    int64_t block = i / family->sublayer_count;
     char prefix[96], norm[160];
-    snprintf(prefix, sizeof prefix, family->block, (int)(i / family->sublayer_count));
+    snprintf(prefix, sizeof prefix, family->block, (int)block);
     snprintf(norm, sizeof norm, "%s%s", prefix, row->norm);
-    HEED_TRY(heed_sublayer_plan(&model->sublayers[i], plan, row->body, &model->config, prefix, norm));
+    heed_sublayer_spec spec = {
+        .operations = row->body, .body = {config, prefix, row->names, block, deviation}, .form = form_of(config, i), .norm = norm};
+    HEED_TRY(heed_sublayer_plan(&model->sublayers[i], plan, &spec));
   }
-  return HEED_OK;
+  model->has_final_norm = config->norm == HEED_NORM_PRE;
+  if (!model->has_final_norm)
+    return HEED_OK;
+  model->normed = heed_arena_reserve(plan->arena, (size_t)(plan->tokens * config->hidden), sizeof(float));
+  return heed_layer_norm_plan(&model->final_norm, plan, family->final_norm, config, plan->tokens);
+}
+
+static heed_status plan_heads(heed_model *model, heed_plan *plan, const heed_family *family) {
+  const heed_model_sizes *sizes = &model->sizes;
+  if (sizes->next_sentence && !family->pooler)
+    return heed_error(HEED_INVALID, "objective.next_sentence: models of the family %s have no such head", family->name);
+  if (sizes->next_sentence)
+    HEED_TRY(heed_next_sentence_head_plan(&model->next_sentence_head, plan, &model->config, family->pooler));
+  if (!sizes->token_head)
+    return HEED_OK;
+  HEED_TRY(heed_token_head_plan(&model->token_head, plan, &model->config, &model->embedding, &family->head));
+  return heed_token_head_tie(&model->token_head, plan, &model->embedding);
 }
 
 /* The arena is used like a stack: what each layer saves lies above what the layers before it saved, and what only its backward works on
  * lies above that, over what later layers saved.  Backward goes down the stack, so those are dead by then. */
 static heed_status plan_model(heed_model *model, const heed_family *family) {
   const heed_model_sizes *sizes = &model->sizes;
+  const heed_model_config *config = &model->config;
   heed_plan plan = {.table = &model->table,
                     .arena = &model->arena,
+                    .cache = sizes->cache_tokens > 0 ? &model->cache_arena : NULL,
+                    .cache_tokens = sizes->cache_tokens,
                     .sequences = sizes->sequences,
                     .tokens = sizes->tokens,
                     .targets = sizes->targets,
-                    .training = sizes->training};
+                    .training = sizes->training,
+                    .initialisation = family->initialisation};
+  heed_embedding_spec embedding = {config, family->embeddings, family->embedding_norm, family->position_share * config->initializer_range};
   if (sizes->training)
-    model->gradient = heed_arena_reserve(&model->arena, (size_t)(sizes->tokens * model->config.hidden), sizeof(float));
-  HEED_TRY(heed_embedding_plan(&model->embedding, &plan, &model->config, family->embeddings));
+    model->gradient = heed_arena_reserve(&model->arena, (size_t)(sizes->tokens * config->hidden), sizeof(float));
+  plan_positions(model, &plan);
+  HEED_TRY(heed_embedding_plan(&model->embedding, &plan, &embedding));
   HEED_TRY(plan_stack(model, &plan, family));
-  if (sizes->next_sentence)
-    HEED_TRY(heed_next_sentence_head_plan(&model->next_sentence_head, &plan, &model->config, family->pooler));
-  if (sizes->masked_head) {
-    HEED_TRY(heed_masked_head_plan(&model->masked_head, &plan, &model->config, &model->embedding));
-    HEED_TRY(heed_masked_head_tie(&model->masked_head, &plan, &model->embedding));
-  }
-  model->scratch_floats = model->kernels->scratch_floats(sizes->slices, sizes->longest, model->config.hidden / model->config.heads);
+  HEED_TRY(plan_heads(model, &plan, family));
+  int64_t longest = sizes->longest > sizes->cache_tokens ? sizes->longest : sizes->cache_tokens;
+  model->scratch_floats = model->kernels->scratch_floats(sizes->slices, longest, config->hidden / config->heads);
   heed_arena_reserve(&model->scratch, (size_t)(model->scratch_floats * omp_get_max_threads()), sizeof(float));
+  return HEED_OK;
+}
+
+static heed_status plan_cache(heed_model *model) {
+  int64_t sequences = model->sizes.sequences;
+  if (model->sizes.cache_tokens == 0)
+    return HEED_OK;
+  model->cache_starts = malloc((size_t)(sequences + 1) * sizeof *model->cache_starts);
+  model->cache_ends = malloc((size_t)(sequences + 1) * sizeof *model->cache_ends);
+  if (!model->cache_starts || !model->cache_ends)
+    return heed_error(HEED_FAILED, "out of memory for %lld sequences", (long long)sequences);
+  for (int64_t b = 0; b <= sequences; b++)
+    model->cache_starts[b] = b * model->sizes.cache_tokens;
+  heed_model_forget(model);
   return HEED_OK;
 }
 
@@ -80,7 +160,10 @@ heed_status heed_model_create(heed_model **result, const heed_model_config *conf
   model->sizes = *sizes;
   model->arena.name = "activations";
   model->scratch.name = "scratch";
+  model->cache_arena.name = "keys and values";
   heed_status status = plan_model(model, family);
+  if (status == HEED_OK)
+    status = plan_cache(model);
   if (status != HEED_OK) {
     heed_model_free(model);
     return status;
@@ -91,6 +174,8 @@ heed_status heed_model_create(heed_model **result, const heed_model_config *conf
 
 heed_status heed_model_commit(heed_model *model) {
   HEED_TRY(heed_arena_commit(&model->arena));
+  HEED_TRY(heed_arena_commit(&model->cache_arena));
+  fill_positions(model);
   return heed_arena_commit(&model->scratch);
 }
 
@@ -100,6 +185,9 @@ void heed_model_free(heed_model *model) {
   heed_parameters_free(&model->table);
   heed_arena_free(&model->arena);
   heed_arena_free(&model->scratch);
+  heed_arena_free(&model->cache_arena);
+  free(model->cache_starts);
+  free(model->cache_ends);
   free(model->sublayers);
   free(model);
 }
@@ -109,14 +197,18 @@ const heed_parameter_table *heed_model_table(const heed_model *model) {
 }
 
 size_t heed_model_bytes(const heed_model *model) {
-  return model->arena.peak + model->scratch.peak;
+  return model->arena.peak + model->scratch.peak + model->cache_arena.peak;
 }
+
+/* ---- running ---- */
 
 static heed_context context_of(heed_model *model, const float *parameters, const heed_batch *batch) {
   return (heed_context){.kernels = model->kernels,
                         .batch = batch,
+                        .stream = &batch->stream,
                         .parameters = parameters,
                         .arena = &model->arena,
+                        .cache_arena = &model->cache_arena,
                         .scratch = heed_arena_at(&model->scratch, 0),
                         .scratch_floats = model->scratch_floats};
 }
@@ -125,12 +217,29 @@ static const float *run_stack(heed_model *model, const heed_context *context) {
   const float *x = heed_embedding_forward(context, &model->embedding);
   for (int64_t i = 0; i < model->sublayer_count; i++)
     x = heed_sublayer_forward(context, x, &model->sublayers[i]);
+  if (model->has_final_norm) {
+    float *normed = heed_buffer(context, model->normed);
+#pragma omp parallel
+    heed_layer_norm_forward(context, normed, x, &model->final_norm, heed_token_rows(context));
+    x = normed;
+  }
   model->hidden = x;
   return x;
 }
 
 static const float *input_of(const heed_model *model, const heed_context *context, int64_t sublayer) {
   return heed_buffer(context, sublayer > 0 ? model->sublayers[sublayer - 1].out : model->embedding.out);
+}
+
+static void back_through_stack(heed_model *model, const heed_context *context, float *gradient) {
+  if (model->has_final_norm) {
+    const float *x = input_of(model, context, model->sublayer_count);
+#pragma omp parallel
+    heed_layer_norm_backward(context, gradient, gradient, x, &model->final_norm, heed_token_rows(context));
+  }
+  for (int64_t i = model->sublayer_count - 1; i >= 0; i--)
+    heed_sublayer_backward(context, gradient, input_of(model, context, i), &model->sublayers[i]);
+  heed_embedding_backward(context, gradient, &model->embedding);
 }
 
 /* Sums a loss over the rows of each slice, in the order of rows. */
@@ -144,13 +253,13 @@ static double sum_rows(const double *losses, const int64_t *starts, int64_t slic
 /* Forward and backward of the heads; the sums are taken before backward reuses the memory of the losses. */
 static void train_heads(heed_model *model, const heed_context *context, float *gradient, float next_sentence_scale, heed_slice_sums *sums) {
   const heed_batch *batch = context->batch;
-  heed_masked_head_forward(context, model->hidden, &model->masked_head);
-  const double *losses = heed_masked_head_loss(context, &model->masked_head);
+  heed_token_head_forward(context, model->hidden, &model->token_head);
+  const double *losses = heed_token_head_loss(context, &model->token_head);
   for (int64_t g = 0; g < batch->slices; g++)
-    sums[g] = (heed_slice_sums){.masked_loss = sum_rows(losses, batch->slice_targets, g),
+    sums[g] = (heed_slice_sums){.token_loss = sum_rows(losses, batch->slice_targets, g),
                                 .targets = (double)(batch->slice_targets[g + 1] - batch->slice_targets[g]),
-                                .tokens = (double)(batch->slice_tokens[g + 1] - batch->slice_tokens[g])};
-  heed_masked_head_backward(context, gradient, &model->masked_head);
+                                .tokens = (double)(batch->stream.slice_tokens[g + 1] - batch->stream.slice_tokens[g])};
+  heed_token_head_backward(context, gradient, &model->token_head);
   if (!model->sizes.next_sentence)
     return;
   heed_next_sentence_head_forward(context, model->hidden, &model->next_sentence_head);
@@ -172,31 +281,47 @@ void heed_model_train(heed_model *model, const float *parameters, float *gradien
   run_stack(model, &context);
   memset(gradient, 0, (size_t)(batch->stream.tokens * model->config.hidden) * sizeof *gradient);
   train_heads(model, &context, gradient, next_sentence_scale, sums);
-  for (int64_t i = model->sublayer_count - 1; i >= 0; i--)
-    heed_sublayer_backward(&context, gradient, input_of(model, &context, i), &model->sublayers[i]);
-  heed_embedding_backward(&context, gradient, &model->embedding);
+  back_through_stack(model, &context, gradient);
 }
 
 void heed_model_look(heed_model *model, float *maps) {
   model->maps = maps;
 }
 
+void heed_model_watch(heed_model *model, double *entropy) {
+  model->entropy = entropy;
+}
+
 const float *heed_model_hidden(heed_model *model, const float *parameters, const heed_batch *batch) {
   heed_context context = context_of(model, parameters, batch);
   context.maps = model->maps;
+  context.entropy = model->entropy;
   return run_stack(model, &context);
 }
 
 const float *heed_model_logits(heed_model *model, const float *parameters, const heed_batch *batch) {
+  const float *hidden = heed_model_hidden(model, parameters, batch);
   heed_context context = context_of(model, parameters, batch);
-  context.maps = model->maps;
-  const float *hidden = run_stack(model, &context);
-  return heed_masked_head_forward(&context, hidden, &model->masked_head);
+  return heed_token_head_forward(&context, hidden, &model->token_head);
+}
+
+void heed_model_forget(heed_model *model) {
+  memcpy(model->cache_ends, model->cache_starts, (size_t)model->sizes.sequences * sizeof *model->cache_ends);
+}
+
+const float *heed_model_extend(heed_model *model, const float *parameters, const heed_batch *batch) {
+  heed_context context = context_of(model, parameters, batch);
+  heed_cache cache = {model->cache_starts, model->cache_ends};
+  const heed_stream *stream = &batch->stream;
+  for (int64_t b = 0; b < stream->sequences; b++)
+    model->cache_ends[b] += stream->offsets[b + 1] - stream->offsets[b];
+  context.cache = &cache;
+  return heed_token_head_forward(&context, run_stack(model, &context), &model->token_head);
 }
 
 const double *heed_model_losses(heed_model *model, const heed_batch *batch) {
   heed_context context = context_of(model, NULL, batch);
-  return heed_masked_head_loss(&context, &model->masked_head);
+  return heed_token_head_loss(&context, &model->token_head);
 }
 
 const float *heed_model_next_sentence(heed_model *model, const float *parameters, const heed_batch *batch, const double **losses) {

@@ -17,18 +17,19 @@ typedef struct heed_model_sizes {
   int64_t longest;                            /**< longest sequence, in tokens */
   bool training;                              /**< whether backward will be called */
   bool next_sentence;                         /**< whether the next-sentence head and the pooler are there */
-  bool masked_head;                           /**< whether logits are wanted (not only hidden states) */
+  bool token_head;                            /**< whether logits are wanted (not only hidden states) */
+  int64_t cache_tokens;                       /**< of a sequence, that heed_model_extend keeps keys and values of; 0 = none */
 } heed_model_sizes;
 
-/** The least sizes: for the parameter table and the weights alone, with the masked head. */
+/** The least sizes: for the parameter table and the weights alone, with the token head. */
 static inline heed_model_sizes heed_model_sizes_least(bool next_sentence) {
   return (heed_model_sizes){
-      .sequences = 1, .tokens = 1, .targets = 1, .slices = 1, .longest = 1, .next_sentence = next_sentence, .masked_head = true};
+      .sequences = 1, .tokens = 1, .targets = 1, .slices = 1, .longest = 1, .next_sentence = next_sentence, .token_head = true};
 }
 
 /** Sums of a slice, in double: divided by the global counts only after all slices are added along the fixed tree. */
 typedef struct heed_slice_sums {
-  double masked_loss, targets;
+  double token_loss, targets;
   double next_sentence_loss, sequences; /* sequences: those with a next-sentence label */
   double tokens;
 } heed_slice_sums;
@@ -63,6 +64,18 @@ const float *heed_model_logits(heed_model *model, const float *parameters, const
 /** From now on heed_model_hidden and heed_model_logits also write the attention weights of the batch's first sequence, of S tokens, into
  *  maps[layers][heads][query][key], S × S each; NULL ends it. */
 void heed_model_look(heed_model *model, float *maps);
+
+/** From now on heed_model_hidden and heed_model_logits also write the entropy of each head's attention weights, summed over the queries of
+ *  a sequence, into entropy[layers][B][heads], in nats; NULL ends it. */
+void heed_model_watch(heed_model *model, double *entropy);
+
+/** Generation: runs the batch's tokens behind those that earlier calls gave the same sequences, whose keys and values are kept; logits
+ *  [M, V] at the batch's targets as heed_model_logits gives them for the whole.  The model is causal and was planned with cache_tokens;
+ *  every call brings the same number of sequences, of which some may have no new token.  Valid until the next call. */
+const float *heed_model_extend(heed_model *model, const float *parameters, const heed_batch *batch);
+
+/** Begins anew: the cache is empty. */
+void heed_model_forget(heed_model *model);
 
 /** After heed_model_logits: −log p(target) of each target, in double [M]. */
 const double *heed_model_losses(heed_model *model, const heed_batch *batch);

@@ -5,10 +5,11 @@ heed_status heed_next_sentence_head_plan(heed_next_sentence_head *head, heed_pla
   const char *poolers[1] = {pooler};
   static const char *const classifiers[1] = {"cls.seq_relationship"};
   size_t sequences = (size_t)plan->sequences, floats = sequences * (size_t)config->hidden;
-  float deviation = (float)config->initializer_range;
+  heed_linear_spec dense = {config->hidden, config->hidden, config->initializer_range, config->biases}, two = dense;
+  two.outputs = 2;
   *head = (heed_next_sentence_head){0};
-  HEED_TRY(heed_linear_plan(&head->pooler, plan, poolers, 1, config->hidden, config->hidden, deviation));
-  HEED_TRY(heed_linear_plan(&head->classifier, plan, classifiers, 1, config->hidden, 2, deviation));
+  HEED_TRY(heed_linear_plan(&head->pooler, plan, poolers, 1, &dense));
+  HEED_TRY(heed_linear_plan(&head->classifier, plan, classifiers, 1, &two));
   head->first = heed_arena_reserve(plan->arena, floats, sizeof(float));
   head->pooled = heed_arena_reserve(plan->arena, floats, sizeof(float));
   head->logits = heed_arena_reserve(plan->arena, 2 * sequences, sizeof(float));

@@ -77,16 +77,13 @@ static heed_status open_model(heed_session *s) {
   HEED_TRY(heed_stepper_create(&s->stepper, &spec));
   if (!s->validation)
     return HEED_OK;
-  heed_masked_spec evaluation = {.model = heed_stepper_model(s->stepper),
-                                 .sampler = s->validation,
-                                 .communication = s->communication,
-                                 .vocabulary_size = config->model.vocabulary_size,
-                                 .batch_sequences = config->train.batch_sequences,
-                                 .slices = config->train.slices,
-                                 .slices_at_once = heed_stepper_slices_at_once(s->stepper),
-                                 .sequence_length = config->train.sequence_length,
-                                 .next_sentence = config->objective.next_sentence};
-  return s->communication->agree(s->communication, heed_masked_evaluator_create(&s->evaluator, &evaluation));
+  heed_token_spec evaluation = {.model = heed_stepper_model(s->stepper),
+                                .sampler = s->validation,
+                                .tokenizer = s->tokenizer,
+                                .communication = s->communication,
+                                .config = config,
+                                .slices_at_once = heed_stepper_slices_at_once(s->stepper)};
+  return s->communication->agree(s->communication, heed_token_evaluator_create(&s->evaluator, &evaluation));
 }
 
 static heed_checkpoint_tensors tensors_of(heed_session *s, bool moments) {
@@ -234,7 +231,7 @@ heed_status heed_session_open(heed_session *s, const heed_config *config, const 
 void heed_session_close(heed_session *s) {
   heed_reader_free(s->reader);
   heed_metrics_close(s->metrics);
-  heed_masked_evaluator_free(s->evaluator);
+  heed_token_evaluator_free(s->evaluator);
   heed_stepper_free(s->stepper);
   heed_sampler_free(s->validation);
   heed_sampler_free(s->training);

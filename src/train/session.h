@@ -4,7 +4,7 @@
 
 #include "data/reader.h"
 #include "data/sampler.h"
-#include "evaluate/masked.h"
+#include "evaluate/token_scores.h"
 #include "heed/checkpoint.h"
 #include "heed/tokenizer.h"
 #include "heed/trainer.h"
@@ -20,7 +20,7 @@ typedef struct heed_session {
   heed_sampler *training, *validation; /* validation may be NULL */
   heed_reader *reader;
   heed_stepper *stepper;
-  heed_masked_evaluator *evaluator;
+  heed_token_evaluator *evaluator;
   heed_checkpoint_store *store;
   heed_metrics *metrics; /* rank 0 only */
   char *config_text;

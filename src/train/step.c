@@ -30,7 +30,7 @@ static heed_model_sizes sizes_of(const heed_stepper_spec *spec, int64_t slices) 
                             .longest = train->sequence_length,
                             .training = true,
                             .next_sentence = spec->config->objective.next_sentence,
-                            .masked_head = true};
+                            .token_head = true};
 }
 
 /* Memory that may be used: three quarters of what is available on this machine, shared by its ranks. */
@@ -243,7 +243,7 @@ heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, dou
   run_passes(s, source, mine);
   heed_slice_sums sums = share_sums(s, request, &result.request);
   double divisor = sums.targets > 0 ? sums.targets : 1;
-  result.loss = sums.masked_loss / divisor + (sums.sequences > 0 ? sums.next_sentence_loss / sums.sequences : 0);
+  result.loss = sums.token_loss / divisor + (sums.sequences > 0 ? sums.next_sentence_loss / sums.sequences : 0);
   result.tokens = (int64_t)sums.tokens;
   result.targets = (int64_t)sums.targets;
   if (!isfinite(result.loss)) {

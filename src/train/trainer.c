@@ -33,7 +33,7 @@ static bool evaluation_is_due(const heed_session *s) {
 }
 
 static void evaluate(heed_session *s) {
-  heed_masked_scores scores = heed_masked_evaluate(s->evaluator, heed_stepper_parameters(s->stepper), s->config->evaluate.batches);
+  heed_token_scores scores = heed_token_evaluate(s->evaluator, heed_stepper_parameters(s->stepper), s->config->evaluate.batches);
   char metrics[HEED_RUN_PATH], plot[HEED_RUN_PATH];
   s->validation_loss = scores.loss;
   if (s->communication->rank != 0)

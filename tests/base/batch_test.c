@@ -20,7 +20,7 @@ static void holds_what_was_asked_for(void) {
   memset(batch.stream.sequence_of, 1, 96 * sizeof *batch.stream.sequence_of);
   memset(batch.stream.offsets, 1, 7 * sizeof *batch.stream.offsets);
   memset(batch.slice_rows, 1, 3 * sizeof *batch.slice_rows);
-  memset(batch.slice_tokens, 1, 3 * sizeof *batch.slice_tokens);
+  memset(batch.stream.slice_tokens, 1, 3 * sizeof *batch.stream.slice_tokens);
   memset(batch.slice_targets, 1, 3 * sizeof *batch.slice_targets);
   memset(batch.target_tokens, 1, 20 * sizeof *batch.target_tokens);
   memset(batch.target_ids, 1, 20 * sizeof *batch.target_ids);

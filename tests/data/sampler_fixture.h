@@ -59,10 +59,11 @@ static inline heed_sampler *fixture_sampler(const fixture *data) {
 
 /** Whether slices [first, first + count) of `part`'s source are all of `part`, byte by byte; `whole` begins at slice 0. */
 static inline bool fixture_same(const heed_batch *whole, const heed_batch *part, int64_t first) {
-  int64_t b = whole->slice_rows[first], t = whole->slice_tokens[first], m = whole->slice_targets[first];
+  int64_t b = whole->slice_rows[first], t = whole->stream.slice_tokens[first], m = whole->slice_targets[first];
   const heed_stream *x = &whole->stream, *y = &part->stream;
   size_t tokens = (size_t)y->tokens, targets = (size_t)part->targets;
-  bool same = whole->slice_rows[first + part->slices] - b == y->sequences && whole->slice_tokens[first + part->slices] - t == y->tokens &&
+  bool same = whole->slice_rows[first + part->slices] - b == y->sequences &&
+              whole->stream.slice_tokens[first + part->slices] - t == y->tokens &&
               whole->slice_targets[first + part->slices] - m == part->targets && part->first_row == whole->first_row + b &&
               part->data_position == whole->data_position && !memcmp(x->ids + t, y->ids, tokens * sizeof *y->ids) &&
               !memcmp(x->positions + t, y->positions, tokens * sizeof *y->positions) &&
@@ -76,7 +77,8 @@ static inline bool fixture_same(const heed_batch *whole, const heed_batch *part,
   for (int64_t i = 0; i < part->targets; i++)
     same = same && whole->target_tokens[m + i] - t == part->target_tokens[i];
   for (int64_t g = 0; g <= part->slices; g++)
-    same = same && whole->slice_rows[first + g] - b == part->slice_rows[g] && whole->slice_tokens[first + g] - t == part->slice_tokens[g] &&
+    same = same && whole->slice_rows[first + g] - b == part->slice_rows[g] &&
+           whole->stream.slice_tokens[first + g] - t == part->stream.slice_tokens[g] &&
            whole->slice_targets[first + g] - m == part->slice_targets[g];
   if (part->next_sentence && y->sequences > 0)
     same = same && !memcmp(whole->next_sentence + b, part->next_sentence, (size_t)y->sequences * sizeof *part->next_sentence);

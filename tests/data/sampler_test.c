@@ -39,10 +39,10 @@ static void check_batch(const heed_batch *batch, int64_t sequence_length) {
     wrong += ids[token] < FIXTURE_SPECIALS || batch->target_is_mask[m] != (stream->ids[token] == MASK);
   }
   for (int64_t g = 0; g <= batch->slices; g++) {
-    wrong += batch->slice_tokens[g] != stream->offsets[batch->slice_rows[g]];
+    wrong += batch->stream.slice_tokens[g] != stream->offsets[batch->slice_rows[g]];
     for (int64_t m = g < batch->slices ? batch->slice_targets[g] : batch->targets; g < batch->slices && m < batch->slice_targets[g + 1];
          m++)
-      wrong += batch->target_tokens[m] < batch->slice_tokens[g] || batch->target_tokens[m] >= batch->slice_tokens[g + 1];
+      wrong += batch->target_tokens[m] < batch->stream.slice_tokens[g] || batch->target_tokens[m] >= batch->stream.slice_tokens[g + 1];
   }
   wrong += batch->slice_rows[batch->slices] != stream->sequences || batch->slice_targets[batch->slices] != batch->targets;
   CU_ASSERT_EQUAL(wrong, 0);

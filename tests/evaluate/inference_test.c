@@ -32,7 +32,7 @@ static heed_batch batch_of(const int32_t *ids, int64_t count) {
       batch.target_tokens[batch.targets++] = t;
   }
   batch.slices = batch.stream.sequences = batch.slice_rows[1] = 1;
-  batch.stream.tokens = batch.stream.offsets[1] = batch.slice_tokens[1] = count;
+  batch.stream.tokens = batch.stream.offsets[1] = batch.stream.slice_tokens[1] = count;
   batch.slice_targets[1] = batch.targets;
   return batch;
 }

@@ -19,7 +19,7 @@ static void all_parts_come_back(void) {
   CU_ASSERT_PTR_NULL(loaded.model); /* nothing of size yet */
   CU_ASSERT_PTR_NULL(loaded.parameters);
 
-  heed_model_sizes sizes = {.sequences = 1, .tokens = 12, .targets = 2, .slices = 1, .longest = 12, .masked_head = true};
+  heed_model_sizes sizes = {.sequences = 1, .tokens = 12, .targets = 2, .slices = 1, .longest = 12, .token_head = true};
   sizes.next_sentence = true;
   CU_ASSERT_EQUAL_FATAL(heed_loaded_weights(&loaded, &sizes, heed_alone()), HEED_OK);
   const heed_parameter_table *table = heed_model_table(loaded.model);

@@ -23,11 +23,11 @@ static void write_shard(const char *name, const char *vocabulary) {
 }
 
 /* The same scores from the parts: this model, a sampler over the shard, one slice at a time. */
-static heed_masked_scores by_parts(const trained *t, const char *path) {
+static heed_token_scores by_parts(const trained *t, const char *path) {
   heed_tokenizer *tokenizer;
   heed_sampler *sampler;
   heed_model *model;
-  heed_masked_evaluator *evaluator;
+  heed_token_evaluator *evaluator;
   const heed_train_config *train = &t->config.train;
   int64_t rows = train->batch_sequences / train->slices;
   CU_ASSERT_EQUAL_FATAL(heed_tokenizer_from_text(&tokenizer, trained_vocabulary, strlen(trained_vocabulary), "vocabulary", false), HEED_OK);
@@ -45,10 +45,10 @@ static heed_masked_scores by_parts(const trained *t, const char *path) {
                             .targets = heed_sampler_most_targets(sampler, rows),
                             .slices = 1,
                             .longest = train->sequence_length,
-                            .masked_head = true};
+                            .token_head = true};
   CU_ASSERT_EQUAL_FATAL(heed_model_create(&model, &t->config.model, &sizes, heed_kernels_choose(NULL)), HEED_OK);
   CU_ASSERT_EQUAL_FATAL(heed_model_commit(model), HEED_OK);
-  heed_masked_spec spec = {.model = model,
+  heed_token_spec spec = {.model = model,
                            .sampler = sampler,
                            .communication = heed_alone(),
                            .vocabulary_size = t->config.model.vocabulary_size,
@@ -56,9 +56,9 @@ static heed_masked_scores by_parts(const trained *t, const char *path) {
                            .slices = train->slices,
                            .slices_at_once = 1,
                            .sequence_length = train->sequence_length};
-  CU_ASSERT_EQUAL_FATAL(heed_masked_evaluator_create(&evaluator, &spec), HEED_OK);
-  heed_masked_scores scores = heed_masked_evaluate(evaluator, t->parameters, 0);
-  heed_masked_evaluator_free(evaluator);
+  CU_ASSERT_EQUAL_FATAL(heed_token_evaluator_create(&evaluator, &spec), HEED_OK);
+  heed_token_scores scores = heed_token_evaluate(evaluator, t->parameters, 0);
+  heed_token_evaluator_free(evaluator);
   heed_model_free(model);
   heed_sampler_free(sampler);
   heed_tokenizer_free(tokenizer);
@@ -67,7 +67,7 @@ static heed_masked_scores by_parts(const trained *t, const char *path) {
 
 static void scores_are_those_of_the_parts(void) {
   trained t;
-  heed_masked_scores scores;
+  heed_token_scores scores;
   int64_t step = 0;
   trained_make(&t, "", NULL);
   trained_save(&t, trained_vocabulary);
@@ -75,7 +75,7 @@ static void scores_are_those_of_the_parts(void) {
   const char *path = folder_path("data.h5");
   CU_ASSERT_EQUAL_FATAL(heed_evaluate_checkpoint(t.run, path, heed_alone(), &scores, &step), HEED_OK);
   CU_ASSERT_EQUAL(step, TRAINED_STEP);
-  heed_masked_scores want = by_parts(&t, path);
+  heed_token_scores want = by_parts(&t, path);
   CU_ASSERT(want.targets > 30);
   CU_ASSERT_EQUAL(memcmp(&scores, &want, sizeof want), 0);
   trained_free(&t);
@@ -84,7 +84,7 @@ static void scores_are_those_of_the_parts(void) {
 /* Without --data the configuration's own data is taken. */
 static void validation_data_is_the_default(void) {
   trained t;
-  heed_masked_scores scores, named;
+  heed_token_scores scores, named;
   int64_t step;
   trained_make(&t, "", NULL);
   char *path = strdup(folder_path("validation.h5"));
@@ -101,7 +101,7 @@ static void validation_data_is_the_default(void) {
 
 static void what_does_not_fit_is_refused(void) {
   trained t;
-  heed_masked_scores scores;
+  heed_token_scores scores;
   int64_t step;
   heed_communication three = *heed_alone();
   trained_make(&t, "", NULL);
@@ -124,7 +124,7 @@ static void what_does_not_fit_is_refused(void) {
 /* As many tokens, two of which have changed places. */
 static void data_of_another_vocabulary_is_refused(void) {
   trained t;
-  heed_masked_scores scores;
+  heed_token_scores scores;
   int64_t step;
   trained_make(&t, "", NULL);
   trained_save(&t, trained_vocabulary);

@@ -42,7 +42,7 @@ static inline void trained_make(trained *t, const char *more, void (*set)(const 
                             .slices = 1,
                             .longest = TRAINED_POSITIONS,
                             .next_sentence = t->config.objective.next_sentence,
-                            .masked_head = true};
+                            .token_head = true};
   CU_ASSERT_EQUAL_FATAL(heed_model_create(&t->model, &t->config.model, &sizes, heed_kernels_choose(NULL)), HEED_OK);
   CU_ASSERT_EQUAL_FATAL(heed_model_commit(t->model), HEED_OK);
   const heed_parameter_table *table = heed_model_table(t->model);

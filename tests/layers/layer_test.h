@@ -65,7 +65,7 @@ static inline void layer_fill_batch(heed_batch *batch) {
     for (int64_t g = 1; g <= LAYER_SLICES; g++)
       if (layer_slice_rows[g] == b + 1) {
         batch->slice_rows[g] = b + 1;
-        batch->slice_tokens[g] = stream->tokens;
+        batch->stream.slice_tokens[g] = stream->tokens;
         batch->slice_targets[g] = batch->targets;
       }
   }

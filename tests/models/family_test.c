@@ -66,7 +66,7 @@ static bool goes_on(const heed_parameter_table *table, int64_t *at, const char *
 }
 #define GOES_ON(table, at, prefix, names) goes_on(table, at, prefix, names, sizeof(names) / sizeof *(names))
 
-static void check_names(bool next_sentence, bool masked_head) {
+static void check_names(bool next_sentence, bool token_head) {
   char family[] = "bert";
   heed_model_config config = {.family = family,
                               .vocabulary_size = 30,
@@ -79,7 +79,7 @@ static void check_names(bool next_sentence, bool masked_head) {
                               .layer_norm_epsilon = 1e-12,
                               .initializer_range = 0.02};
   heed_model_sizes sizes = {
-      .sequences = 1, .tokens = 8, .targets = 2, .slices = 1, .longest = 8, .next_sentence = next_sentence, .masked_head = masked_head};
+      .sequences = 1, .tokens = 8, .targets = 2, .slices = 1, .longest = 8, .next_sentence = next_sentence, .token_head = token_head};
   heed_model *model;
   int64_t at = 0;
   CU_ASSERT_EQUAL_FATAL(heed_model_create(&model, &config, &sizes, heed_kernels_choose(NULL)), HEED_OK);
@@ -91,9 +91,9 @@ static void check_names(bool next_sentence, bool masked_head) {
     CU_ASSERT_TRUE(GOES_ON(table, &at, prefix, block));
   }
   CU_ASSERT_TRUE(!next_sentence || GOES_ON(table, &at, "", pooler));
-  CU_ASSERT_TRUE(!masked_head || GOES_ON(table, &at, "", masked));
+  CU_ASSERT_TRUE(!token_head || GOES_ON(table, &at, "", masked));
   CU_ASSERT_EQUAL(at, table->count);
-  CU_ASSERT_EQUAL(table->tied_count, masked_head);
+  CU_ASSERT_EQUAL(table->tied_count, token_head);
   heed_model_free(model);
 }
 

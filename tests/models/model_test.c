@@ -58,7 +58,7 @@ static heed_batch make_batch(int64_t first, int64_t rows, int64_t slices) {
     if ((b + 1) % (rows / slices) == 0) {
       int64_t g = (b + 1) / (rows / slices);
       batch.slice_rows[g] = b + 1;
-      batch.slice_tokens[g] = stream->tokens;
+      batch.stream.slice_tokens[g] = stream->tokens;
       batch.slice_targets[g] = batch.targets;
     }
   }
@@ -100,7 +100,7 @@ static run train(int64_t first, int64_t rows, int64_t slices, double dropout) {
                             .longest = POSITIONS,
                             .training = true,
                             .next_sentence = true,
-                            .masked_head = true};
+                            .token_head = true};
   CU_ASSERT_EQUAL_FATAL(heed_model_create(&r.model, &config, &sizes, heed_kernels_choose(NULL)), HEED_OK);
   CU_ASSERT_EQUAL_FATAL(heed_model_commit(r.model), HEED_OK);
   const heed_parameter_table *table = heed_model_table(r.model);
@@ -146,7 +146,7 @@ static void logits_and_losses_equal_torch(void) {
   double error = norm(logits, fixture + 2, batch.targets * VOCABULARY, 1), size = norm(NULL, fixture + 2, batch.targets * VOCABULARY, 1);
   printf("logits %.2e  ", error / size);
   CU_ASSERT(error <= 1e-5 * size);
-  CU_ASSERT_DOUBLE_EQUAL(r.sums[0].masked_loss / 16, fixture[0], 1e-5);
+  CU_ASSERT_DOUBLE_EQUAL(r.sums[0].token_loss / 16, fixture[0], 1e-5);
   CU_ASSERT_DOUBLE_EQUAL(r.sums[0].next_sentence_loss / SEQUENCES, fixture[1], 1e-5);
   heed_batch_free(&batch);
   free(fixture);
@@ -201,7 +201,7 @@ static void slices_may_go_separately(void) {
     differing += memcmp(&sum, &whole.gradients[i], sizeof sum) != 0;
   }
   CU_ASSERT_EQUAL(differing, 0);
-  CU_ASSERT(whole.sums[1].masked_loss == part[1].sums[0].masked_loss);
+  CU_ASSERT(whole.sums[1].token_loss == part[1].sums[0].token_loss);
   release(&whole);
   for (int i = 0; i < 3; i++)
     release(&part[i]);
@@ -238,7 +238,7 @@ static void gradient_is_the_slope_of_the_loss(void) {
       for (int64_t i = 0; i < table->total; i++)
         moved[i] = r.weights[i] + (float)((sign ? -step : step) * cos((double)i));
       heed_model_train(r.model, moved, ignored, &batch, 7, 16.0f / SEQUENCES, sums);
-      loss[sign] = sums[0].masked_loss + sums[1].masked_loss + 16.0 / SEQUENCES * (sums[0].next_sentence_loss + sums[1].next_sentence_loss);
+      loss[sign] = sums[0].token_loss + sums[1].token_loss + 16.0 / SEQUENCES * (sums[0].next_sentence_loss + sums[1].next_sentence_loss);
     }
     error[n] = fabs((loss[0] - loss[1]) / (2 * step) - slope) / fabs(slope);
   }

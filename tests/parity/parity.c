@@ -120,7 +120,7 @@ static heed_status read_batch(const char *path, heed_batch *batch) {
     for (int64_t t = stream->offsets[b]; t < stream->offsets[b + 1]; t++)
       stream->sequence_of[t] = (int32_t)b;
   stream->sequences = batch->slice_rows[1] = header[0];
-  stream->tokens = batch->slice_tokens[1] = T;
+  stream->tokens = batch->stream.slice_tokens[1] = T;
   batch->targets = batch->slice_targets[1] = M;
   batch->slices = 1;
   return whole ? HEED_OK : heed_error(HEED_INVALID, "%s: ends within a batch", path);
@@ -175,7 +175,7 @@ static heed_status compute(heed_loaded *loaded, const heed_batch *batch, results
   }
   heed_slice_sums sums;
   heed_model_train(loaded->model, loaded->parameters, gradients, batch, 0, (float)((double)M / (double)B), &sums);
-  double loss = sums.masked_loss / (double)M + (batch->next_sentence ? sums.next_sentence_loss / (double)B : 0);
+  double loss = sums.token_loss / (double)M + (batch->next_sentence ? sums.next_sentence_loss / (double)B : 0);
   float parts[2] = {(float)loss, (float)(loss - (double)(float)loss)}; /* a double in two floats */
   HEED_TRY(add(r, "loss", parts, 1, (int64_t[]){2}));
   heed_status status = add_gradients(r, table, gradients, (double)M);
@@ -207,7 +207,7 @@ static heed_status run_model(heed_loaded *loaded, const char *batches, const cha
                             .longest = loaded->config.model.max_positions,
                             .training = true,
                             .next_sentence = loaded->config.objective.next_sentence,
-                            .masked_head = true};
+                            .token_head = true};
   loaded->config.model.dropout = loaded->config.model.attention_dropout = 0;
   if (status == HEED_OK)
     status = heed_loaded_weights(loaded, &sizes, heed_alone());

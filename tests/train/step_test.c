@@ -57,7 +57,7 @@ static const heed_batch *next_batch(void *self) {
     for (int64_t r = 0; r < rows; r++)
       fill_row(batch, (s->next_slice + g) * rows + r, s->position);
     batch->slice_rows[g + 1] = batch->stream.sequences;
-    batch->slice_tokens[g + 1] = batch->stream.tokens;
+    batch->stream.slice_tokens[g + 1] = batch->stream.tokens;
     batch->slice_targets[g + 1] = batch->targets;
   }
   batch->step_targets = 0;

@@ -1,5 +1,5 @@
 /* Masked evaluation: counts by hand for a model whose logits are known, and bits that do not depend on what goes through together. */
-#include "evaluate/masked.h"
+#include "evaluate/token_scores.h"
 
 #include <math.h>
 
@@ -14,7 +14,7 @@ typedef struct job {
   fixture data;
   heed_sampler *sampler;
   heed_model *model;
-  heed_masked_evaluator *evaluator;
+  heed_token_evaluator *evaluator;
   float *parameters; /* zeros */
 } job;
 
@@ -45,11 +45,11 @@ static void start(job *j, int64_t slices_at_once, bool next_sentence) {
                             .slices = slices_at_once,
                             .longest = LENGTH,
                             .next_sentence = next_sentence,
-                            .masked_head = true};
+                            .token_head = true};
   CU_ASSERT_EQUAL_FATAL(heed_blas_check(), HEED_OK);
   CU_ASSERT_EQUAL_FATAL(heed_model_create(&j->model, &config, &sizes, heed_kernels_choose(NULL)), HEED_OK);
   CU_ASSERT_EQUAL_FATAL(heed_model_commit(j->model), HEED_OK);
-  heed_masked_spec spec = {.model = j->model,
+  heed_token_spec spec = {.model = j->model,
                            .sampler = j->sampler,
                            .communication = heed_alone(),
                            .vocabulary_size = V,
@@ -58,12 +58,12 @@ static void start(job *j, int64_t slices_at_once, bool next_sentence) {
                            .slices_at_once = slices_at_once,
                            .sequence_length = LENGTH,
                            .next_sentence = next_sentence};
-  CU_ASSERT_EQUAL_FATAL(heed_masked_evaluator_create(&j->evaluator, &spec), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_token_evaluator_create(&j->evaluator, &spec), HEED_OK);
   j->parameters = test_floats(heed_model_table(j->model)->total);
 }
 
 static void finish(job *j) {
-  heed_masked_evaluator_free(j->evaluator);
+  heed_token_evaluator_free(j->evaluator);
   heed_model_free(j->model);
   heed_sampler_free(j->sampler);
   fixture_free(&j->data);
@@ -142,7 +142,7 @@ static void check_counts(int64_t slices_at_once, int64_t batches) {
   }
   want.log_sum = log(want.log_sum);
   go_over(&j, used, count, &want);
-  heed_masked_scores scores = heed_masked_evaluate(j.evaluator, j.parameters, batches);
+  heed_token_scores scores = heed_token_evaluate(j.evaluator, j.parameters, batches);
 
   double targets = (double)want.targets, loss = want.loss / targets;
   CU_ASSERT_EQUAL(scores.targets, want.targets);
@@ -172,18 +172,18 @@ static void only_so_many_batches(void) {
 
 /* Any weights: the same bits whatever goes through together.  The last batch is short: some slices of it are empty. */
 static void slices_at_once_do_not_matter(void) {
-  heed_masked_scores first = {0};
+  heed_token_scores first = {0};
   for (int64_t at_once = 1; at_once <= SLICES; at_once *= 2) {
     job j;
     start(&j, at_once, true);
     int64_t rest = heed_sampler_samples(j.sampler) % ROWS;
     CU_ASSERT(rest > 0 && rest <= ROWS - 2 * ROWS / SLICES);
     heed_parameters_initialise(heed_model_table(j.model), j.parameters, 3);
-    heed_masked_scores scores = heed_masked_evaluate(j.evaluator, j.parameters, 0);
+    heed_token_scores scores = heed_token_evaluate(j.evaluator, j.parameters, 0);
     if (at_once == 1)
       first = scores;
     CU_ASSERT_EQUAL(memcmp(&first, &scores, sizeof scores), 0);
-    scores = heed_masked_evaluate(j.evaluator, j.parameters, 0); /* nothing stays from the time before */
+    scores = heed_token_evaluate(j.evaluator, j.parameters, 0); /* nothing stays from the time before */
     CU_ASSERT_EQUAL(memcmp(&first, &scores, sizeof scores), 0);
     finish(&j);
   }
@@ -197,10 +197,10 @@ static void pairs_are_counted(void) {
   go_over(&j, batches_of(&j), count, &want);
   CU_ASSERT_FATAL(want.random > 0 && 2 * want.random != want.pairs);
   tensor(&j, "cls.seq_relationship.bias")[1] = 1; /* "random", always */
-  heed_masked_scores scores = heed_masked_evaluate(j.evaluator, j.parameters, 0);
+  heed_token_scores scores = heed_token_evaluate(j.evaluator, j.parameters, 0);
   CU_ASSERT_EQUAL(scores.next_sentence_accuracy, (double)want.random / (double)want.pairs);
   tensor(&j, "cls.seq_relationship.bias")[1] = -1; /* "real", always */
-  scores = heed_masked_evaluate(j.evaluator, j.parameters, 0);
+  scores = heed_token_evaluate(j.evaluator, j.parameters, 0);
   CU_ASSERT_EQUAL(scores.next_sentence_accuracy, (double)(want.pairs - want.random) / (double)want.pairs);
   finish(&j);
 }

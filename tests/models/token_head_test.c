@@ -1,5 +1,5 @@
 /* The masked head against its parts in double: at targets only, and with the tied table's second gradient in its own place. */
-#include "models/masked_head.h"
+#include "models/token_head.h"
 
 #include "layers/layer_test.h"
 #include "reference/activation.h"
@@ -10,14 +10,14 @@ enum { C = LAYER_WIDTH, V = LAYER_VOCABULARY, M = LAYER_TARGETS, COUNT = LAYER_T
 
 typedef struct heads {
   heed_embedding embedding;
-  heed_masked_head head;
+  heed_token_head head;
 } heads;
 
 static void make(layer_fixture *f, heads *h, bool training) {
   layer_begin(f, training);
   CU_ASSERT_EQUAL_FATAL(heed_embedding_plan(&h->embedding, &f->plan, &f->config, "bert.embeddings."), HEED_OK);
-  CU_ASSERT_EQUAL_FATAL(heed_masked_head_plan(&h->head, &f->plan, &f->config, &h->embedding), HEED_OK);
-  CU_ASSERT_EQUAL_FATAL(heed_masked_head_tie(&h->head, &f->plan, &h->embedding), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_token_head_plan(&h->head, &f->plan, &f->config, &h->embedding), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_token_head_tie(&h->head, &f->plan, &h->embedding), HEED_OK);
 }
 
 static void the_decoder_is_the_word_table(void) {
@@ -53,7 +53,7 @@ typedef struct twin {
   double *x, *before, *after, *normed, *logits, *losses, *softmax;
 } twin;
 
-static twin twin_forward(const layer_fixture *f, const heed_masked_head *head, const float *hidden) {
+static twin twin_forward(const layer_fixture *f, const heed_token_head *head, const float *hidden) {
   const double *p = f->wide_parameters;
   twin w = {test_doubles(ROWS),   test_doubles(ROWS), test_doubles(ROWS),  test_doubles(ROWS),
             test_doubles(LOGITS), test_doubles(M),    test_doubles(LOGITS)};
@@ -76,7 +76,7 @@ static twin twin_forward(const layer_fixture *f, const heed_masked_head *head, c
 }
 
 /* d_hidden and the gradients are added to; the decoder's weight has its gradient at `tied_gradient`. */
-static void twin_backward(layer_fixture *f, const heed_masked_head *head, const twin *w, double *d_hidden) {
+static void twin_backward(layer_fixture *f, const heed_token_head *head, const twin *w, double *d_hidden) {
   const double *p = f->wide_parameters;
   double *g = f->wide_gradients, *d_logits = test_doubles(LOGITS), *d_normed = test_doubles(ROWS), *d_after = test_doubles(ROWS),
          *d_x = test_doubles(ROWS);
@@ -110,9 +110,9 @@ static void equals_its_twin(void) {
   twin w = twin_forward(&f, &h.head, hidden);
   twin_backward(&f, &h.head, &w, want);
 
-  CU_ASSERT(test_error(heed_masked_head_forward(&f.context, hidden, &h.head), w.logits, LOGITS) < layer_bound);
-  CU_ASSERT_TRUE(losses_fit(heed_masked_head_loss(&f.context, &h.head), w.losses));
-  heed_masked_head_backward(&f.context, d_hidden, &h.head);
+  CU_ASSERT(test_error(heed_token_head_forward(&f.context, hidden, &h.head), w.logits, LOGITS) < layer_bound);
+  CU_ASSERT_TRUE(losses_fit(heed_token_head_loss(&f.context, &h.head), w.losses));
+  heed_token_head_backward(&f.context, d_hidden, &h.head);
   CU_ASSERT(test_error(d_hidden, want, COUNT) < layer_bound);
   CU_ASSERT_TRUE(layer_gradients_fit(&f));
   CU_ASSERT(test_error(f.gradients + h.head.tied_gradient, f.wide_gradients + h.head.tied_gradient, V * C) < layer_bound);
@@ -128,8 +128,8 @@ static void logits_stay_outside_training(void) {
   layer_commit(&f);
   float *hidden = test_random(COUNT, 3, 1.0);
   twin w = twin_forward(&f, &h.head, hidden);
-  const float *logits = heed_masked_head_forward(&f.context, hidden, &h.head);
-  CU_ASSERT_TRUE(losses_fit(heed_masked_head_loss(&f.context, &h.head), w.losses));
+  const float *logits = heed_token_head_forward(&f.context, hidden, &h.head);
+  CU_ASSERT_TRUE(losses_fit(heed_token_head_loss(&f.context, &h.head), w.losses));
   CU_ASSERT(test_error(logits, w.logits, LOGITS) < layer_bound);
   layer_end(&f);
 }
@@ -148,7 +148,7 @@ static void only_targets_are_read(void) {
     for (int64_t c = 0; c < C && !target; c++)
       hidden[t * C + c] = NAN;
   }
-  CU_ASSERT(test_error(heed_masked_head_forward(&f.context, hidden, &h.head), w.logits, LOGITS) < layer_bound);
+  CU_ASSERT(test_error(heed_token_head_forward(&f.context, hidden, &h.head), w.logits, LOGITS) < layer_bound);
   layer_end(&f);
 }
 

@@ -1,0 +1,197 @@
+/* heed generate: text that a causal model continues, printed as it comes. */
+#include <argp.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "data/ill_formed.h"
+#include "heed/generation.h"
+#include "heed/log.h"
+
+enum { MOST_PROMPTS = 1024 };
+
+typedef struct generate_options {
+  const char *checkpoint;
+  const char *prompts[MOST_PROMPTS];
+  int64_t count, tokens;
+  heed_sampling sampling;
+  bool no_cache, json;
+} generate_options;
+
+static const struct argp_option options[] = {
+    {"tokens", 'n', "N", 0, "tokens to make at most (100)", 0},
+    {"temperature", 't', "T", 0, "divides the logits: below 1 safer, above 1 wilder, 0 always the likeliest token (0.8)", 0},
+    {"top-k", 'k', "K", 0, "draw from the K likeliest tokens only (0 = all)", 0},
+    {"top-p", 'p', "P", 0, "draw from the likeliest tokens that together reach probability P only (0.95; 1 = all)", 0},
+    {"seed", 's', "N", 0, "another seed gives another text (0)", 0},
+    {"no-cache", 'c', NULL, 0, "compute all tokens anew for each one: slow, to check the cache", 0},
+    {"json", 'j', NULL, 0, "print one JSON object", 0},
+    {0}};
+
+static error_t read_number(struct argp_state *state, const char *name, const char *text, double high, double *value) {
+  char *end;
+  *value = strtod(text, &end);
+  if (end == text || *end || !(*value >= 0 && *value <= high))
+    argp_error(state, "%s takes a number from 0 to %g, not '%s'", name, high, text);
+  return 0;
+}
+
+static error_t parse(int key, char *value, struct argp_state *state) {
+  generate_options *o = state->input;
+  double number = 0;
+  switch (key) {
+  case 'n':
+    return heed_option_count(state, "--tokens", value, &o->tokens);
+  case 't':
+    return read_number(state, "--temperature", value, 100, &o->sampling.temperature);
+  case 'k':
+    if (strcmp(value, "0") == 0)
+      return 0;
+    return heed_option_count(state, "--top-k", value, &o->sampling.top_k);
+  case 'p':
+    return read_number(state, "--top-p", value, 1, &o->sampling.top_p);
+  case 's':
+    read_number(state, "--seed", value, 4294967295.0, &number);
+    if (number != (double)(uint32_t)number)
+      argp_error(state, "--seed takes a whole number, not '%s'", value);
+    o->sampling.seed = (uint32_t)number;
+    return 0;
+  case 'c':
+    o->no_cache = true;
+    return 0;
+  case 'j':
+    o->json = true;
+    return 0;
+  case ARGP_KEY_ARG:
+    if (state->arg_num == 0)
+      o->checkpoint = value;
+    else if (o->count == MOST_PROMPTS)
+      argp_error(state, "%d prompts at once are the most", MOST_PROMPTS);
+    else
+      o->prompts[o->count++] = value;
+    return 0;
+  case ARGP_KEY_END:
+    if (!o->checkpoint)
+      argp_error(state, "a checkpoint (or run folder) is needed");
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+/* What has been printed of the one text that streams. */
+typedef struct stream {
+  const heed_tokenizer *tokenizer;
+  size_t printed;
+  bool failed;
+} stream;
+
+/* Prints what has come since.  A character whose bytes have not all come waits. */
+static void print_more(void *self, int64_t prompt, const heed_continuation *so_far) {
+  stream *s = self;
+  char *text;
+  (void)prompt;
+  if (s->failed || heed_tokenizer_decode(s->tokenizer, so_far->ids, so_far->count, &text) != HEED_OK)
+    return;
+  size_t bytes = strlen(text);
+  if (bytes > s->printed) {
+    fwrite(text + s->printed, 1, bytes - s->printed, stdout);
+    s->failed = fflush(stdout) != 0;
+    s->printed = bytes;
+  }
+  free(text);
+}
+
+static heed_status text_of(const heed_tokenizer *tokenizer, const heed_continuation *made, bool whole, char **text) {
+  int64_t first = whole ? 0 : made->prompt;
+  return heed_tokenizer_decode(tokenizer, made->ids + first, made->count - first, text);
+}
+
+static heed_status print_json(const generate_options *o, const heed_generation *g, const heed_continuation *made) {
+  json_t *list = json_array();
+  for (int64_t b = 0; b < o->count; b++) {
+    char *text;
+    json_t *ids = json_array();
+    if (text_of(heed_generation_tokenizer(g), &made[b], false, &text) != HEED_OK)
+      text = NULL;
+    for (int64_t i = made[b].prompt; i < made[b].count; i++)
+      json_array_append_new(ids, json_integer(made[b].ids[i]));
+    json_array_append_new(list, json_pack("{s:s, s:s%, s:o, s:b}", "prompt", o->prompts[b], "text", text ? text : "",
+                                          text ? strlen(text) : (size_t)0, "ids", ids, "ended", made[b].ended));
+    free(text);
+  }
+  return heed_print_json(json_pack("{s:o, s:I}", "continuations", list, "step", (json_int_t)heed_generation_step(g)));
+}
+
+/* Of one prompt the text was printed as it came. */
+static heed_status print_text(const generate_options *o, const heed_generation *g, const heed_continuation *made) {
+  for (int64_t b = 0; b < o->count && o->count > 1; b++) {
+    char *text;
+    HEED_TRY(text_of(heed_generation_tokenizer(g), &made[b], true, &text));
+    printf("%s[%lld] %s", b ? "\n\n" : "", (long long)b + 1, text);
+    free(text);
+  }
+  putchar('\n');
+  return fflush(stdout) == 0 ? HEED_OK : heed_error(HEED_IO, "the text could not be written: %s", strerror(errno));
+}
+
+static heed_status run(const generate_options *o, heed_generation *g) {
+  heed_continuation *made = calloc((size_t)o->count, sizeof *made);
+  stream s = {.tokenizer = heed_generation_tokenizer(g)};
+  bool streams = o->count == 1 && !o->json;
+  if (!made)
+    return heed_error(HEED_FAILED, "out of memory for %lld prompts", (long long)o->count);
+  heed_status status = heed_generate(g, o->prompts, o->count, o->tokens, &o->sampling, made, streams ? print_more : NULL, &s);
+  if (status != HEED_OK) {
+    free(made);
+    return status;
+  }
+  status = o->json ? print_json(o, g, made) : print_text(o, g, made);
+  for (int64_t b = 0; b < o->count; b++) {
+    if (!made[b].ended && made[b].count - made[b].prompt < o->tokens)
+      heed_warn("prompt %lld: the model's %lld places are full; it has no room for more tokens", (long long)b + 1,
+                (long long)heed_generation_positions(g));
+    heed_continuation_free(&made[b]);
+  }
+  free(made);
+  return status;
+}
+
+heed_status heed_command_generate(int argc, char **argv) {
+  static const struct argp argp = {
+      options,
+      parse,
+      "CHECKPOINT|RUN [\"A prompt\" …]",
+      "Continues texts with a model that predicts next tokens.  A run folder stands for its newest good checkpoint.\v"
+      "One text is printed as it comes, the prompt first; several are made together and printed one behind the other.  Without a prompt "
+      "a new text begins.  The same seed gives the same text.",
+      0,
+      0,
+      0};
+  generate_options *o = calloc(1, sizeof *o);
+  heed_generation *generation = NULL;
+  if (!o)
+    return heed_error(HEED_FAILED, "out of memory");
+  o->tokens = 100;
+  o->sampling = (heed_sampling){.temperature = 0.8, .top_p = 0.95};
+  heed_ill_formed ill_formed = {0};
+  heed_status status = heed_parse_options(&argp, argc, argv, o);
+  if (status == HEED_OK && o->count == 0)
+    o->prompts[o->count++] = "";
+  for (int64_t b = 0; b < o->count && status == HEED_OK; b++)
+    heed_ill_formed_look(&ill_formed,
+                         &(heed_line){.text = o->prompts[b], .bytes = strlen(o->prompts[b]), .path = "the prompts", .number = b + 1});
+  if (status == HEED_OK)
+    status = heed_generation_open(&generation, o->checkpoint, o->count, !o->no_cache);
+  if (status == HEED_OK)
+    status = run(o, generation);
+  if (status == HEED_OK)
+    heed_ill_formed_warn(&ill_formed);
+  heed_generation_free(generation);
+  free(o);
+  return status;
+}

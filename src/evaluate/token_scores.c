@@ -1,0 +1,205 @@
+#include "evaluate/token_scores.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/tree.h"
+
+/* What is summed over a slice, in double. */
+typedef struct slice_scores {
+  double loss, targets, right, right_top5, masked, right_masked, bytes, tokens, pairs, right_pairs;
+} slice_scores;
+
+enum { SCORES = sizeof(slice_scores) / sizeof(double) };
+
+struct heed_token_evaluator {
+  heed_token_spec spec;
+  heed_batch batch;
+  int64_t slices;      /* of this rank */
+  int64_t heads;       /* of all layers */
+  int32_t *better;     /* [targets] tokens with a higher logit than the target's */
+  double *scores;      /* [ranks][slices][SCORES] */
+  double *frequencies; /* [ranks][V] how often each token is a target */
+  double *watched;     /* [layers][rows][heads of a layer] entropies of one pass */
+  double *entropies;   /* [ranks][slices][heads], their sums */
+  double *entropy;     /* [heads] the means */
+};
+
+static bool allocate(heed_token_evaluator *e, int64_t rows, int64_t targets) {
+  size_t ranks = (size_t)e->spec.communication->size, heads = (size_t)e->heads;
+  return (e->better = calloc((size_t)targets + 1, sizeof *e->better)) &&
+         (e->scores = calloc(ranks * (size_t)e->slices * SCORES, sizeof *e->scores)) &&
+         (e->frequencies = calloc(ranks * (size_t)e->spec.config->model.vocabulary_size, sizeof *e->frequencies)) &&
+         (e->watched = calloc((size_t)rows * heads, sizeof *e->watched)) &&
+         (e->entropies = calloc(ranks * (size_t)e->slices * heads, sizeof *e->entropies)) &&
+         (e->entropy = calloc(heads, sizeof *e->entropy));
+}
+
+heed_status heed_token_evaluator_create(heed_token_evaluator **result, const heed_token_spec *spec) {
+  const heed_train_config *train = &spec->config->train;
+  heed_token_evaluator *e = calloc(1, sizeof *e);
+  if (!e)
+    return heed_error(HEED_FAILED, "out of memory for the evaluation");
+  e->spec = *spec;
+  e->slices = train->slices / spec->communication->size;
+  e->heads = spec->config->model.layers * spec->config->model.heads;
+  int64_t rows = train->batch_sequences / train->slices * spec->slices_at_once, targets = heed_sampler_most_targets(spec->sampler, rows);
+  heed_status status = heed_batch_create(&e->batch, spec->slices_at_once, rows, rows * train->sequence_length, targets,
+                                         spec->config->objective.next_sentence);
+  if (status == HEED_OK && !allocate(e, rows, targets))
+    status = heed_error(HEED_FAILED, "out of memory for the evaluation");
+  if (status != HEED_OK) {
+    heed_token_evaluator_free(e);
+    return status;
+  }
+  *result = e;
+  return HEED_OK;
+}
+
+void heed_token_evaluator_free(heed_token_evaluator *e) {
+  if (!e)
+    return;
+  heed_batch_free(&e->batch);
+  free(e->better);
+  free(e->scores);
+  free(e->frequencies);
+  free(e->watched);
+  free(e->entropies);
+  free(e->entropy);
+  free(e);
+}
+
+/* How many tokens come before the target when logits are ordered from high to low (equal ones by id).  What is not a number comes first:
+ * a broken model must not look perfect. */
+static int32_t count_better(const float *logits, int64_t vocabulary, int32_t target) {
+  float mine = logits[target];
+  int32_t better = 0;
+  for (int64_t v = 0; v < target; v++)
+    better += !(logits[v] < mine);
+  for (int64_t v = target + 1; v < vocabulary; v++)
+    better += !(logits[v] <= mine);
+  return better;
+}
+
+static void score_pairs(heed_token_evaluator *e, const float *parameters, slice_scores *scores) {
+  const heed_batch *batch = &e->batch;
+  const double *losses;
+  const float *logits = heed_model_next_sentence(e->spec.model, parameters, batch, &losses);
+  for (int64_t g = 0; g < batch->slices; g++) {
+    for (int64_t b = batch->slice_rows[g]; b < batch->slice_rows[g + 1]; b++) {
+      scores[g].pairs++;
+      scores[g].right_pairs += (logits[2 * b + 1] > logits[2 * b]) == batch->next_sentence[b];
+    }
+  }
+}
+
+/* Sums over the rows of each slice, in their order, so that they are the same whatever slices a pass brings. */
+static void sum_entropies(heed_token_evaluator *e, double *sums) {
+  const heed_batch *batch = &e->batch;
+  int64_t of_layer = e->spec.config->model.heads, rows = batch->stream.sequences;
+  memset(sums, 0, (size_t)(batch->slices * e->heads) * sizeof *sums);
+  for (int64_t g = 0; g < batch->slices; g++)
+    for (int64_t b = batch->slice_rows[g]; b < batch->slice_rows[g + 1]; b++)
+      for (int64_t head = 0; head < e->heads; head++)
+        sums[g * e->heads + head] += e->watched[(head / of_layer * rows + b) * of_layer + head % of_layer];
+}
+
+static void score_batch(heed_token_evaluator *e, const float *parameters, slice_scores *scores) {
+  const heed_batch *batch = &e->batch;
+  int64_t vocabulary = e->spec.config->model.vocabulary_size;
+  double *frequencies = e->frequencies + e->spec.communication->rank * vocabulary;
+  memset(scores, 0, (size_t)batch->slices * sizeof *scores);
+  if (batch->stream.sequences == 0)
+    return;
+  const float *logits = heed_model_logits(e->spec.model, parameters, batch);
+  const double *losses = heed_model_losses(e->spec.model, batch);
+#pragma omp parallel for schedule(static)
+  for (int64_t m = 0; m < batch->targets; m++)
+    e->better[m] = count_better(logits + m * vocabulary, vocabulary, batch->target_ids[m]);
+  for (int64_t g = 0; g < batch->slices; g++) {
+    scores[g].tokens = (double)(batch->stream.slice_tokens[g + 1] - batch->stream.slice_tokens[g]);
+    for (int64_t m = batch->slice_targets[g]; m < batch->slice_targets[g + 1]; m++) {
+      scores[g].loss += losses[m];
+      scores[g].targets++;
+      scores[g].right += e->better[m] == 0;
+      scores[g].right_top5 += e->better[m] < 5;
+      scores[g].masked += batch->target_is_mask[m];
+      scores[g].right_masked += batch->target_is_mask[m] && e->better[m] == 0;
+      scores[g].bytes += (double)heed_tokenizer_token_bytes(e->spec.tokenizer, batch->target_ids[m]);
+      frequencies[batch->target_ids[m]]++;
+    }
+  }
+  if (e->spec.config->objective.next_sentence)
+    score_pairs(e, parameters, scores);
+}
+
+/* Scores of one global batch, summed over all slices along the tree; of the first one the entropies too. */
+static slice_scores score_global_batch(heed_token_evaluator *e, const float *parameters, int64_t number) {
+  heed_communication *c = e->spec.communication;
+  int64_t stride = e->slices * SCORES, heads_stride = e->slices * e->heads;
+  double *mine = e->scores + c->rank * stride, *entropies = e->entropies + c->rank * heads_stride;
+  bool watched = number == 0;
+  heed_model_watch(e->spec.model, watched ? e->watched : NULL);
+  for (int64_t done = 0; done < e->slices; done += e->spec.slices_at_once) {
+    heed_sampler_read(e->spec.sampler, &e->batch, (uint32_t)number, c->rank * e->slices + done, e->spec.slices_at_once);
+    score_batch(e, parameters, (slice_scores *)(mine + done * SCORES));
+    if (watched)
+      sum_entropies(e, entropies + done * e->heads);
+  }
+  heed_model_watch(e->spec.model, NULL);
+  c->allgather(c, e->scores, stride);
+  double total[SCORES];
+  for (int n = 0; n < SCORES; n++)
+    total[n] = heed_tree_sum(e->scores + n, c->size * e->slices, SCORES);
+  slice_scores scores;
+  memcpy(&scores, total, sizeof scores);
+  if (watched) {
+    c->allgather(c, e->entropies, heads_stride);
+    for (int64_t head = 0; head < e->heads; head++)
+      e->entropy[head] = heed_tree_sum(e->entropies + head, c->size * e->slices, e->heads) / (scores.tokens > 0 ? scores.tokens : 1);
+  }
+  return scores;
+}
+
+static double highest_frequency(heed_token_evaluator *e) {
+  heed_communication *c = e->spec.communication;
+  int64_t vocabulary = e->spec.config->model.vocabulary_size;
+  double highest = 0;
+  c->allgather(c, e->frequencies, vocabulary);
+  for (int64_t v = 0; v < vocabulary; v++) {
+    double count = 0;
+    for (int rank = 0; rank < c->size; rank++)
+      count += e->frequencies[rank * vocabulary + v];
+    highest = count > highest ? count : highest;
+  }
+  return highest;
+}
+
+heed_token_scores heed_token_evaluate(heed_token_evaluator *e, const float *parameters, int64_t batches) {
+  int64_t all = (heed_sampler_samples(e->spec.sampler) + e->spec.config->train.batch_sequences - 1) / e->spec.config->train.batch_sequences;
+  slice_scores sum = {0};
+  memset(e->frequencies, 0, (size_t)(e->spec.communication->size * e->spec.config->model.vocabulary_size) * sizeof *e->frequencies);
+  for (int64_t n = 0; n < (batches > 0 && batches < all ? batches : all); n++) {
+    slice_scores scores = score_global_batch(e, parameters, n);
+    const double *from = (const double *)&scores;
+    double *to = (double *)&sum;
+    for (int i = 0; i < SCORES; i++)
+      to[i] += from[i];
+  }
+  double highest = highest_frequency(e), targets = sum.targets > 0 ? sum.targets : 1;
+  return (heed_token_scores){.loss = sum.loss / targets,
+                             .perplexity = exp(sum.loss / targets),
+                             .accuracy = sum.right / targets,
+                             .accuracy_top5 = sum.right_top5 / targets,
+                             .accuracy_masked = sum.masked > 0 ? sum.right_masked / sum.masked : NAN,
+                             .unigram_accuracy = highest / targets,
+                             .targets = (int64_t)sum.targets,
+                             .masked_targets = (int64_t)sum.masked,
+                             .bits_per_byte = sum.bytes > 0 ? sum.loss / (log(2) * sum.bytes) : NAN,
+                             .next_sentence_accuracy = sum.pairs > 0 ? sum.right_pairs / sum.pairs : NAN};
+}
+
+const double *heed_token_entropy(const heed_token_evaluator *e) {
+  return e->entropy;
+}

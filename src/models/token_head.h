@@ -1,0 +1,42 @@
+/** Token head: logits over the vocabulary at the targets only, the decoder tied to the word embeddings E.
+ *
+ *      of masked tokens (Devlin et al. 2019)   n = layer_norm(act(h·Wᵀ + b)),  logits = n·Eᵀ + c
+ *      of next tokens (Radford et al. 2019)    logits = h·Eᵀ */
+#ifndef HEED_MODELS_TOKEN_HEAD_H
+#define HEED_MODELS_TOKEN_HEAD_H
+
+#include "layers/embedding.h"
+#include "layers/linear.h"
+
+/** Names of its parameters; NULL for what a family's head does without.  dense and norm go together. */
+typedef struct heed_token_head_names {
+  const char *bias, *dense, *norm;
+} heed_token_head_names;
+
+typedef struct heed_token_head {
+  heed_activation_form form;
+  bool transforms; /**< whether it has dense and norm */
+  heed_linear dense, decoder;
+  heed_layer_norm norm;
+  size_t hidden, before, after, normed, logits; /**< saved: [M, C] four times, [M, V] */
+  size_t d_normed, d_hidden;                    /**< backward's, shared: [M, C] each */
+  size_t losses;                                /**< double [M] */
+  int64_t tied_gradient;                        /**< place of the decoder's part of the word embeddings' gradient */
+} heed_token_head;
+
+heed_status heed_token_head_plan(heed_token_head *head, heed_plan *plan, const heed_model_config *config, const heed_embedding *embedding,
+                                 const heed_token_head_names *names);
+
+/** Reserves the second gradient of the tied table; after all parameters are registered. */
+heed_status heed_token_head_tie(heed_token_head *head, heed_plan *plan, const heed_embedding *embedding);
+
+/** Logits [M, V] of the batch's targets from the hidden states [T, C].  Opens its parallel region. */
+const float *heed_token_head_forward(const heed_context *context, const float *hidden, const heed_token_head *head);
+
+/** After forward: the loss of each target, −log p(target), in double [M].  In training the logits become their gradient. */
+const double *heed_token_head_loss(const heed_context *context, const heed_token_head *head);
+
+/** After loss, in training: d_hidden[T, C] += the head's part; parameter gradients are added. */
+void heed_token_head_backward(const heed_context *context, float *d_hidden, const heed_token_head *head);
+
+#endif
