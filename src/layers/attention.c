@@ -46,7 +46,9 @@ static heed_attention_shape shape_of(const heed_context *context, const heed_att
                                 .q_stride = 3 * width,
                                 .kv_stride = 3 * width,
                                 .out_stride = width,
-                                .scale = (float)(1.0 / sqrt((double)a->head_width))};
+                                .scale = (float)(1.0 / sqrt((double)a->head_width)),
+                                .behind = HEED_EVERYWHERE,
+                                .ahead = HEED_EVERYWHERE};
 }
 
 static void forward(const heed_context *context, float *y, const float *x, const heed_body *body) {
@@ -62,7 +64,7 @@ static void forward(const heed_context *context, float *y, const float *x, const
   if (context->maps) {
     int64_t length = shape.q_offsets[1];
     context->kernels->attention_weights(context->maps + a->number * a->heads * length * length, q, q + width, heed_buffer(context, a->lse),
-                                        &shape, 0);
+                                        &shape, 0, heed_thread_scratch(context));
   }
   heed_linear_forward(context, y, attended, &a->output, heed_token_rows(context));
 }

@@ -31,7 +31,8 @@ static void forward(const heed_context *context, float *y, const float *x, const
   heed_rows rows = heed_token_rows(context);
   float *before = heed_buffer(context, f->before), *after = heed_buffer(context, f->after);
   heed_linear_forward(context, before, x, &f->up, rows);
-  context->kernels->gelu_forward(after, before, rows.starts[rows.slices] * f->up.outputs, f->tanh_form);
+  context->kernels->activation_forward(after, before, rows.starts[rows.slices] * f->up.outputs,
+                                       f->tanh_form ? HEED_FORM_GELU_TANH : HEED_FORM_GELU);
   heed_linear_forward(context, y, after, &f->down, rows);
 }
 
@@ -41,7 +42,8 @@ static void backward(const heed_context *context, float *d_x, const float *d_y, 
   const float *before = heed_buffer(context, f->before), *after = heed_buffer(context, f->after);
   float *d_inner = heed_buffer(context, f->d_inner);
   heed_linear_backward(context, d_inner, false, d_y, after, &f->down, rows);
-  context->kernels->gelu_backward(d_inner, d_inner, before, rows.starts[rows.slices] * f->up.outputs, f->tanh_form);
+  context->kernels->activation_backward(d_inner, d_inner, before, rows.starts[rows.slices] * f->up.outputs,
+                                        f->tanh_form ? HEED_FORM_GELU_TANH : HEED_FORM_GELU);
   heed_linear_backward(context, d_x, true, d_inner, x, &f->up, rows);
 }
 

@@ -41,7 +41,8 @@ const float *heed_masked_head_forward(const heed_context *context, const float *
   {
     context->kernels->gather_rows(x, hidden, batch->target_tokens, batch->targets, head->dense.inputs);
     heed_linear_forward(context, before, x, &head->dense, rows);
-    context->kernels->gelu_forward(after, before, batch->targets * head->dense.outputs, head->tanh_form);
+    context->kernels->activation_forward(after, before, batch->targets * head->dense.outputs,
+                                         head->tanh_form ? HEED_FORM_GELU_TANH : HEED_FORM_GELU);
     heed_layer_norm_forward(context, normed, after, &head->norm, rows);
     heed_linear_forward(context, logits, normed, &head->decoder, rows);
   }
@@ -74,7 +75,8 @@ void heed_masked_head_backward(const heed_context *context, float *d_hidden, con
     kernels->linear_backward_weight(context->gradients + head->tied_gradient, context->gradients + head->decoder.bias, d_logits, normed,
                                     rows.starts, rows.slices, width, head->decoder.outputs, heed_thread_scratch(context));
     heed_layer_norm_backward(context, d_normed, d_normed, after, &head->norm, rows);
-    kernels->gelu_backward(d_normed, d_normed, before, batch->targets * width, head->tanh_form);
+    kernels->activation_backward(d_normed, d_normed, before, batch->targets * width,
+                                 head->tanh_form ? HEED_FORM_GELU_TANH : HEED_FORM_GELU);
     heed_linear_backward(context, d_x, false, d_normed, heed_buffer(context, head->hidden), &head->dense, rows);
     kernels->scatter_rows(d_hidden, d_x, batch->target_tokens, batch->targets, width);
   }
