@@ -1,11 +1,11 @@
-/* GELU (Hendrycks & Gimpel 2016) in both forms, and tanh: element by element.
+/* GELU (Hendrycks & Gimpel 2016) in both forms, ReLU, and tanh: element by element.
  *
  *     erf form    y = x·Φ(x)                                    dy/dx = Φ(x) + x·φ(x)
  *     tanh form   y = x·s,  s = ½·(1 + tanh u) = 1/(1 + e^(−2u))  dy/dx = s + x·s·(1 − s)·2u′
  *                 u = √(2/π)·(x + 0.044715·x³),  u′ = √(2/π)·(1 + 0.134145·x²)
  *
  * Beyond ±40 the functions have their limits; x is bounded there so that ±∞ gives them too instead of ∞ · 0. */
-#include "kernels/level.h"
+#include "kernels/activation.h"
 #include "kernels/vector_math.h"
 
 enum { BLOCK = 4096 }; /* elements a thread takes at a time */
@@ -40,36 +40,61 @@ static inline float gelu_tanh_slope(float x) {
   return heed_fma(inside * s * rest, slope, s);
 }
 
-void HEED_KERNEL(gelu_forward)(float *y, const float *x, int64_t count, bool tanh_form) {
-#pragma omp for schedule(static)
-  for (int64_t first = 0; first < count; first += BLOCK) {
-    int64_t end = heed_at_most(count, first + BLOCK);
-    if (tanh_form) {
+/* Comparisons let NaN through. */
+static inline float relu(float x) {
+  return x < 0.0f ? 0.0f : x;
+}
+
+void HEED_KERNEL(activation_values)(float *y, const float *x, int64_t count, heed_form form) {
+  switch (form) {
+  case HEED_FORM_GELU:
 #pragma omp simd
-      for (int64_t i = first; i < end; i++)
-        y[i] = gelu_tanh(x[i]);
-    } else {
+    for (int64_t i = 0; i < count; i++)
+      y[i] = gelu_erf(x[i]);
+    break;
+  case HEED_FORM_GELU_TANH:
 #pragma omp simd
-      for (int64_t i = first; i < end; i++)
-        y[i] = gelu_erf(x[i]);
-    }
+    for (int64_t i = 0; i < count; i++)
+      y[i] = gelu_tanh(x[i]);
+    break;
+  case HEED_FORM_RELU:
+#pragma omp simd
+    for (int64_t i = 0; i < count; i++)
+      y[i] = relu(x[i]);
+    break;
   }
 }
 
-void HEED_KERNEL(gelu_backward)(float *d_x, const float *d_y, const float *x, int64_t count, bool tanh_form) {
-#pragma omp for schedule(static)
-  for (int64_t first = 0; first < count; first += BLOCK) {
-    int64_t end = heed_at_most(count, first + BLOCK);
-    if (tanh_form) {
+void HEED_KERNEL(activation_slopes)(float *d_x, const float *d_y, const float *x, int64_t count, heed_form form) {
+  switch (form) {
+  case HEED_FORM_GELU:
 #pragma omp simd
-      for (int64_t i = first; i < end; i++)
-        d_x[i] = d_y[i] * gelu_tanh_slope(x[i]);
-    } else {
+    for (int64_t i = 0; i < count; i++)
+      d_x[i] = d_y[i] * gelu_erf_slope(x[i]);
+    break;
+  case HEED_FORM_GELU_TANH:
 #pragma omp simd
-      for (int64_t i = first; i < end; i++)
-        d_x[i] = d_y[i] * gelu_erf_slope(x[i]);
-    }
+    for (int64_t i = 0; i < count; i++)
+      d_x[i] = d_y[i] * gelu_tanh_slope(x[i]);
+    break;
+  case HEED_FORM_RELU:
+#pragma omp simd
+    for (int64_t i = 0; i < count; i++)
+      d_x[i] = x[i] <= 0.0f ? 0.0f : d_y[i];
+    break;
   }
+}
+
+void HEED_KERNEL(activation_forward)(float *y, const float *x, int64_t count, heed_form form) {
+#pragma omp for schedule(static)
+  for (int64_t first = 0; first < count; first += BLOCK)
+    HEED_KERNEL(activation_values)(y + first, x + first, heed_at_most(BLOCK, count - first), form);
+}
+
+void HEED_KERNEL(activation_backward)(float *d_x, const float *d_y, const float *x, int64_t count, heed_form form) {
+#pragma omp for schedule(static)
+  for (int64_t first = 0; first < count; first += BLOCK)
+    HEED_KERNEL(activation_slopes)(d_x + first, d_y + first, x + first, heed_at_most(BLOCK, count - first), form);
 }
 
 void HEED_KERNEL(tanh_forward)(float *y, const float *x, int64_t count) {

@@ -218,7 +218,8 @@ void HEED_KERNEL(attention_backward)(float *d_q, float *d_k, float *d_v, const f
 }
 
 void HEED_KERNEL(attention_weights)(float *weights, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
-                                    int64_t sequence) {
+                                    int64_t sequence, float *scratch) {
+  (void)scratch;
   static const heed_dropout none = {0};
 #pragma omp for schedule(dynamic)
   for (int64_t head = 0; head < shape->heads; head++) {

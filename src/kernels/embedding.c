@@ -2,29 +2,36 @@
  *
  * Backward walks the tokens of each slice sorted by id (embedding_sort), so that threads share the rows of the table, nothing is
  * added by two threads, and only ids that occur cost anything.  A slice without an id adds an exact zero: its branch is left out. */
+#include <string.h>
+
 #include "base/tree.h"
 #include "kernels/level.h"
 #include "kernels/tree.h"
 
 enum { ROWS = 64, COLUMNS = 128 }; /* of the table that a thread takes at a time */
 
+/** y = a (+ b) (+ c) of one token; b and c may be NULL. */
+static void add_rows(float *y, const float *a, const float *b, const float *c, int64_t width) {
+  if (b && c) {
+#pragma omp simd
+    for (int64_t i = 0; i < width; i++)
+      y[i] = a[i] + b[i] + c[i];
+  } else if (b || c) {
+    const float *other = b ? b : c;
+#pragma omp simd
+    for (int64_t i = 0; i < width; i++)
+      y[i] = a[i] + other[i];
+  } else {
+    memcpy(y, a, (size_t)width * sizeof *y);
+  }
+}
+
 void HEED_KERNEL(embedding_forward)(float *y, const int32_t *ids, const int32_t *position, const int32_t *type, const float *words,
                                     const float *positions, const float *types, int64_t tokens, int64_t width) {
 #pragma omp for schedule(static)
-  for (int64_t t = 0; t < tokens; t++) {
-    const float *a = words + ids[t] * width, *b = positions + position[t] * width;
-    float *out = y + t * width;
-    if (types) {
-      const float *c = types + type[t] * width;
-#pragma omp simd
-      for (int64_t i = 0; i < width; i++)
-        out[i] = a[i] + b[i] + c[i];
-    } else {
-#pragma omp simd
-      for (int64_t i = 0; i < width; i++)
-        out[i] = a[i] + b[i];
-    }
-  }
+  for (int64_t t = 0; t < tokens; t++)
+    add_rows(y + t * width, words + ids[t] * width, positions ? positions + position[t] * width : NULL,
+             types ? types + type[t] * width : NULL, width);
 }
 
 /** Tokens are ordered by id, equal ids by token: no two are equal, so any sort is stable. */

@@ -27,13 +27,24 @@ typedef struct heed_dropout {
   uint32_t first_row; /**< row of the global batch that is sequence 0 of the stream */
 } heed_dropout;
 
-/** Sizes of an attention call: queries of one stream, keys and values of another (or the same). */
+/** As `behind` and `ahead`: no bound. */
+#define HEED_EVERYWHERE INT64_MAX
+
+/** Sizes of an attention call: queries of one stream, keys and values of another (or the same), and what a query sees.
+ *
+ *  A query at place i of its sequence sees the keys at places i − behind … i + ahead.  A sequence with more keys than queries has its
+ *  queries at the end: query r stands at place keys − queries + r.  So ahead = 0 is causal, and a window bounds both. */
 typedef struct heed_attention_shape {
   int64_t sequences, heads, head_width;    /* B, H, D */
   const int64_t *q_offsets, *kv_offsets;   /* [B + 1] first token of each sequence */
   int64_t q_stride, kv_stride, out_stride; /* floats between tokens of q, of k and v, of out */
   float scale;                             /* 1/√D */
+  const int64_t *kv_ends;                  /* [B] one behind the last key of each sequence; NULL: kv_offsets + 1 */
+  int64_t behind, ahead;                   /* ≥ 0, or HEED_EVERYWHERE */
 } heed_attention_shape;
+
+/** Forms of an activation. */
+typedef enum heed_form { HEED_FORM_GELU, HEED_FORM_GELU_TANH, HEED_FORM_RELU } heed_form;
 
 typedef struct heed_adamw {
   float learning_rate, beta1, beta2, epsilon, weight_decay;
@@ -59,20 +70,33 @@ typedef struct heed_kernels {
                                  int64_t inputs, int64_t outputs, float *scratch);
 
   /* layer_norm.c (Ba et al. 2016, eq. 4) */
-  /** y[t,:] = (x[t,:] − mean_t) · rstd_t · γ + β, rstd_t = 1/√(var_t + ε). */
+  /** y[t,:] = (x[t,:] − mean_t) · rstd_t · γ + β, rstd_t = 1/√(var_t + ε); beta may be NULL. */
   void (*layer_norm_forward)(float *y, float *mean, float *rstd, const float *x, const float *gamma, const float *beta, int64_t tokens,
                              int64_t width, float epsilon);
-  /** d_x (written, not added; may be d_y's memory), d_gamma +=, d_beta +=. */
+  /** d_x (written, not added; may be d_y's memory), d_gamma +=, d_beta += (may be NULL). */
   void (*layer_norm_backward)(float *d_x, float *d_gamma, float *d_beta, const float *d_y, const float *x, const float *mean,
                               const float *rstd, const float *gamma, const int64_t *starts, int64_t slices, int64_t width, float *scratch);
 
   /* activation.c.  Forward may run in place only where the backward's x is kept elsewhere. */
-  /** y = gelu(x): x·Φ(x) with erf, or the tanh form. */
-  void (*gelu_forward)(float *y, const float *x, int64_t count, bool tanh_form);
-  void (*gelu_backward)(float *d_x, const float *d_y, const float *x, int64_t count, bool tanh_form);
+  /** y = act(x): GELU, x·Φ(x) with erf or its tanh form, or ReLU, max(x, 0). */
+  void (*activation_forward)(float *y, const float *x, int64_t count, heed_form form);
+  /** d_x = d_y · act′(x); d_x may be d_y's memory.  ReLU's slope at 0 is 0. */
+  void (*activation_backward)(float *d_x, const float *d_y, const float *x, int64_t count, heed_form form);
   void (*tanh_forward)(float *y, const float *x, int64_t count);
   /** d_x = d_y · (1 − y²). */
   void (*tanh_backward)(float *d_x, const float *d_y, const float *y, int64_t count);
+
+  /* gated.c (Shazeer 2020): GeGLU, ReGLU.  `width`: F. */
+  /** y[t,:] = act(x[t, 0 … F)) · x[t, F … 2F). */
+  void (*gated_forward)(float *y, const float *x, int64_t tokens, int64_t width, heed_form form);
+  /** d_x[T, 2F], written; apart from d_y and x. */
+  void (*gated_backward)(float *d_x, const float *d_y, const float *x, int64_t tokens, int64_t width, heed_form form);
+
+  /* rotary.c (Su et al. 2021), its halves apart as in GPT-NeoX */
+  /** Rotates the heads lying side by side from x on, in place: (x₁, x₂) → (x₁·cos − x₂·sin, x₂·cos + x₁·sin) for the halves x₁, x₂ of a
+   *  head; `back` turns the other way: the gradient.  table[position, D]: D/2 cosines, then D/2 sines.  stride: floats between tokens. */
+  void (*rotary)(float *x, const float *table, const int32_t *positions, int64_t tokens, int64_t stride, int64_t heads, int64_t head_width,
+                 bool back);
 
   /* dropout.c.  sequence_of[t], offsets[B + 1]: as in heed_stream; they name the row and the token of each element. */
   /** y = (residual ? residual : 0) + dropout(x); y may be x's memory. */
@@ -83,7 +107,8 @@ typedef struct heed_kernels {
                            const heed_dropout *dropout);
 
   /* embedding.c */
-  /** y[t,:] = words[ids[t],:] + positions[position[t],:] + types[type[t],:]; `types` may be NULL. */
+  /** y[t,:] = words[ids[t],:] + positions[position[t],:] + types[type[t],:]; `positions` and `types`
+   *  may be NULL. */
   void (*embedding_forward)(float *y, const int32_t *ids, const int32_t *position, const int32_t *type, const float *words,
                             const float *positions, const float *types, int64_t tokens, int64_t width);
   /** Prepares embedding_backward: order[T] lists the tokens of each slice sorted by id (stable), slice by slice.  One thread works
@@ -105,18 +130,23 @@ typedef struct heed_kernels {
   void (*softmax_cross_entropy)(double *loss, float *d_logits, const float *logits, const int32_t *target, int64_t rows, int64_t vocabulary,
                                 float scale);
 
-  /* attention.c (Vaswani et al. 2017, eq. 1), by sequence: each query sees every key of its own sequence. */
-  /** out[t, h·D …] = dropout(softmax(scale · q·kᵀ)) · v.  lse[t, h] = log Σ exp of the scaled scores, saved. */
+  /* attention.c (Vaswani et al. 2017, eq. 1), by sequence: each query sees keys of its own sequence only, and of those the shape's. */
+  /** out[t, h·D …] = dropout(softmax(scale · q·kᵀ)) · v.  lse[t, h] = log Σ exp of the scaled scores, saved.  A query that sees no key
+   *  gives 0, and lse −∞. */
   void (*attention_forward)(float *out, float *lse, const float *q, const float *k, const float *v, const heed_attention_shape *shape,
                             const heed_dropout *dropout, float *scratch);
-  /** d_q, d_k, d_v (strides as q and k, v; written, not added). */
+  /** d_q, d_k, d_v (strides as q and k, v; written, not added; rows from kv_ends to the next sequence stay as they are). */
   void (*attention_backward)(float *d_q, float *d_k, float *d_v, const float *d_out, const float *out, const float *lse, const float *q,
                              const float *k, const float *v, const heed_attention_shape *shape, const heed_dropout *dropout,
                              float *scratch);
 
-  /** The weights that attention_forward took, before dropout, of one sequence: weights[H, queries, keys] = e^(scale · q·kᵀ − lse). */
+  /* attention_look.c: what attention_forward did, from its q, k and lse */
+  /** The weights before dropout of one sequence: weights[H, queries, keys] = e^(scale · q·kᵀ − lse), 0 where not seen. */
   void (*attention_weights)(float *weights, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
-                            int64_t sequence);
+                            int64_t sequence, float *scratch);
+  /** entropy[b·H + h] = Σ over the queries of −Σ_j P·ln P, P those weights; in nats. */
+  void (*attention_entropy)(double *entropy, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
+                            float *scratch);
 
   /* optimizer.c: elements of one chunk or of a run of elements with the same decay; rank-local, one thread a call. */
   /** Σ x², in double, over at most HEED_CHUNK elements. */

@@ -49,7 +49,7 @@ void HEED_KERNEL(layer_norm_forward)(float *y, float *mean, float *rstd, const f
     rstd[t] = row_rstd;
 #pragma omp simd
     for (int64_t c = 0; c < width; c++)
-      out[c] = heed_fma((row[c] - row_mean) * row_rstd, gamma[c], beta[c]);
+      out[c] = heed_fma((row[c] - row_mean) * row_rstd, gamma[c], beta ? beta[c] : 0.0f);
   }
 }
 
@@ -101,7 +101,8 @@ static void parameter_band(float *d_gamma, float *d_beta, const saved *s, const 
   }
   heed_tree_finish(scratch, depth, 2 * HEED_BAND);
   heed_tree_add(d_gamma + column, scratch, columns);
-  heed_tree_add(d_beta + column, scratch + HEED_BAND, columns);
+  if (d_beta)
+    heed_tree_add(d_beta + column, scratch + HEED_BAND, columns);
 }
 
 /** means[0] = mean_c(γ·dy), means[1] = mean_c(γ·dy·x̂) of one row. */

@@ -42,10 +42,14 @@ void HEED_KERNEL(layer_norm_forward)(float *y, float *mean, float *rstd, const f
 void HEED_KERNEL(layer_norm_backward)(float *d_x, float *d_gamma, float *d_beta, const float *d_y, const float *x, const float *mean,
                                       const float *rstd, const float *gamma, const int64_t *starts, int64_t slices, int64_t width,
                                       float *scratch);
-void HEED_KERNEL(gelu_forward)(float *y, const float *x, int64_t count, bool tanh_form);
-void HEED_KERNEL(gelu_backward)(float *d_x, const float *d_y, const float *x, int64_t count, bool tanh_form);
+void HEED_KERNEL(activation_forward)(float *y, const float *x, int64_t count, heed_form form);
+void HEED_KERNEL(activation_backward)(float *d_x, const float *d_y, const float *x, int64_t count, heed_form form);
 void HEED_KERNEL(tanh_forward)(float *y, const float *x, int64_t count);
 void HEED_KERNEL(tanh_backward)(float *d_x, const float *d_y, const float *y, int64_t count);
+void HEED_KERNEL(gated_forward)(float *y, const float *x, int64_t tokens, int64_t width, heed_form form);
+void HEED_KERNEL(gated_backward)(float *d_x, const float *d_y, const float *x, int64_t tokens, int64_t width, heed_form form);
+void HEED_KERNEL(rotary)(float *x, const float *table, const int32_t *positions, int64_t tokens, int64_t stride, int64_t heads,
+                         int64_t head_width, bool back);
 void HEED_KERNEL(dropout_forward)(float *y, const float *x, const float *residual, const int32_t *sequence_of, const int64_t *offsets,
                                   int64_t tokens, int64_t width, const heed_dropout *dropout);
 void HEED_KERNEL(dropout_backward)(float *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
@@ -65,7 +69,9 @@ void HEED_KERNEL(attention_backward)(float *d_q, float *d_k, float *d_v, const f
                                      const float *q, const float *k, const float *v, const heed_attention_shape *shape,
                                      const heed_dropout *dropout, float *scratch);
 void HEED_KERNEL(attention_weights)(float *weights, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
-                                    int64_t sequence);
+                                    int64_t sequence, float *scratch);
+void HEED_KERNEL(attention_entropy)(double *entropy, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
+                                    float *scratch);
 double HEED_KERNEL(square_sum)(const float *x, int64_t count);
 void HEED_KERNEL(adamw)(float *w, float *m, float *v, const float *gradient, int64_t count, const heed_adamw *settings);
 void HEED_KERNEL(lamb_direction)(float *u, float *m, float *v, const float *w, const float *gradient, int64_t count,

@@ -16,12 +16,12 @@ typedef struct problem {
 static void gelu(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
   (void)scratch;
-  k->gelu_forward(p->y, p->x, p->count, p->tanh_form);
+  k->activation_forward(p->y, p->x, p->count, p->tanh_form ? HEED_FORM_GELU_TANH : HEED_FORM_GELU);
 }
 static void gelu_backward(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
   (void)scratch;
-  k->gelu_backward(p->y, p->d_y, p->x, p->count, p->tanh_form);
+  k->activation_backward(p->y, p->d_y, p->x, p->count, p->tanh_form ? HEED_FORM_GELU_TANH : HEED_FORM_GELU);
 }
 static void tanh_of(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;

@@ -27,12 +27,12 @@ static int64_t *offsets_of(const int64_t *lengths, int64_t sequences) {
 static problem make(int64_t sequences, const int64_t *queries, const int64_t *keys, int64_t heads, int64_t head_width,
                     const heed_dropout *dropout) {
   int64_t *q_offsets = offsets_of(queries, sequences), *kv_offsets = offsets_of(keys, sequences), width = heads * head_width;
-  problem p = {
-      .shape = {sequences, heads, head_width, q_offsets, kv_offsets, width + 3, 2 * width + 5, width, 1.0f / sqrtf((float)head_width)},
-      .dropout = dropout,
-      .q_tokens = q_offsets[sequences],
-      .kv_tokens = kv_offsets[sequences],
-      .width = width};
+  problem p = {.shape = {sequences, heads, head_width, q_offsets, kv_offsets, width + 3, 2 * width + 5, width,
+                         1.0f / sqrtf((float)head_width), NULL, HEED_EVERYWHERE, HEED_EVERYWHERE},
+               .dropout = dropout,
+               .q_tokens = q_offsets[sequences],
+               .kv_tokens = kv_offsets[sequences],
+               .width = width};
   p.q = test_random(p.q_tokens * p.shape.q_stride, 1, 2.0);
   p.kv = test_random(p.kv_tokens * p.shape.kv_stride, 2, 2.0);
   p.d_out = test_random(p.q_tokens * width, 3, 1.0);

@@ -1,0 +1,12 @@
+/** Private to kernels/: activations of elements that one thread has taken; the work is shared by those who call. */
+#ifndef HEED_KERNELS_ACTIVATION_H
+#define HEED_KERNELS_ACTIVATION_H
+
+#include "kernels/level.h"
+
+/** y = act(x). */
+void HEED_KERNEL(activation_values)(float *y, const float *x, int64_t count, heed_form form);
+/** d_x = d_y · act′(x). */
+void HEED_KERNEL(activation_slopes)(float *d_x, const float *d_y, const float *x, int64_t count, heed_form form);
+
+#endif
