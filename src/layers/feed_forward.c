@@ -4,9 +4,9 @@
 
 #include "layers/body.h"
 
-heed_activation_form heed_activation_form_of(heed_activation activation, bool *gated) {
+heed_form heed_activation_form_of(heed_activation activation, bool *gated) {
   static const struct {
-    heed_activation_form form;
+    heed_form form;
     bool gated;
   } forms[] = {
       [HEED_GELU] = {HEED_FORM_GELU, false}, [HEED_GELU_TANH] = {HEED_FORM_GELU_TANH, false}, [HEED_RELU] = {HEED_FORM_RELU, false},

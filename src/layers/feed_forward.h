@@ -9,7 +9,7 @@
 #include "layers/linear.h"
 
 typedef struct heed_feed_forward {
-  heed_activation_form form;
+  heed_form form;
   bool gated;
   heed_linear up, down;
   size_t before, after;     /**< saved: [T, F], or gated [T, 2F]; [T, F] */
@@ -17,6 +17,6 @@ typedef struct heed_feed_forward {
 } heed_feed_forward;
 
 /** The function of an activation, and whether it is gated. */
-heed_activation_form heed_activation_form_of(heed_activation activation, bool *gated);
+heed_form heed_activation_form_of(heed_activation activation, bool *gated);
 
 #endif

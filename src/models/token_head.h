@@ -14,7 +14,7 @@ typedef struct heed_token_head_names {
 } heed_token_head_names;
 
 typedef struct heed_token_head {
-  heed_activation_form form;
+  heed_form form;
   bool transforms; /**< whether it has dense and norm */
   heed_linear dense, decoder;
   heed_layer_norm norm;
