@@ -1,5 +1,6 @@
 #include "convert/classes.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* ---- BERT ---- */
@@ -27,6 +28,8 @@ static const heed_class_tie bert_ties[] = {{"cls.predictions.decoder.weight", "b
                                            {"cls.predictions.decoder.bias", "cls.predictions.bias"},
                                            {0}};
 
+static const heed_class_special bert_special[] = {{"pad_token_id", offsetof(heed_special_tokens, pad)}, {0}};
+
 /* ---- GPT-2 ---- */
 
 static const char *const gpt2_body[] = {"wte.", "wpe.", "h.", "ln_f.", NULL};
@@ -53,6 +56,9 @@ static const heed_class_rename gpt2_renames[] = {{NULL, "transformer.h.%d.attn.c
                                                  {NULL, "transformer.h.%d.mlp.c_proj.weight", 1, true},
                                                  {0}};
 static const heed_class_tie gpt2_ties[] = {{"lm_head.weight", "transformer.wte.weight"}, {0}};
+
+static const heed_class_special gpt2_special[] = {
+    {"bos_token_id", offsetof(heed_special_tokens, separate)}, {"eos_token_id", offsetof(heed_special_tokens, separate)}, {0}};
 
 /* ---- ModernBERT ---- */
 
@@ -94,6 +100,11 @@ static const heed_class_rename modernbert_renames[] = {
     {"decoder.bias", "cls.predictions.bias", 1, false},
     {0}};
 static const heed_class_tie modernbert_ties[] = {{"decoder.weight", "model.embeddings.tok_embeddings.weight"}, {0}};
+
+static const heed_class_special modernbert_special[] = {
+    {"pad_token_id", offsetof(heed_special_tokens, pad)},      {"bos_token_id", offsetof(heed_special_tokens, classify)},
+    {"eos_token_id", offsetof(heed_special_tokens, separate)}, {"cls_token_id", offsetof(heed_special_tokens, classify)},
+    {"sep_token_id", offsetof(heed_special_tokens, separate)}, {0}};
 
 /* A number at a dotted path, or `otherwise`. */
 static double number_at(const json_t *json, const char *group, const char *key, double otherwise) {
@@ -161,7 +172,8 @@ static const heed_class classes[] = {
      .fixed = bert_fixed,
      .activations = bert_activations,
      .renames = no_renames,
-     .ties = bert_ties},
+     .ties = bert_ties,
+     .special = bert_special},
     {.model_type = "gpt2",
      .architecture = "GPT2LMHeadModel",
      .family = "gpt",
@@ -175,7 +187,8 @@ static const heed_class classes[] = {
      .fixed = gpt2_fixed,
      .activations = gpt2_activations,
      .renames = gpt2_renames,
-     .ties = gpt2_ties},
+     .ties = gpt2_ties,
+     .special = gpt2_special},
     {.model_type = "modernbert",
      .architecture = "ModernBertForMaskedLM",
      .family = "bert",
@@ -190,6 +203,7 @@ static const heed_class classes[] = {
      .activations = modernbert_activations,
      .renames = modernbert_renames,
      .ties = modernbert_ties,
+     .special = modernbert_special,
      .read_more = read_modernbert,
      .write_more = write_modernbert},
 };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "heed/config.h"
+#include "heed/tokenizer.h"
 
 /** A key of config.json that is one of the model section.  A list ends with a row without names. */
 typedef struct heed_class_key {
@@ -38,6 +39,12 @@ typedef struct heed_class_tie {
   const char *copy, *of;
 } heed_class_tie;
 
+/** A key of config.json that holds a special token's id. */
+typedef struct heed_class_special {
+  const char *theirs;
+  size_t ours; /**< offset in heed_special_tokens */
+} heed_class_special;
+
 typedef struct heed_class {
   const char *model_type, *architecture;
   const char *architecture_next_sentence; /**< NULL: none */
@@ -51,6 +58,7 @@ typedef struct heed_class {
   const heed_class_activation *activations;
   const heed_class_rename *renames;
   const heed_class_tie *ties;
+  const heed_class_special *special;
   /** What is not a key for a key; may be NULL.  Reading prints more of the YAML, writing adds to the object. */
   heed_status (*read_more)(FILE *out, const json_t *json);
   void (*write_more)(json_t *json, const heed_model_config *model);

@@ -53,7 +53,7 @@ static heed_status write_files(const heed_loaded *loaded, int folder) {
   const heed_class *class;
   char *config, *tokenizer = NULL;
   HEED_TRY(heed_transformers_class_of(&class, &loaded->config));
-  HEED_TRY(heed_transformers_print_config(&loaded->config, class, &config));
+  HEED_TRY(heed_transformers_print_config(&loaded->config, class, heed_tokenizer_special(loaded->tokenizer), &config));
   heed_status status = heed_transformers_print_tokenizer(&loaded->config, loaded->info.cased, &tokenizer);
   if (status == HEED_OK)
     status = write_text(folder, "config.json", config);

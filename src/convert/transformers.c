@@ -237,8 +237,14 @@ static heed_status print_json(json_t *object, char **text) {
   return *text ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a JSON file");
 }
 
-heed_status heed_transformers_print_config(const heed_config *config, const heed_class *class, char **text) {
-  return print_json(config_object(config, class), text);
+heed_status heed_transformers_print_config(const heed_config *config, const heed_class *class, const heed_special_tokens *special,
+                                           char **text) {
+  json_t *json = config_object(config, class);
+  for (const heed_class_special *s = class->special; json && s->theirs; s++) {
+    int32_t id = *(const int32_t *)((const char *)special + s->ours);
+    json_object_set_new(json, s->theirs, id < 0 ? json_null() : json_integer(id));
+  }
+  return print_json(json, text);
 }
 
 heed_status heed_transformers_read_casing(const char *path, heed_casing *casing) {

@@ -17,7 +17,8 @@ heed_status heed_transformers_read_config(heed_config *config, const heed_class 
 heed_status heed_transformers_class_of(const heed_class **class, const heed_config *config);
 
 /** config.json for a configuration of that class.  \param[out] text  allocated. */
-heed_status heed_transformers_print_config(const heed_config *config, const heed_class *class, char **text);
+heed_status heed_transformers_print_config(const heed_config *config, const heed_class *class, const heed_special_tokens *special,
+                                           char **text);
 
 /** Reads the casing from a tokenizer_config.json; HEED_CASING_UNSAID when there is no such file or it does not say.
  *  What it asks for and Heed's tokenizer does not do is a warning.  Errors: HEED_INVALID for a file that is not JSON. */
