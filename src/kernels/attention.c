@@ -1,68 +1,50 @@
 /* Attention by sequence (Vaswani et al. 2017, eq. 1), one head of one sequence at a time, in blocks of queries.
  *
- *     forward    S = scale·q·kᵀ,  P = softmax(S) = e^(S − lse),  P̃ = mask·s·P (dropout),  out = P̃·v
+ *     forward    S = scale·q·kᵀ,  P = softmax(S) = e^(S − lse) over the keys seen, else 0,  P̃ = mask·s·P (dropout),  out = P̃·v
  *     backward   dv = P̃ᵀ·dout,  dP = mask·s·(dout·vᵀ),  δ = Σ_d dout·out (= Σ_j dP·P),  dS = P·(dP − δ)
  *                dq = scale·dS·k,  dk = scale·dSᵀ·q
  *
  * The scores of a block of queries live in scratch only: backward computes them again, and takes P from the saved log-sum-exp without
  * a second pass over the row.  Threads share units of one head of one sequence; one thread takes the blocks of a unit in order, so that dk
  * and dv are summed in one order.  What is computed for a unit depends on that sequence alone. */
-#include <string.h>
+#include "kernels/attention.h"
 
 #include "kernels/draws.h"
-#include "kernels/lanes.h"
-#include "kernels/level.h"
-#include "kernels/product.h"
 #include "kernels/vector_math.h"
 
-enum {
-  TILE = 65536,       /* floats of scores that stay in cache with what they are made of */
-  QUERIES_LEAST = 16, /* of a block, however many keys: a product of fewer rows is slow */
-  QUERIES_MOST = 128,
-  COUNTERS_A_ROW = 8192 /* of dropout: element 8·(query · 8192 + key / 8) + key mod 8 (kernels.h) */
-};
-
-/** Queries of a block: a function of the number of keys. */
-static int64_t queries_of_block(int64_t keys) {
-  int64_t fit = TILE / heed_in_lanes(keys + 1) / HEED_LANES * HEED_LANES;
-  return heed_at_most(QUERIES_MOST, heed_at_least(QUERIES_LEAST, fit));
-}
+enum { COUNTERS_A_ROW = 8192 }; /* of dropout: element 8·(query · 8192 + key / 8) + key mod 8 (kernels.h) */
 
 /** Floats of a tile of scores for any number of keys up to `longest`. */
 static int64_t most_scores(int64_t longest) {
   int64_t row = heed_in_lanes(longest + 1);
-  return heed_at_most(QUERIES_MOST * row, heed_at_least(TILE, QUERIES_LEAST * row));
+  return heed_at_most(HEED_QUERIES_MOST * row, heed_at_least(HEED_TILE, HEED_QUERIES_LEAST * row));
 }
 
 int64_t HEED_KERNEL(attention_scratch)(int64_t longest) {
   return 2 * most_scores(longest);
 }
 
-/** One head of one sequence: its first tokens in the two streams, and its sizes.  A row of a tile is `padded` floats. */
-typedef struct unit {
-  int64_t q_first, queries, kv_first, keys, padded, head;
-  heed_draw_source source; /* of query 0, key 0 */
-} unit;
-
-static unit unit_of(const heed_attention_shape *shape, const heed_dropout *dropout, int64_t item) {
-  int64_t b = item / shape->heads, head = item % shape->heads, keys = shape->kv_offsets[b + 1] - shape->kv_offsets[b];
-  return (unit){.q_first = shape->q_offsets[b],
-                .queries = shape->q_offsets[b + 1] - shape->q_offsets[b],
-                .kv_first = shape->kv_offsets[b],
-                .keys = keys,
-                .padded = heed_in_lanes(keys),
-                .head = head,
-                .source = {0, dropout->first_row + (uint32_t)b, dropout->site | (uint32_t)head << 16, dropout}};
+static void fill(float *p, int64_t first, int64_t end, float value) {
+  for (int64_t j = first; j < end; j++)
+    p[j] = value;
 }
 
-/** Scores of a row → softmax in place; returns the log-sum-exp.  The padding becomes 0. */
-static float softmax_row(float *p, int64_t keys, int64_t padded) {
-  for (int64_t j = keys; j < padded; j++)
-    p[j] = -INFINITY;
+/** Scores of a row → softmax over its columns in place, 0 elsewhere, the padding included; returns the log-sum-exp.  Whole lanes around the
+ *  columns go through the loops. */
+static float softmax_row(float *p, heed_range columns, int64_t padded) {
+  int64_t from = columns.first / HEED_LANES * HEED_LANES, to = heed_in_lanes(columns.end);
+  if (columns.first == columns.end) {
+    fill(p, 0, padded, 0.0f);
+    return -INFINITY;
+  }
+  fill(p, 0, from, 0.0f);
+  fill(p, from, columns.first, -INFINITY);
+  fill(p, columns.end, to, -INFINITY);
+  fill(p, to, padded, 0.0f);
   float most[HEED_LANES], sum[HEED_LANES] = {0};
   for (int l = 0; l < HEED_LANES; l++)
     most[l] = -INFINITY;
-  for (int64_t j = 0; j < padded; j += HEED_LANES)
+  for (int64_t j = from; j < to; j += HEED_LANES)
     for (int l = 0; l < HEED_LANES; l++)
       most[l] = p[j + l] > most[l] ? p[j + l] : most[l];
   for (int half = HEED_LANES / 2; half > 0; half /= 2)
@@ -70,37 +52,30 @@ static float softmax_row(float *p, int64_t keys, int64_t padded) {
       most[l] = most[l + half] > most[l] ? most[l + half] : most[l];
   float max = most[0];
 #pragma omp simd
-  for (int64_t j = 0; j < padded; j++)
+  for (int64_t j = from; j < to; j++)
     p[j] = heed_exp(p[j] - max);
-  for (int64_t j = 0; j < padded; j += HEED_LANES)
+  for (int64_t j = from; j < to; j += HEED_LANES)
     for (int l = 0; l < HEED_LANES; l++)
       sum[l] += p[j + l];
   float total = heed_lanes_sum(sum), inverse = 1.0f / total;
 #pragma omp simd
-  for (int64_t j = 0; j < padded; j++)
+  for (int64_t j = from; j < to; j++)
     p[j] *= inverse;
   return max + (float)heed_log((double)total);
 }
 
-/** Rows of one head set to zero: what is summed over no keys, or over no queries. */
-static void clear(float *rows, int64_t first, int64_t count, int64_t stride, int64_t channel, int64_t width) {
-  for (int64_t t = first; t < first + count; t++)
-    memset(rows + t * stride + channel, 0, (size_t)width * sizeof *rows);
+/** Draws of one query, by the places of the keys in the sequence. */
+static heed_draw_source row_source(const heed_attention_unit *u, const heed_dropout *dropout, int64_t query) {
+  return (heed_draw_source){(uint32_t)query * COUNTERS_A_ROW, dropout->first_row + (uint32_t)u->sequence,
+                            dropout->site | (uint32_t)u->head << 16, dropout};
 }
 
-static heed_draw_source row_source(const unit *u, int64_t query) {
-  heed_draw_source source = u->source;
-  source.counter = (uint32_t)query * COUNTERS_A_ROW;
-  return source;
-}
-
-/** P → P̃ of one row. */
-static void drop_row(float *p, const unit *u, int64_t query) {
-  heed_draw_source source = row_source(u, query);
-  for (int64_t first = 0; first < u->padded; first += HEED_DRAWS) {
+/** P → P̃ of one row, whose column 0 is key `key`. */
+static void drop_row(float *p, heed_range columns, int64_t key, const heed_draw_source *source) {
+  for (int64_t first = columns.first / HEED_LANES * HEED_LANES; first < columns.end; first += HEED_DRAWS) {
     float factor[HEED_DRAWS];
-    heed_draw_factors(factor, &source, first);
-    int64_t count = heed_at_most(HEED_DRAWS, u->padded - first);
+    heed_draw_factors(factor, source, key + first);
+    int64_t count = heed_at_most(HEED_DRAWS, columns.end - first);
 #pragma omp simd
     for (int64_t i = 0; i < count; i++)
       p[first + i] *= factor[i];
@@ -112,26 +87,22 @@ void HEED_KERNEL(attention_forward)(float *out, float *lse, const float *q, cons
   int64_t width = shape->head_width;
 #pragma omp for schedule(dynamic)
   for (int64_t item = 0; item < shape->sequences * shape->heads; item++) {
-    unit u = unit_of(shape, dropout, item);
-    int64_t channel = u.head * width, block = queries_of_block(u.keys);
-    const float *keys = k + u.kv_first * shape->kv_stride + channel, *values = v + u.kv_first * shape->kv_stride + channel;
-    if (u.keys == 0) {
-      clear(out, u.q_first, u.queries, shape->out_stride, channel, width);
-      for (int64_t t = u.q_first; t < u.q_first + u.queries; t++)
-        lse[t * shape->heads + u.head] = -INFINITY;
-      continue;
-    }
-    for (int64_t first = 0; first < u.queries; first += block) {
-      int64_t rows = heed_at_most(block, u.queries - first), token = u.q_first + first;
-      heed_product(scratch, u.padded, false, shape->scale, heed_plain(q + token * shape->q_stride + channel, shape->q_stride),
-                   heed_transposed(keys, shape->kv_stride), rows, u.keys, width);
-      for (int64_t r = 0; r < rows; r++) {
-        lse[(token + r) * shape->heads + u.head] = softmax_row(scratch + r * u.padded, u.keys, u.padded);
-        if (dropout->threshold)
-          drop_row(scratch + r * u.padded, &u, first + r);
+    heed_attention_unit u = heed_attention_unit_of(shape, item);
+    for (int64_t query = 0; query < u.queries; query += u.rows) {
+      heed_attention_block b = heed_attention_block_at(&u, query);
+      int64_t token = u.q_first + query;
+      heed_attention_scores(scratch, q, k, shape, &u, &b);
+      for (int64_t r = 0; r < b.rows; r++) {
+        float *p = scratch + r * b.padded;
+        heed_range columns = heed_attention_columns(&u, &b, r);
+        lse[(token + r) * shape->heads + u.head] = softmax_row(p, columns, b.padded);
+        if (dropout->threshold) {
+          heed_draw_source source = row_source(&u, dropout, query + r);
+          drop_row(p, columns, b.first, &source);
+        }
       }
-      heed_product(out + token * shape->out_stride + channel, shape->out_stride, false, 1.0f, heed_plain(scratch, u.padded),
-                   heed_plain(values, shape->kv_stride), rows, width, u.keys);
+      heed_product(out + token * shape->out_stride + u.channel, shape->out_stride, false, 1.0f, heed_plain(scratch, b.padded),
+                   heed_plain(v + (u.kv_first + b.first) * shape->kv_stride + u.channel, shape->kv_stride), b.rows, width, b.keys);
     }
   }
 }
@@ -147,21 +118,20 @@ static float dot(const float *a, const float *b, int64_t count) {
   return heed_lanes_sum(lane);
 }
 
-/** One row of a block: scores p → P̃, and dp = dout·vᵀ → dS. */
-static void backward_row(float *p, float *dp, float lse, float delta, const unit *u, int64_t query) {
-  if (u->source.dropout->threshold == 0) {
+/** The columns of one row of a block: scores p → P̃, and dp = dout·vᵀ → dS; column 0 is key `key`. */
+static void backward_columns(float *p, float *dp, float lse, float delta, heed_range columns, int64_t key, const heed_draw_source *source) {
+  if (source->dropout->threshold == 0) {
 #pragma omp simd
-    for (int64_t j = 0; j < u->keys; j++) {
+    for (int64_t j = columns.first; j < columns.end; j++) {
       p[j] = heed_exp(p[j] - lse);
       dp[j] = p[j] * (dp[j] - delta);
     }
     return;
   }
-  heed_draw_source source = row_source(u, query);
-  for (int64_t first = 0; first < u->keys; first += HEED_DRAWS) {
+  for (int64_t first = columns.first / HEED_LANES * HEED_LANES; first < columns.end; first += HEED_DRAWS) {
     float factor[HEED_DRAWS];
-    heed_draw_factors(factor, &source, first);
-    int64_t count = heed_at_most(HEED_DRAWS, u->keys - first);
+    heed_draw_factors(factor, source, key + first);
+    int64_t count = heed_at_most(HEED_DRAWS, columns.end - first);
 #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
       float probability = heed_exp(p[first + i] - lse);
@@ -171,67 +141,57 @@ static void backward_row(float *p, float *dp, float lse, float delta, const unit
   }
 }
 
-/** The three gradients of one call. */
-typedef struct gradients {
-  float *q, *k, *v;
-} gradients;
+/** What backward reads of forward's, and the gradients that it leaves. */
+typedef struct backward_call {
+  float *d_q, *d_k, *d_v;
+  const float *d_out, *out, *lse, *q, *k, *v;
+  const heed_attention_shape *shape;
+  const heed_dropout *dropout;
+} backward_call;
 
-/** The block of queries [first, first + rows) of a unit: dq written; dk and dv written by the first block, added to by the others. */
-static void backward_block(const gradients *d, const float *d_out, const float *out, const float *lse, const float *q, const float *k,
-                           const float *v, const heed_attention_shape *shape, const unit *u, int64_t first, int64_t rows, float *scratch) {
-  int64_t width = shape->head_width, channel = u->head * width, token = u->q_first + first, padded = u->padded;
-  int64_t q_at = token * shape->q_stride + channel, kv_at = u->kv_first * shape->kv_stride + channel;
-  int64_t out_at = token * shape->out_stride + channel;
-  float *p = scratch, *dp = scratch + queries_of_block(u->keys) * padded;
-  heed_operand query = heed_plain(q + q_at, shape->q_stride), d_row = heed_plain(d_out + out_at, shape->out_stride);
+/** A block of a unit: dq written; dk and dv added to. */
+static void backward_block(const backward_call *c, const heed_attention_unit *u, const heed_attention_block *b, float *scratch) {
+  const heed_attention_shape *shape = c->shape;
+  int64_t width = shape->head_width, token = u->q_first + b->query, padded = b->padded;
+  int64_t q_at = token * shape->q_stride + u->channel, out_at = token * shape->out_stride + u->channel;
+  int64_t kv_at = (u->kv_first + b->first) * shape->kv_stride + u->channel;
+  float *p = scratch, *dp = scratch + b->rows * padded;
+  heed_operand query = heed_plain(c->q + q_at, shape->q_stride), d_row = heed_plain(c->d_out + out_at, shape->out_stride);
 
-  heed_product(p, padded, false, shape->scale, query, heed_transposed(k + kv_at, shape->kv_stride), rows, u->keys, width);
-  heed_product(dp, padded, false, 1.0f, d_row, heed_transposed(v + kv_at, shape->kv_stride), rows, u->keys, width);
-  for (int64_t r = 0; r < rows; r++) {
+  heed_attention_scores(p, c->q, c->k, shape, u, b);
+  heed_product(dp, padded, false, 1.0f, d_row, heed_transposed(c->v + kv_at, shape->kv_stride), b->rows, b->keys, width);
+  for (int64_t r = 0; r < b->rows; r++) {
+    heed_range columns = heed_attention_columns(u, b, r);
+    heed_draw_source source = row_source(u, c->dropout, b->query + r);
     int64_t row = out_at + r * shape->out_stride;
-    backward_row(p + r * padded, dp + r * padded, lse[(token + r) * shape->heads + u->head], dot(d_out + row, out + row, width), u,
-                 first + r);
+    backward_columns(p + r * padded, dp + r * padded, c->lse[(token + r) * shape->heads + u->head],
+                     dot(c->d_out + row, c->out + row, width), columns, b->first, &source);
+    fill(p + r * padded, 0, columns.first, 0.0f);
+    fill(p + r * padded, columns.end, b->keys, 0.0f);
+    fill(dp + r * padded, 0, columns.first, 0.0f);
+    fill(dp + r * padded, columns.end, b->keys, 0.0f);
   }
-  heed_product(d->v + kv_at, shape->kv_stride, first > 0, 1.0f, heed_transposed(p, padded), d_row, u->keys, width, rows);
-  heed_product(d->q + q_at, shape->q_stride, false, shape->scale, heed_plain(dp, padded), heed_plain(k + kv_at, shape->kv_stride), rows,
-               width, u->keys);
-  heed_product(d->k + kv_at, shape->kv_stride, first > 0, shape->scale, heed_transposed(dp, padded), query, u->keys, width, rows);
+  heed_product(c->d_v + kv_at, shape->kv_stride, true, 1.0f, heed_transposed(p, padded), d_row, b->keys, width, b->rows);
+  heed_product(c->d_q + q_at, shape->q_stride, false, shape->scale, heed_plain(dp, padded), heed_plain(c->k + kv_at, shape->kv_stride),
+               b->rows, width, b->keys);
+  heed_product(c->d_k + kv_at, shape->kv_stride, true, shape->scale, heed_transposed(dp, padded), query, b->keys, width, b->rows);
 }
 
 void HEED_KERNEL(attention_backward)(float *d_q, float *d_k, float *d_v, const float *d_out, const float *out, const float *lse,
                                      const float *q, const float *k, const float *v, const heed_attention_shape *shape,
                                      const heed_dropout *dropout, float *scratch) {
-  gradients d = {d_q, d_k, d_v};
+  backward_call call = {d_q, d_k, d_v, d_out, out, lse, q, k, v, shape, dropout};
+  size_t head_bytes = (size_t)shape->head_width * sizeof(float);
 #pragma omp for schedule(dynamic)
   for (int64_t item = 0; item < shape->sequences * shape->heads; item++) {
-    unit u = unit_of(shape, dropout, item);
-    int64_t block = queries_of_block(u.keys), channel = u.head * shape->head_width;
-    if (u.keys == 0)
-      clear(d_q, u.q_first, u.queries, shape->q_stride, channel, shape->head_width);
-    if (u.queries == 0) {
-      clear(d_k, u.kv_first, u.keys, shape->kv_stride, channel, shape->head_width);
-      clear(d_v, u.kv_first, u.keys, shape->kv_stride, channel, shape->head_width);
+    heed_attention_unit u = heed_attention_unit_of(shape, item);
+    for (int64_t t = u.kv_first; t < u.kv_first + u.keys; t++) {
+      memset(d_k + t * shape->kv_stride + u.channel, 0, head_bytes);
+      memset(d_v + t * shape->kv_stride + u.channel, 0, head_bytes);
     }
-    for (int64_t first = 0; first < u.queries && u.keys > 0; first += block)
-      backward_block(&d, d_out, out, lse, q, k, v, shape, &u, first, heed_at_most(block, u.queries - first), scratch);
-  }
-}
-
-void HEED_KERNEL(attention_weights)(float *weights, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
-                                    int64_t sequence, float *scratch) {
-  (void)scratch;
-  static const heed_dropout none = {0};
-#pragma omp for schedule(dynamic)
-  for (int64_t head = 0; head < shape->heads; head++) {
-    unit u = unit_of(shape, &none, sequence * shape->heads + head);
-    int64_t channel = head * shape->head_width;
-    float *map = weights + head * u.queries * u.keys;
-    heed_product(map, u.keys, false, shape->scale, heed_plain(q + u.q_first * shape->q_stride + channel, shape->q_stride),
-                 heed_transposed(k + u.kv_first * shape->kv_stride + channel, shape->kv_stride), u.queries, u.keys, shape->head_width);
-    for (int64_t i = 0; i < u.queries; i++) {
-      float row_lse = lse[(u.q_first + i) * shape->heads + head];
-      for (int64_t j = 0; j < u.keys; j++)
-        map[i * u.keys + j] = heed_exp(map[i * u.keys + j] - row_lse);
+    for (int64_t query = 0; query < u.queries; query += u.rows) {
+      heed_attention_block b = heed_attention_block_at(&u, query);
+      backward_block(&call, &u, &b, scratch);
     }
   }
 }

@@ -46,6 +46,7 @@ const heed_kernels HEED_KERNEL(kernels) = {
     .attention_forward = HEED_KERNEL(attention_forward),
     .attention_backward = HEED_KERNEL(attention_backward),
     .attention_weights = HEED_KERNEL(attention_weights),
+    .attention_entropy = HEED_KERNEL(attention_entropy),
     .square_sum = HEED_KERNEL(square_sum),
     .adamw = HEED_KERNEL(adamw),
     .lamb_direction = HEED_KERNEL(lamb_direction),
