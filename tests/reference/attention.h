@@ -14,15 +14,35 @@ static inline double reference_dot(const double *a, const double *b, int64_t cou
   return sum;
 }
 
-/** p[j] = softmax over the keys of sequence b for query token t; returns the log-sum-exp. */
+static inline int64_t reference_attention_keys(const heed_attention_shape *s, int64_t b) {
+  return (s->kv_ends ? s->kv_ends[b] : s->kv_offsets[b + 1]) - s->kv_offsets[b];
+}
+
+/** Whether query token t of sequence b sees key j: the queries stand at the end of the keys, or of what there would be. */
+static inline bool reference_attention_sees(const heed_attention_shape *s, int64_t b, int64_t t, int64_t j) {
+  int64_t keys = reference_attention_keys(s, b), queries = s->q_offsets[b + 1] - s->q_offsets[b], place = t - s->q_offsets[b];
+  if (keys > queries)
+    place += keys - queries;
+  return place - j <= s->behind && j - place <= s->ahead;
+}
+
+/** p[j] = softmax over the keys of sequence b that query token t sees, 0 of the others; returns the log-sum-exp. */
 static inline double reference_attention_row(double *p, const double *q, const double *k, const heed_attention_shape *s, int64_t b,
                                              int64_t t, int64_t head) {
-  int64_t first = s->kv_offsets[b], keys = s->kv_offsets[b + 1] - first;
+  int64_t first = s->kv_offsets[b], keys = reference_attention_keys(s, b);
   double most = -INFINITY, sum = 0.0;
   for (int64_t j = 0; j < keys; j++) {
+    p[j] = -INFINITY;
+    if (!reference_attention_sees(s, b, t, j))
+      continue;
     p[j] = (double)s->scale *
            reference_dot(q + t * s->q_stride + head * s->head_width, k + (first + j) * s->kv_stride + head * s->head_width, s->head_width);
     most = fmax(most, p[j]);
+  }
+  if (most == -INFINITY) { /* it sees nothing */
+    for (int64_t j = 0; j < keys; j++)
+      p[j] = 0.0;
+    return most;
   }
   for (int64_t j = 0; j < keys; j++)
     sum += p[j] = exp(p[j] - most);
@@ -45,7 +65,7 @@ static inline void reference_attention_forward(double *out, double *lse, const d
         lse[t * s->heads + head] = reference_attention_row(p, q, k, s, b, t, head);
         for (int64_t d = 0; d < s->head_width; d++)
           row[d] = 0.0;
-        for (int64_t j = 0; j < s->kv_offsets[b + 1] - s->kv_offsets[b]; j++) {
+        for (int64_t j = 0; j < reference_attention_keys(s, b); j++) {
           double weight = p[j] * reference_attention_factor(dropout, b, head, t - s->q_offsets[b], j);
           for (int64_t d = 0; d < s->head_width; d++)
             row[d] += weight * v[(s->kv_offsets[b] + j) * s->kv_stride + head * s->head_width + d];
@@ -61,7 +81,7 @@ static inline void reference_attention_backward(double *d_q, double *d_k, double
   for (int64_t b = 0; b < s->sequences; b++)
     for (int64_t t = s->q_offsets[b]; t < s->q_offsets[b + 1]; t++)
       for (int64_t head = 0; head < s->heads; head++) {
-        int64_t keys = s->kv_offsets[b + 1] - s->kv_offsets[b], width = s->head_width, q_at = t * s->q_stride + head * width;
+        int64_t keys = reference_attention_keys(s, b), width = s->head_width, q_at = t * s->q_stride + head * width;
         const double *d_row = d_out + t * s->out_stride + head * width;
         double mean = 0.0;
         reference_attention_row(p, q, k, s, b, t, head);
