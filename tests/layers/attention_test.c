@@ -82,9 +82,9 @@ static void equals_its_twin(const variant *v) {
   layer_end(&f);
 }
 
-#define TWIN(name, ...)                        \
-  static void name(void) {                     \
-    equals_its_twin(&(variant){__VA_ARGS__});  \
+#define TWIN(name, ...)                       \
+  static void name(void) {                    \
+    equals_its_twin(&(variant){__VA_ARGS__}); \
   }
 TWIN(seeing_all, .biases = true)
 TWIN(without_biases, .window = 0)

@@ -8,7 +8,13 @@
 #include "reference/attention.h"
 #include "reference/linear.h"
 
-enum { C = LAYER_WIDTH, D = LAYER_WIDTH / LAYER_HEADS, COUNT = LAYER_TOKENS * LAYER_WIDTH, SOURCE_TOKENS = 17, SOURCE_COUNT = SOURCE_TOKENS * C };
+enum {
+  C = LAYER_WIDTH,
+  D = LAYER_WIDTH / LAYER_HEADS,
+  COUNT = LAYER_TOKENS * LAYER_WIDTH,
+  SOURCE_TOKENS = 17,
+  SOURCE_COUNT = SOURCE_TOKENS * C
+};
 
 /** Of the source: some sequences are empty, others longer than the queries'. */
 static const int64_t source_lengths[LAYER_ROWS] = {3, 5, 0, 9, 0};

@@ -69,7 +69,7 @@ static double relu_slope(double x) {
 }
 
 static const activation activations[] = {
-    [HEED_GELU] = {erf_form, erf_slope, false}, [HEED_GELU_TANH] = {tanh_form, tanh_slope, false},  [HEED_RELU] = {relu, relu_slope, false},
+    [HEED_GELU] = {erf_form, erf_slope, false}, [HEED_GELU_TANH] = {tanh_form, tanh_slope, false}, [HEED_RELU] = {relu, relu_slope, false},
     [HEED_GEGLU] = {erf_form, erf_slope, true}, [HEED_GEGLU_TANH] = {tanh_form, tanh_slope, true}, [HEED_REGLU] = {relu, relu_slope, true}};
 
 typedef struct twin {

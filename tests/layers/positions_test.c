@@ -33,7 +33,7 @@ static void waves_interleave_sines_and_cosines(void) {
     }
   CU_ASSERT_EQUAL(wrong, 0);
   CU_ASSERT_EQUAL(table[POSITIONS * HIDDEN], 42);
-  CU_ASSERT_EQUAL(table[1], 1); /* place 0: sines 0, cosines 1 */
+  CU_ASSERT_EQUAL(table[1], 1);                               /* place 0: sines 0, cosines 1 */
   CU_ASSERT_DOUBLE_EQUAL(table[HIDDEN], 0.8414709848, bound); /* sin 1 */
   test_release();
 }
@@ -132,5 +132,6 @@ static void only_waves_are_added(void) {
 
 HEED_TESTS({"waves interleave sines and cosines", waves_interleave_sines_and_cosines},
            {"waves of a grid tell column and row", waves_of_a_grid_tell_column_and_row},
-           {"a grid shares columns and rows", a_grid_shares_columns_and_rows}, {"turns are cosines, then sines", turns_are_cosines_then_sines},
+           {"a grid shares columns and rows", a_grid_shares_columns_and_rows},
+           {"turns are cosines, then sines", turns_are_cosines_then_sines},
            {"turns keep lengths and tell distances", turns_keep_lengths_and_tell_distances}, {"only waves are added", only_waves_are_added})

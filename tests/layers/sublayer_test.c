@@ -49,8 +49,7 @@ static void plan_stack(layer_fixture *f, heed_sublayer *stack, int64_t count, he
     char prefix[32], norm[64];
     snprintf(prefix, sizeof prefix, "layer.%d.", (int)i);
     snprintf(norm, sizeof norm, "%soutput.LayerNorm", prefix);
-    heed_sublayer_spec spec = {
-        .operations = &double_body, .body = {.config = &f->config, .prefix = prefix}, .form = form, .norm = norm};
+    heed_sublayer_spec spec = {.operations = &double_body, .body = {.config = &f->config, .prefix = prefix}, .form = form, .norm = norm};
     CU_ASSERT_EQUAL_FATAL(heed_sublayer_plan(&stack[i], &f->plan, &spec), HEED_OK);
   }
 }

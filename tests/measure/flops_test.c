@@ -5,7 +5,9 @@
 #include "test.h"
 
 static heed_model_config model_of(int64_t layers, int64_t hidden, int64_t vocabulary) {
-  return (heed_model_config){.vocabulary_size = vocabulary, .layers = layers, .hidden = hidden, .feed_forward = 4 * hidden};
+  static char family[] = "bert";
+  return (heed_model_config){
+      .family = family, .vocabulary_size = vocabulary, .layers = layers, .hidden = hidden, .feed_forward = 4 * hidden};
 }
 
 /* One sequence of 128 tokens, 20 of them masked. */
