@@ -24,13 +24,13 @@ typedef struct heed_attention_unit {
   int64_t rows;          /* queries of a block */
 } heed_attention_unit;
 
-/** Queries of a block: a function of the number of keys, and of what a query sees of them.  A window's block is shorter, so that what
- *  a row multiplies but does not see stays in proportion to what it sees. */
+/** Queries of a block: a function of the number of keys, and of how many of them a query sees at most.  Where that is a window, a sixth
+ *  of it (measured): what a row multiplies and does not see stays in proportion to what it sees. */
 static inline int64_t heed_attention_rows(int64_t keys, int64_t seen) {
-  int64_t fit = HEED_TILE / heed_in_lanes(keys + 1) / HEED_LANES * HEED_LANES;
-  int64_t most = heed_at_most(HEED_QUERIES_MOST, heed_at_least(HEED_QUERIES_LEAST, fit));
-  (void)seen;
-  return most;
+  int64_t range = heed_at_most(keys, heed_at_most(keys, seen) + HEED_QUERIES_MOST + HEED_LANES); /* of a block, at most */
+  int64_t fit = HEED_TILE / heed_in_lanes(range + 1) / HEED_LANES * HEED_LANES;
+  int64_t most = seen < keys ? heed_at_least(HEED_QUERIES_LEAST, heed_in_lanes(seen / 6)) : HEED_QUERIES_MOST;
+  return heed_at_most(heed_at_most(HEED_QUERIES_MOST, most), heed_at_least(HEED_QUERIES_LEAST, fit));
 }
 
 static inline heed_attention_unit heed_attention_unit_of(const heed_attention_shape *shape, int64_t item) {

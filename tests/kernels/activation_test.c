@@ -1,4 +1,4 @@
-/* GELU and tanh against the C library in double, at the edges too. */
+/* GELU, ReLU and tanh against the C library in double, at the edges too. */
 #include <float.h>
 
 #include "kernels/kernel_test.h"
@@ -10,18 +10,18 @@ enum { COUNT = 20011 }; /* a prime: remainders everywhere */
 typedef struct problem {
   float *x, *d_y, *y;
   int64_t count;
-  bool tanh_form;
+  heed_form form;
 } problem;
 
-static void gelu(const heed_kernels *k, const void *data, float *scratch) {
+static void activation(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
   (void)scratch;
-  k->activation_forward(p->y, p->x, p->count, p->tanh_form ? HEED_FORM_GELU_TANH : HEED_FORM_GELU);
+  k->activation_forward(p->y, p->x, p->count, p->form);
 }
-static void gelu_backward(const heed_kernels *k, const void *data, float *scratch) {
+static void activation_backward(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
   (void)scratch;
-  k->activation_backward(p->y, p->d_y, p->x, p->count, p->tanh_form ? HEED_FORM_GELU_TANH : HEED_FORM_GELU);
+  k->activation_backward(p->y, p->d_y, p->x, p->count, p->form);
 }
 static void tanh_of(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
@@ -35,8 +35,8 @@ static void tanh_backward(const heed_kernels *k, const void *data, float *scratc
 }
 
 /* From −14 to 14, dense, ends included. */
-static problem make(bool tanh_form) {
-  problem p = {test_floats(COUNT), test_random(COUNT, 1, 1.0), test_floats(COUNT), COUNT, tanh_form};
+static problem make(heed_form form) {
+  problem p = {test_floats(COUNT), test_random(COUNT, 1, 1.0), test_floats(COUNT), COUNT, form};
   for (int64_t i = 0; i < COUNT; i++)
     p.x[i] = (float)(28.0 * (double)i / (COUNT - 1) - 14.0);
   return p;
@@ -52,31 +52,45 @@ static double worst(const float *got, const double *want) {
 
 /* In the lower tail x² carries an error of up to ½ ulp into the exponent, which the result shows x²/2 times; so the bound has two parts. */
 static void check_gelu(const heed_kernels *kernels) {
-  for (int form = 0; form < 2; form++) {
-    problem p = make(form == 1);
+  for (heed_form form = HEED_FORM_GELU; form <= HEED_FORM_GELU_TANH; form++) {
+    problem p = make(form);
     double *want = test_doubles(COUNT), body = 0.0, tail = 0.0;
-    test_run(kernels, 2, gelu, &p);
+    test_run(kernels, 2, activation, &p);
     for (int64_t i = 0; i < COUNT; i++) {
-      want[i] = reference_gelu((double)p.x[i], p.tanh_form);
+      want[i] = reference_activation((double)p.x[i], form);
       double off = fabs(want[i]) < 1e-30 ? 0.0 : test_ulps(p.y[i], want[i]);
       if (p.x[i] > -1.0f)
         body = fmax(body, off);
       else
-        tail = fmax(tail, off / (1.0 + (double)(p.x[i] * p.x[i]) * (p.tanh_form ? fabs((double)p.x[i]) : 1.0)));
+        tail = fmax(tail, off / (1.0 + (double)(p.x[i] * p.x[i]) * (form == HEED_FORM_GELU_TANH ? fabs((double)p.x[i]) : 1.0)));
     }
     CU_ASSERT(body < 5.0 && tail < 3.0);
     CU_ASSERT(test_error(p.y, want, COUNT) < 1e-7);
-    test_run(kernels, 2, gelu_backward, &p);
+    test_run(kernels, 2, activation_backward, &p);
     for (int64_t i = 0; i < COUNT; i++)
-      want[i] = (double)p.d_y[i] * reference_gelu_slope((double)p.x[i], p.tanh_form);
+      want[i] = (double)p.d_y[i] * reference_activation_slope((double)p.x[i], form);
     CU_ASSERT(test_error(p.y, want, COUNT) < 2e-7);
     for (int64_t i = 0; i < COUNT; i++)
       CU_ASSERT_FATAL(fabs((double)p.y[i] - want[i]) < 1e-6);
   }
 }
 
+/* Exact; the slope at 0 is 0. */
+static void check_relu(const heed_kernels *kernels) {
+  problem p = make(HEED_FORM_RELU);
+  int64_t wrong = 0;
+  p.x[11] = 0.0f;
+  test_run(kernels, 2, activation, &p);
+  for (int64_t i = 0; i < COUNT; i++)
+    wrong += (double)p.y[i] != reference_activation((double)p.x[i], HEED_FORM_RELU);
+  test_run(kernels, 2, activation_backward, &p);
+  for (int64_t i = 0; i < COUNT; i++)
+    wrong += (double)p.y[i] != (double)p.d_y[i] * reference_activation_slope((double)p.x[i], HEED_FORM_RELU);
+  CU_ASSERT_EQUAL(wrong, 0);
+}
+
 static void check_tanh(const heed_kernels *kernels) {
-  problem p = make(false);
+  problem p = make(HEED_FORM_GELU);
   double *want = test_doubles(COUNT);
   test_run(kernels, 2, tanh_of, &p);
   for (int64_t i = 0; i < COUNT; i++)
@@ -93,15 +107,19 @@ static void check_edges(const heed_kernels *kernels) {
   float x[] = {INFINITY, -INFINITY, NAN, FLT_MAX, -FLT_MAX, 0.0f, -0.0f, FLT_MIN, 1e-42f}, y[9], one[9];
   for (int i = 0; i < 9; i++)
     one[i] = 1.0f;
-  for (int form = 0; form < 2; form++) {
-    problem p = {x, one, y, 9, form == 1};
-    gelu(kernels, &p, NULL);
+  for (heed_form form = HEED_FORM_GELU; form <= HEED_FORM_GELU_TANH; form++) {
+    problem p = {x, one, y, 9, form};
+    activation(kernels, &p, NULL);
     CU_ASSERT(y[0] == INFINITY && y[1] == 0.0f && isnan(y[2]) && y[3] == FLT_MAX && y[4] == 0.0f && y[5] == 0.0f);
     CU_ASSERT(y[7] == FLT_MIN / 2.0f && y[8] > 0.0f);
-    gelu_backward(kernels, &p, NULL);
+    activation_backward(kernels, &p, NULL);
     CU_ASSERT(y[0] == 1.0f && y[1] == 0.0f && isnan(y[2]) && y[3] == 1.0f && y[4] == 0.0f && fabsf(y[5] - 0.5f) < 1e-6f);
   }
-  problem p = {x, one, y, 9, false};
+  problem p = {x, one, y, 9, HEED_FORM_RELU};
+  activation(kernels, &p, NULL);
+  CU_ASSERT(y[0] == INFINITY && y[1] == 0.0f && isnan(y[2]) && y[3] == FLT_MAX && y[4] == 0.0f && y[8] == x[8]);
+  activation_backward(kernels, &p, NULL);
+  CU_ASSERT(y[0] == 1.0f && y[1] == 0.0f && y[5] == 0.0f && y[6] == 0.0f && y[8] == 1.0f);
   tanh_of(kernels, &p, NULL);
   CU_ASSERT(y[0] == 1.0f && y[1] == -1.0f && isnan(y[2]) && y[3] == 1.0f && y[4] == -1.0f && y[5] == 0.0f && y[7] == FLT_MIN);
   CU_ASSERT(signbit(y[6]) && y[8] == x[8]);
@@ -109,15 +127,15 @@ static void check_edges(const heed_kernels *kernels) {
 
 /* An element's bits do not depend on threads, place or count. */
 static void check_bits(const heed_kernels *kernels) {
-  for (int form = 0; form < 2; form++) {
-    problem p = make(form == 1);
-    CU_ASSERT(test_same_on_threads(kernels, gelu_backward, &p, p.y, COUNT));
-    CU_ASSERT(test_same_on_threads(kernels, gelu, &p, p.y, COUNT));
+  for (heed_form form = HEED_FORM_GELU; form <= HEED_FORM_RELU; form++) {
+    problem p = make(form);
+    CU_ASSERT(test_same_on_threads(kernels, activation_backward, &p, p.y, COUNT));
+    CU_ASSERT(test_same_on_threads(kernels, activation, &p, p.y, COUNT));
     problem part = p;
     part.x = p.x + 3;
     part.count = 1001;
     part.y = test_floats(1001);
-    test_run(kernels, 1, gelu, &part);
+    test_run(kernels, 1, activation, &part);
     CU_ASSERT(memcmp(part.y, p.y + 3, 1001 * sizeof(float)) == 0);
   }
 }
@@ -125,27 +143,29 @@ static void check_bits(const heed_kernels *kernels) {
 static double objective(const double *x, const void *data) {
   double sum = 0.0;
   for (int i = 0; i < 50; i++)
-    sum += reference_gelu(x[i], *(const bool *)data);
+    sum += reference_activation(x[i], *(const heed_form *)data);
   return sum;
 }
 
 static void slopes(void) {
-  for (int form = 0; form < 2; form++) {
-    bool tanh_form = form == 1;
+  for (heed_form form = HEED_FORM_GELU; form <= HEED_FORM_RELU; form++) {
     double x[50], slope[50];
     for (int i = 0; i < 50; i++) {
-      x[i] = 4.0 * test_number(1, i);
-      slope[i] = reference_gelu_slope(x[i], tanh_form);
+      x[i] = 4.0 * test_number(1, i); /* none within a step of ReLU's corner */
+      slope[i] = reference_activation_slope(x[i], form);
     }
-    CU_ASSERT(test_gradient_holds(objective, &tanh_form, x, slope, 50));
+    CU_ASSERT(test_gradient_holds(objective, &form, x, slope, 50));
     slope[7] += 0.3;
-    CU_ASSERT_FALSE(test_gradient_holds(objective, &tanh_form, x, slope, 50));
+    CU_ASSERT_FALSE(test_gradient_holds(objective, &form, x, slope, 50));
   }
   test_release();
 }
 
 static void gelu_forms(void) {
   test_each_level(check_gelu);
+}
+static void relu(void) {
+  test_each_level(check_relu);
 }
 static void tanh_form(void) {
   test_each_level(check_tanh);
@@ -157,6 +177,6 @@ static void bits(void) {
   test_each_level(check_bits);
 }
 
-HEED_TESTS({"gelu, both forms, is that of the C library in double", gelu_forms}, {"tanh likewise, within 2 ulp", tanh_form},
-           {"infinities, NaN, zeros and tiny numbers", edges}, {"bits do not depend on threads or place", bits},
-           {"the twin's slopes fit differences", slopes})
+HEED_TESTS({"gelu, both forms, is that of the C library in double", gelu_forms}, {"relu exactly", relu},
+           {"tanh likewise, within 2 ulp", tanh_form}, {"infinities, NaN, zeros and tiny numbers", edges},
+           {"bits do not depend on threads or place", bits}, {"the twin's slopes fit differences", slopes})

@@ -68,6 +68,26 @@ static void check_width(const heed_kernels *kernels, int64_t width) {
   CU_ASSERT(test_error(p.d_gamma, d_gamma, width) < 1e-6);
 }
 
+/* Without a bias: as with one of zeros, bit by bit. */
+static void check_unbiased(const heed_kernels *kernels) {
+  problem p = make(3, WIDTH), plain = p;
+  int64_t count = p.rows * WIDTH;
+  p.beta = test_floats(WIDTH);
+  test_run(kernels, 2, forward, &p);
+  test_run(kernels, 2, backward, &p);
+  plain.beta = plain.d_beta = NULL;
+  plain.y = test_floats(count);
+  plain.d_x = test_floats(count);
+  plain.d_gamma = test_floats(2 * WIDTH);
+  test_run(kernels, 2, forward, &plain);
+  test_run(kernels, 2, backward, &plain);
+  CU_ASSERT(memcmp(plain.y, p.y, (size_t)count * sizeof(float)) == 0);
+  CU_ASSERT(memcmp(plain.d_x, p.d_x, (size_t)count * sizeof(float)) == 0);
+  CU_ASSERT(memcmp(plain.d_gamma, p.d_gamma, WIDTH * sizeof(float)) == 0);
+  for (int64_t c = WIDTH; c < 2 * WIDTH; c++)
+    CU_ASSERT(plain.d_gamma[c] == 0.0f);
+}
+
 static void check_twin(const heed_kernels *kernels) {
   static const int64_t widths[] = {8, 15, 16, 64, WIDTH, 256};
   for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
@@ -151,6 +171,9 @@ static void broken(void) {
 static void twin(void) {
   test_each_level(check_twin);
 }
+static void unbiased(void) {
+  test_each_level(check_unbiased);
+}
 static void offset(void) {
   test_each_level(check_offset);
 }
@@ -158,6 +181,6 @@ static void bits(void) {
   test_each_level(check_bits);
 }
 
-HEED_TESTS({"results are those of the double twin", twin}, {"offset and scale of a row leave no trace", offset},
-           {"bits do not depend on threads, groups of slices or place", bits}, {"the twin's gradient fits differences", gradient},
-           {"a broken gradient is found out", broken})
+HEED_TESTS({"results are those of the double twin", twin}, {"without a bias", unbiased},
+           {"offset and scale of a row leave no trace", offset}, {"bits do not depend on threads, groups of slices or place", bits},
+           {"the twin's gradient fits differences", gradient}, {"a broken gradient is found out", broken})

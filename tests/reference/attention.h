@@ -18,35 +18,27 @@ static inline int64_t reference_attention_keys(const heed_attention_shape *s, in
   return (s->kv_ends ? s->kv_ends[b] : s->kv_offsets[b + 1]) - s->kv_offsets[b];
 }
 
-/** Whether query token t of sequence b sees key j: the queries stand at the end of the keys, or of what there would be. */
+/** Whether query token t of sequence b sees its key j. */
 static inline bool reference_attention_sees(const heed_attention_shape *s, int64_t b, int64_t t, int64_t j) {
-  int64_t keys = reference_attention_keys(s, b), queries = s->q_offsets[b + 1] - s->q_offsets[b], place = t - s->q_offsets[b];
-  if (keys > queries)
-    place += keys - queries;
-  return place - j <= s->behind && j - place <= s->ahead;
+  int64_t place = reference_attention_keys(s, b) - (s->q_offsets[b + 1] - t);
+  return (s->behind == HEED_EVERYWHERE || j >= place - s->behind) && (s->ahead == HEED_EVERYWHERE || j <= place + s->ahead);
 }
 
-/** p[j] = softmax over the keys of sequence b that query token t sees, 0 of the others; returns the log-sum-exp. */
+/** p[j] = softmax over the keys that query token t of sequence b sees, 0 for the others; returns the log-sum-exp. */
 static inline double reference_attention_row(double *p, const double *q, const double *k, const heed_attention_shape *s, int64_t b,
                                              int64_t t, int64_t head) {
   int64_t first = s->kv_offsets[b], keys = reference_attention_keys(s, b);
   double most = -INFINITY, sum = 0.0;
   for (int64_t j = 0; j < keys; j++) {
     p[j] = -INFINITY;
-    if (!reference_attention_sees(s, b, t, j))
-      continue;
-    p[j] = (double)s->scale *
-           reference_dot(q + t * s->q_stride + head * s->head_width, k + (first + j) * s->kv_stride + head * s->head_width, s->head_width);
+    if (reference_attention_sees(s, b, t, j))
+      p[j] = (double)s->scale * reference_dot(q + t * s->q_stride + head * s->head_width,
+                                              k + (first + j) * s->kv_stride + head * s->head_width, s->head_width);
     most = fmax(most, p[j]);
   }
-  if (most == -INFINITY) { /* it sees nothing */
-    for (int64_t j = 0; j < keys; j++)
-      p[j] = 0.0;
-    return most;
-  }
   for (int64_t j = 0; j < keys; j++)
-    sum += p[j] = exp(p[j] - most);
-  for (int64_t j = 0; j < keys; j++)
+    sum += p[j] = p[j] == -INFINITY ? 0.0 : exp(p[j] - most);
+  for (int64_t j = 0; j < keys && sum > 0.0; j++)
     p[j] /= sum;
   return most + log(sum);
 }
@@ -102,6 +94,29 @@ static inline void reference_attention_backward(double *d_q, double *d_k, double
           }
         }
       }
+}
+
+/** weights[H, queries, keys] of one sequence. */
+static inline void reference_attention_weights(double *weights, const double *q, const double *k, const heed_attention_shape *s,
+                                               int64_t b) {
+  for (int64_t head = 0; head < s->heads; head++)
+    for (int64_t t = s->q_offsets[b]; t < s->q_offsets[b + 1]; t++, weights += reference_attention_keys(s, b))
+      reference_attention_row(weights, q, k, s, b, t, head);
+}
+
+/** entropy[b·H + h] = −Σ P·ln P over the queries and keys of a head of a sequence. */
+static inline void reference_attention_entropy(double *entropy, const double *q, const double *k, const heed_attention_shape *s) {
+  double *p = test_doubles(8192);
+  for (int64_t b = 0; b < s->sequences; b++)
+    for (int64_t head = 0; head < s->heads; head++) {
+      double sum = 0.0;
+      for (int64_t t = s->q_offsets[b]; t < s->q_offsets[b + 1]; t++) {
+        reference_attention_row(p, q, k, s, b, t, head);
+        for (int64_t j = 0; j < reference_attention_keys(s, b); j++)
+          sum -= p[j] > 0.0 ? p[j] * log(p[j]) : 0.0;
+      }
+      entropy[b * s->heads + head] = sum;
+    }
 }
 
 #endif
