@@ -45,32 +45,13 @@ static void a_gate_is_the_second_half_of_the_first_map(void) {
 }
 
 typedef struct activation {
-  double (*of)(double x), (*slope)(double x);
+  heed_form form;
   bool gated;
 } activation;
 
-static double erf_form(double x) {
-  return reference_gelu(x, false);
-}
-static double erf_slope(double x) {
-  return reference_gelu_slope(x, false);
-}
-static double tanh_form(double x) {
-  return reference_gelu(x, true);
-}
-static double tanh_slope(double x) {
-  return reference_gelu_slope(x, true);
-}
-static double relu(double x) {
-  return x > 0 ? x : 0;
-}
-static double relu_slope(double x) {
-  return x > 0;
-}
-
 static const activation activations[] = {
-    [HEED_GELU] = {erf_form, erf_slope, false}, [HEED_GELU_TANH] = {tanh_form, tanh_slope, false}, [HEED_RELU] = {relu, relu_slope, false},
-    [HEED_GEGLU] = {erf_form, erf_slope, true}, [HEED_GEGLU_TANH] = {tanh_form, tanh_slope, true}, [HEED_REGLU] = {relu, relu_slope, true}};
+    [HEED_GELU] = {HEED_FORM_GELU, false}, [HEED_GELU_TANH] = {HEED_FORM_GELU_TANH, false}, [HEED_RELU] = {HEED_FORM_RELU, false},
+    [HEED_GEGLU] = {HEED_FORM_GELU, true}, [HEED_GEGLU_TANH] = {HEED_FORM_GELU_TANH, true}, [HEED_REGLU] = {HEED_FORM_RELU, true}};
 
 typedef struct twin {
   int64_t inner; /* outputs of the first map */
@@ -80,10 +61,10 @@ typedef struct twin {
 static twin twin_forward(const layer_fixture *f, const heed_feed_forward *body, const activation *a, const double *x) {
   twin w = {a->gated ? 2 * F : F, test_doubles(2 * INNER), test_doubles(INNER), test_doubles(COUNT)};
   reference_linear_forward(w.before, x, layer_weights(f, body->up.weight), layer_weights(f, body->up.bias), LAYER_TOKENS, C, w.inner);
-  for (int64_t i = 0; i < INNER; i++) {
-    const double *one = w.before + i / F * w.inner + i % F;
-    w.after[i] = a->of(*one) * (a->gated ? one[F] : 1);
-  }
+  for (int64_t i = 0; i < INNER && !a->gated; i++)
+    w.after[i] = reference_activation(w.before[i], a->form);
+  if (a->gated)
+    reference_gated_forward(w.after, w.before, LAYER_TOKENS, F, a->form);
   reference_linear_forward(w.y, w.after, layer_weights(f, body->down.weight), layer_weights(f, body->down.bias), LAYER_TOKENS, F, C);
   return w;
 }
@@ -94,12 +75,10 @@ static void twin_backward(const layer_fixture *f, const heed_feed_forward *body,
   double *d_after = test_doubles(INNER), *d_before = test_doubles(2 * INNER);
   reference_linear_backward(d_after, layer_gradient(f, body->down.weight), layer_gradient(f, body->down.bias), d_y, w->after,
                             layer_weights(f, body->down.weight), LAYER_TOKENS, F, C);
-  for (int64_t i = 0; i < INNER; i++) {
-    int64_t at = i / F * w->inner + i % F;
-    d_before[at] = d_after[i] * a->slope(w->before[at]) * (a->gated ? w->before[at + F] : 1);
-    if (a->gated)
-      d_before[at + F] = d_after[i] * a->of(w->before[at]);
-  }
+  for (int64_t i = 0; i < INNER && !a->gated; i++)
+    d_before[i] = d_after[i] * reference_activation_slope(w->before[i], a->form);
+  if (a->gated)
+    reference_gated_backward(d_before, d_after, w->before, LAYER_TOKENS, F, a->form);
   reference_linear_backward(d_x, layer_gradient(f, body->up.weight), layer_gradient(f, body->up.bias), d_before, x,
                             layer_weights(f, body->up.weight), LAYER_TOKENS, C, w->inner);
 }

@@ -67,13 +67,6 @@ typedef struct twin {
   double *x, *before, *after, *normed, *logits, *losses, *softmax;
 } twin;
 
-static double act(const layer_fixture *f, double x) {
-  return f->config.activation == HEED_RELU ? fmax(x, 0) : reference_gelu(x, false);
-}
-static double slope(const layer_fixture *f, double x) {
-  return f->config.activation == HEED_RELU ? x > 0 : reference_gelu_slope(x, false);
-}
-
 static twin twin_forward(const layer_fixture *f, const heed_token_head *head, const float *hidden) {
   twin w = {test_doubles(ROWS),   test_doubles(ROWS), test_doubles(ROWS),  test_doubles(ROWS),
             test_doubles(LOGITS), test_doubles(M),    test_doubles(LOGITS)};
@@ -82,7 +75,7 @@ static twin twin_forward(const layer_fixture *f, const heed_token_head *head, co
   if (head->transforms) {
     reference_linear_forward(w.before, w.x, layer_weights(f, head->dense.weight), layer_weights(f, head->dense.bias), M, C, C);
     for (int64_t i = 0; i < ROWS; i++)
-      w.after[i] = act(f, w.before[i]);
+      w.after[i] = reference_activation(w.before[i], head->form);
     reference_layer_norm_forward(w.normed, w.after, layer_weights(f, head->norm.gamma), layer_weights(f, head->norm.beta), M, C, 1e-5);
   } else {
     w.normed = w.x;
@@ -110,7 +103,7 @@ static void twin_backward(layer_fixture *f, const heed_token_head *head, const t
     reference_layer_norm_backward(d_after, layer_gradient(f, head->norm.gamma), layer_gradient(f, head->norm.beta), d_normed, w->after,
                                   layer_weights(f, head->norm.gamma), M, C, 1e-5);
     for (int64_t i = 0; i < ROWS; i++)
-      d_after[i] *= slope(f, w->before[i]);
+      d_after[i] *= reference_activation_slope(w->before[i], head->form);
     reference_linear_backward(d_x, layer_gradient(f, head->dense.weight), layer_gradient(f, head->dense.bias), d_after, w->x,
                               layer_weights(f, head->dense.weight), M, C, C);
   } else {
@@ -127,13 +120,15 @@ static bool losses_fit(const double *losses, const double *want) {
   return fit;
 }
 
-static void check(const heed_token_head_names *names, heed_activation activation, bool biases) {
+static void check(const heed_token_head_names *names, heed_activation activation, heed_form form, bool biases) {
   layer_fixture f;
   heads h;
   layer_begin(&f, true);
   f.config.activation = activation;
   f.config.biases = biases;
   make_with(&f, &h, names);
+  if (h.head.transforms)
+    CU_ASSERT_EQUAL(h.head.form, form);
   layer_commit(&f);
   float *hidden = test_random(COUNT, 3, 1.0), *d_hidden = test_random(COUNT, 4, 1.0), *words = test_floats(V * C);
   double *want = test_widen(d_hidden, COUNT);
@@ -153,15 +148,15 @@ static void check(const heed_token_head_names *names, heed_activation activation
 }
 
 static void equals_its_twin(void) {
-  check(&of_bert, HEED_GELU, true);
+  check(&of_bert, HEED_GELU, HEED_FORM_GELU, true);
 }
 static void without_a_transform(void) {
-  check(&of_gpt, HEED_GELU_TANH, true);
+  check(&of_gpt, HEED_GELU_TANH, HEED_FORM_GELU, true);
 }
 /* The transform is plain whatever the layers are. */
 static void its_transform_is_plain(void) {
-  check(&of_bert, HEED_GEGLU, true);
-  check(&of_bert, HEED_RELU, false);
+  check(&of_bert, HEED_GEGLU_TANH, HEED_FORM_GELU_TANH, true);
+  check(&of_bert, HEED_RELU, HEED_FORM_RELU, false);
 }
 
 static void nothing_is_registered_that_it_does_without(void) {
