@@ -41,7 +41,7 @@ const heed_config_field heed_config_fields[] = {
     {.schema = CYAML_FIELD_UINT("run.seed", CYAML_FLAG_OPTIONAL, heed_config, run.seed), .high = 4294967295, .fallback = "1234"},
     {TEXT(run.output), .may_change = true},
 
-    {TEXT(model.family), .required = true, .possible = "bert gpt", .not_built = "vit seq2seq diffusion"},
+    {TEXT(model.family), .required = true, .possible = "bert, gpt", .not_built = "vit, seq2seq, diffusion"},
     {WHOLE(model.vocabulary_size, 5, 16777216), .required = true},
     {WHOLE(model.layers, 1, 1024), .required = true},
     {WHOLE(model.hidden, 1, 1048576), .required = true},

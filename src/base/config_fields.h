@@ -16,7 +16,7 @@ typedef struct heed_config_field {
   bool low_open, high_open; /**< whether the end itself is impossible */
   bool required;
   const char *fallback;  /**< the default, as it would stand in YAML (heed_config_fallback); NULL: none, or worked out from others */
-  const char *possible;  /**< texts: the words that are possible, separated by spaces; NULL: any */
+  const char *possible;  /**< texts: the words that are possible, separated by commas; NULL: any */
   const char *not_built; /**< words that are understood but not built yet, likewise */
   bool may_change;       /**< whether a resumed run may give it another value */
   bool any_weights;      /**< of the model section: whether weights mean the same whatever its value (dropouts, initialisation) */

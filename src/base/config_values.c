@@ -69,8 +69,8 @@ static heed_status check_text(const heed_config_field *field, const char *text) 
 /* Whether `text` is one of the words in a list separated by spaces. */
 static bool is_among(const char *words, const char *text) {
   size_t length = strlen(text);
-  for (const char *word = words; *word; word += strcspn(word, " "), word += *word == ' ')
-    if (strcspn(word, " ") == length && memcmp(word, text, length) == 0)
+  for (const char *word = words; *word; word += strcspn(word, ","), word += strspn(word, ", "))
+    if (strcspn(word, ",") == length && memcmp(word, text, length) == 0)
       return true;
   return false;
 }

@@ -16,7 +16,7 @@ heed_status heed_sublayer_plan(heed_sublayer *sublayer, heed_plan *plan, const h
   sublayer->site = plan->next_site++;
   if (spec->form == HEED_SUBLAYER_POST_NORM)
     HEED_TRY(heed_layer_norm_plan(&sublayer->norm, plan, spec->norm, config, plan->tokens));
-  sublayer->inner = heed_arena_reserve(plan->arena, floats, sizeof(float));
+  sublayer->inner = heed_arena_reserve(plan->arena, spec->form == HEED_SUBLAYER_NO_NORM ? 0 : floats, sizeof(float));
   if (plan->training) { /* nothing that backward works on outlives it: all sublayers share this space */
     mark = heed_arena_mark(plan->arena);
     sublayer->d_body = heed_arena_reserve(plan->arena, floats, sizeof(float));

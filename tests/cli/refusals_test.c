@@ -59,7 +59,7 @@ static const refusal configurations[] = {
      "train.sequence_length 17 is above model.max_positions 16"},
     {"a batch that slices do not divide", NULL, TRAIN "--set train.slices=3", 65,
      "train.batch_sequences 8 is not a multiple of train.slices 3"},
-    {"a family that is to come", NULL, TRAIN "--set model.family=gpt", 65, "model.family: gpt is not built yet"},
+    {"a family that is to come", NULL, TRAIN "--set model.family=vit", 65, "model.family: vit is not built yet"},
     {"a tab", WITH("run:\\n\\tname: x"), BAD, 65, "row/bad.yaml:2: not YAML"},
     {"a key given twice", WITH("run:\\n  name: x\\n  name: y"), BAD, 65, "row/bad.yaml:3: run.name is given twice; the first is on line 2"},
     {"an anchor", WITH("run: &x {name: x}"), BAD, 65, "row/bad.yaml:1: anchors (&) and aliases (*) are not taken"},

@@ -48,14 +48,8 @@ static heed_token_scores by_parts(const trained *t, const char *path) {
                             .token_head = true};
   CU_ASSERT_EQUAL_FATAL(heed_model_create(&model, &t->config.model, &sizes, heed_kernels_choose(NULL)), HEED_OK);
   CU_ASSERT_EQUAL_FATAL(heed_model_commit(model), HEED_OK);
-  heed_token_spec spec = {.model = model,
-                           .sampler = sampler,
-                           .communication = heed_alone(),
-                           .vocabulary_size = t->config.model.vocabulary_size,
-                           .batch_sequences = train->batch_sequences,
-                           .slices = train->slices,
-                           .slices_at_once = 1,
-                           .sequence_length = train->sequence_length};
+  heed_token_spec spec = {
+      .model = model, .sampler = sampler, .tokenizer = tokenizer, .communication = heed_alone(), .config = &t->config, .slices_at_once = 1};
   CU_ASSERT_EQUAL_FATAL(heed_token_evaluator_create(&evaluator, &spec), HEED_OK);
   heed_token_scores scores = heed_token_evaluate(evaluator, t->parameters, 0);
   heed_token_evaluator_free(evaluator);

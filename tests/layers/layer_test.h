@@ -84,6 +84,8 @@ static inline void layer_begin(layer_fixture *f, bool training) {
                                   .feed_forward = LAYER_INNER,
                                   .max_positions = LAYER_LONGEST,
                                   .token_types = 2,
+                                  .embedding_norm = true,
+                                  .biases = true,
                                   .dropout = 0.25,
                                   .attention_dropout = 0.25,
                                   .layer_norm_epsilon = 1e-5,
@@ -96,7 +98,8 @@ static inline void layer_begin(layer_fixture *f, bool training) {
                         .sequences = LAYER_ROWS,
                         .tokens = LAYER_TOKENS,
                         .targets = LAYER_TARGETS,
-                        .training = training};
+                        .training = training,
+                        .initialisation = HEED_INIT_TRUNCATED_NORMAL};
 }
 
 /** After planning: memory that is full of NaN, so that what is read before it is written shows. */
@@ -116,6 +119,7 @@ static inline void layer_commit(layer_fixture *f) {
   f->wide_gradients = test_widen(f->gradients, f->table.gradient_total);
   f->context = (heed_context){.kernels = kernels,
                               .batch = &f->batch,
+                              .stream = &f->batch.stream,
                               .parameters = f->parameters,
                               .gradients = f->plan.training ? f->gradients : NULL,
                               .arena = &f->arena,
@@ -131,6 +135,14 @@ static inline void layer_end(layer_fixture *f) {
   heed_arena_free(&f->scratch);
   heed_batch_free(&f->batch);
   test_release();
+}
+
+/** A parameter of the twins, and its gradient; NULL for one that the layer does without. */
+static inline const double *layer_weights(const layer_fixture *f, int64_t offset) {
+  return offset < 0 ? NULL : f->wide_parameters + offset;
+}
+static inline double *layer_gradient(const layer_fixture *f, int64_t offset) {
+  return offset < 0 ? NULL : f->wide_gradients + offset;
 }
 
 /** Whether all gradients are the twins'. */

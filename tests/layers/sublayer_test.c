@@ -7,20 +7,20 @@
 
 enum { C = LAYER_WIDTH, COUNT = LAYER_TOKENS * LAYER_WIDTH, SAVED = 3 * COUNT, WORK = 2 * COUNT, STACK = 4 };
 
-/* The body uses the union's attention for its places: `qkv` is saved, `d_qkv` is backward's, `heads` the offset of b. */
-static heed_status double_plan(heed_body *body, heed_plan *plan, const heed_model_config *config, const char *prefix) {
-  heed_parameter bias = {.rank = 1, .shape = {config->hidden}, .initialisation = HEED_INIT_ZEROS, .shard_axis = -1};
-  snprintf(bias.name, sizeof bias.name, "%sdouble.bias", prefix);
+/* The body uses the union's attention for its places: `queries` is saved, `d_queries` is backward's, `heads` the offset of b. */
+static heed_status double_plan(heed_body *body, heed_plan *plan, const heed_body_spec *spec) {
+  heed_parameter bias = {.rank = 1, .shape = {spec->config->hidden}, .initialisation = HEED_INIT_ZEROS, .shard_axis = -1};
+  snprintf(bias.name, sizeof bias.name, "%sdouble.bias", spec->prefix);
   *body = (heed_body){.attention.heads = plan->table->total};
-  body->attention.qkv = heed_arena_reserve(plan->arena, SAVED, sizeof(float));
+  body->attention.queries = heed_arena_reserve(plan->arena, SAVED, sizeof(float));
   return heed_parameters_add(plan->table, &bias, NULL);
 }
 static void double_plan_backward(heed_body *body, heed_plan *plan) {
-  body->attention.d_qkv = heed_arena_reserve(plan->arena, WORK, sizeof(float));
+  body->attention.d_queries = heed_arena_reserve(plan->arena, WORK, sizeof(float));
 }
 static void double_forward(const heed_context *context, float *y, const float *x, const heed_body *body) {
   const float *bias = context->parameters + body->attention.heads;
-  float *saved = heed_buffer(context, body->attention.qkv);
+  float *saved = heed_buffer(context, body->attention.queries);
 #pragma omp for
   for (int64_t i = 0; i < SAVED; i++)
     saved[i] = 3; /* all that it reserved is its own */
@@ -29,7 +29,7 @@ static void double_forward(const heed_context *context, float *y, const float *x
     y[i] = 2 * x[i] + bias[i % C];
 }
 static void double_backward(const heed_context *context, float *d_x, const float *d_y, const float *x, const heed_body *body) {
-  float *gradient = context->gradients + body->attention.heads, *work = heed_buffer(context, body->attention.d_qkv);
+  float *gradient = context->gradients + body->attention.heads, *work = heed_buffer(context, body->attention.d_queries);
   (void)x;
 #pragma omp for
   for (int64_t i = 0; i < WORK; i++)
@@ -43,13 +43,14 @@ static void double_backward(const heed_context *context, float *d_x, const float
 }
 static const heed_body_operations double_body = {double_plan, double_plan_backward, double_forward, double_backward};
 
-static void plan_stack(layer_fixture *f, heed_sublayer *stack, int64_t count, bool training) {
+static void plan_stack(layer_fixture *f, heed_sublayer *stack, int64_t count, heed_sublayer_form form, bool training) {
   layer_begin(f, training);
   for (int64_t i = 0; i < count; i++) {
     char prefix[32], norm[64];
     snprintf(prefix, sizeof prefix, "layer.%d.", (int)i);
     snprintf(norm, sizeof norm, "%soutput.LayerNorm", prefix);
-    CU_ASSERT_EQUAL_FATAL(heed_sublayer_plan(&stack[i], &f->plan, &double_body, &f->config, prefix, norm), HEED_OK);
+    heed_sublayer_spec spec = {.operations = &double_body, .body = {.config = &f->config, .prefix = prefix}, .form = form, .norm = norm};
+    CU_ASSERT_EQUAL_FATAL(heed_sublayer_plan(&stack[i], &f->plan, &spec), HEED_OK);
   }
 }
 
@@ -59,104 +60,167 @@ static void the_body_comes_before_its_norm(void) {
       {"layer.1.double.bias", C, 0}, {"layer.1.output.LayerNorm.weight", C, 0}, {"layer.1.output.LayerNorm.bias", C, 0}};
   layer_fixture f;
   heed_sublayer stack[STACK];
-  plan_stack(&f, stack, 2, true);
+  plan_stack(&f, stack, 2, HEED_SUBLAYER_POST_NORM, true);
   CU_ASSERT_TRUE(LAYER_TABLE_IS(&f.table, want));
   CU_ASSERT_EQUAL(stack[0].site, 0);
   CU_ASSERT_EQUAL(stack[1].site, 1); /* no two dropouts draw the same numbers */
   layer_end(&f);
 }
 
-/* Bytes that `count` sublayers take. */
-static size_t bytes_of(int64_t count, bool training) {
+static void or_behind_it(void) {
+  static const layer_tensor want[] = {
+      {"layer.0.output.LayerNorm.weight", C, 0}, {"layer.0.output.LayerNorm.bias", C, 0}, {"layer.0.double.bias", C, 0}};
+  static const layer_tensor alone[] = {{"layer.0.double.bias", C, 0}};
   layer_fixture f;
   heed_sublayer stack[STACK];
-  plan_stack(&f, stack, count, training);
+  plan_stack(&f, stack, 1, HEED_SUBLAYER_PRE_NORM, true);
+  CU_ASSERT_TRUE(LAYER_TABLE_IS(&f.table, want));
+  layer_end(&f);
+  plan_stack(&f, stack, 1, HEED_SUBLAYER_NO_NORM, true);
+  CU_ASSERT_TRUE(LAYER_TABLE_IS(&f.table, alone));
+  layer_end(&f);
+}
+
+/* Bytes that `count` sublayers take. */
+static size_t bytes_of(int64_t count, heed_sublayer_form form, bool training) {
+  layer_fixture f;
+  heed_sublayer stack[STACK];
+  plan_stack(&f, stack, count, form, training);
   size_t bytes = f.arena.peak;
   layer_end(&f);
   return bytes;
 }
 
-static void what_is_dead_shares_memory(void) {
-  size_t out = COUNT * sizeof(float), body = SAVED * sizeof(float), work = WORK * sizeof(float);
-  size_t moments = 2 * ((LAYER_TOKENS * sizeof(float) + 63) / 64 * 64);
+/* `norm`: what a norm saves.  `work`: what backward works on besides the body's. */
+static void check_memory(heed_sublayer_form form, size_t norm, size_t work) {
+  size_t out = COUNT * sizeof(float), body = SAVED * sizeof(float);
   CU_ASSERT_EQUAL_FATAL(out % 64, 32);
   out += 32; /* pieces begin at multiples of 64 bytes */
   body += body % 64 ? 64 - body % 64 : 0;
   /* Outside training another sublayer costs its output; in training all that it saves, but nothing of what backward works on. */
-  CU_ASSERT_EQUAL(bytes_of(1, false), out + body + moments + out);
-  CU_ASSERT_EQUAL(bytes_of(STACK, false) - bytes_of(1, false), (STACK - 1) * out);
-  CU_ASSERT_EQUAL(bytes_of(1, true), bytes_of(1, false) + out + work);
-  CU_ASSERT_EQUAL(bytes_of(STACK, true) - bytes_of(1, true), (STACK - 1) * (out + body + moments + out));
+  CU_ASSERT_EQUAL(bytes_of(1, form, false), out + body + norm);
+  CU_ASSERT_EQUAL(bytes_of(STACK, form, false) - bytes_of(1, form, false), (STACK - 1) * out);
+  CU_ASSERT_EQUAL(bytes_of(1, form, true), bytes_of(1, form, false) + work + WORK * sizeof(float));
+  CU_ASSERT_EQUAL(bytes_of(STACK, form, true) - bytes_of(1, form, true), (STACK - 1) * (out + body + norm));
 }
 
-/* out = layer_norm(x + dropout(2x + b)), token by token in double; `sum` is kept for backward. */
-static void twin_forward(const layer_fixture *f, const heed_sublayer *s, double *out, double *sum, double *factor, const double *x) {
+static void what_is_dead_shares_memory(void) {
+  size_t floats = COUNT * sizeof(float) + 32, moments = 2 * ((LAYER_TOKENS * sizeof(float) + 63) / 64 * 64);
+  check_memory(HEED_SUBLAYER_POST_NORM, moments + floats, floats);
+  check_memory(HEED_SUBLAYER_PRE_NORM, moments + floats, 2 * floats);
+  check_memory(HEED_SUBLAYER_NO_NORM, 0, floats);
+}
+
+/* A twin of one sublayer: what it keeps for its backward. */
+typedef struct twin {
+  double *inner, *factor, *out;
+} twin;
+
+static void norm_forward(const layer_fixture *f, const heed_sublayer *s, double *y, const double *x) {
+  reference_layer_norm_forward(y, x, layer_weights(f, s->norm.gamma), layer_weights(f, s->norm.beta), LAYER_TOKENS, C, 1e-5);
+}
+
+static double *norm_backward(const layer_fixture *f, const heed_sublayer *s, const double *d_y, const double *x) {
+  double *d_x = test_doubles(COUNT);
+  reference_layer_norm_backward(d_x, layer_gradient(f, s->norm.gamma), layer_gradient(f, s->norm.beta), d_y, x,
+                                layer_weights(f, s->norm.gamma), LAYER_TOKENS, C, 1e-5);
+  return d_x;
+}
+
+/* post-norm: layer_norm(x + dropout(2x + b)), pre-norm: x + dropout(2·layer_norm(x) + b); token by token in double. */
+static twin twin_forward(const layer_fixture *f, const heed_sublayer *s, const double *x) {
   const heed_stream *stream = &f->batch.stream;
+  twin w = {test_doubles(COUNT), test_doubles(COUNT), test_doubles(COUNT)};
   heed_dropout dropout = {16384, (float)(4.0 / 3.0), f->context.seed, f->batch.data_position, s->site, (uint32_t)f->batch.first_row};
-  for (int64_t t = 0; t < LAYER_TOKENS; t++)
-    for (int64_t c = 0; c < C; c++) {
-      int64_t b = stream->sequence_of[t], i = t * C + c;
-      factor[i] = f->context.training ? reference_dropout_factor(&dropout, b, 0, (t - stream->offsets[b]) * C + c) : 1.0;
-      sum[i] = x[i] + factor[i] * (2 * x[i] + f->wide_parameters[s->body.attention.heads + c]);
-    }
-  reference_layer_norm_forward(out, sum, f->wide_parameters + s->norm.gamma, f->wide_parameters + s->norm.beta, LAYER_TOKENS, C, 1e-5);
+  bool post = s->form == HEED_SUBLAYER_POST_NORM, pre = s->form == HEED_SUBLAYER_PRE_NORM;
+  if (pre)
+    norm_forward(f, s, w.inner, x);
+  for (int64_t i = 0; i < COUNT; i++) {
+    int64_t t = i / C, c = i % C, b = stream->sequence_of[t];
+    w.factor[i] = f->context.training ? reference_dropout_factor(&dropout, b, 0, (t - stream->offsets[b]) * C + c) : 1.0;
+    double sum = x[i] + w.factor[i] * (2 * (pre ? w.inner[i] : x[i]) + f->wide_parameters[s->body.attention.heads + c]);
+    *(post ? &w.inner[i] : &w.out[i]) = sum;
+  }
+  if (post)
+    norm_forward(f, s, w.out, w.inner);
+  return w;
 }
 
 /* Turns the output's gradient into the input's. */
-static void twin_backward(layer_fixture *f, const heed_sublayer *s, double *gradient, const double *sum, const double *factor) {
-  double *d_sum = test_doubles(COUNT);
-  reference_layer_norm_backward(d_sum, f->wide_gradients + s->norm.gamma, f->wide_gradients + s->norm.beta, gradient, sum,
-                                f->wide_parameters + s->norm.gamma, LAYER_TOKENS, C, 1e-5);
+static void twin_backward(layer_fixture *f, const heed_sublayer *s, double *gradient, const twin *w, const double *x) {
+  bool post = s->form == HEED_SUBLAYER_POST_NORM, pre = s->form == HEED_SUBLAYER_PRE_NORM;
+  double *d_sum = post ? norm_backward(f, s, gradient, w->inner) : test_doubles(COUNT), *d_input = test_doubles(COUNT);
+  if (!post)
+    memcpy(d_sum, gradient, COUNT * sizeof *d_sum);
   for (int64_t i = 0; i < COUNT; i++) {
-    f->wide_gradients[s->body.attention.heads + i % C] += factor[i] * d_sum[i];
-    gradient[i] = d_sum[i] + 2 * factor[i] * d_sum[i];
+    f->wide_gradients[s->body.attention.heads + i % C] += w->factor[i] * d_sum[i];
+    d_input[i] = 2 * w->factor[i] * d_sum[i];
   }
+  if (pre)
+    d_input = norm_backward(f, s, d_input, x);
+  for (int64_t i = 0; i < COUNT; i++)
+    gradient[i] = d_sum[i] + d_input[i];
 }
 
 /* A stack, so that buffers that share memory are used one after the other. */
-static void a_stack_equals_its_twin(void) {
+static void check_stack(heed_sublayer_form form) {
   layer_fixture f;
   heed_sublayer stack[STACK];
-  plan_stack(&f, stack, STACK, true);
+  twin w[STACK];
+  plan_stack(&f, stack, STACK, form, true);
   layer_commit(&f);
   const float *x[STACK + 1] = {test_random(COUNT, 3, 1.0)};
-  double *wide[STACK + 1] = {test_widen(x[0], COUNT)}, *sum[STACK], *factor[STACK];
+  double *wide[STACK + 1] = {test_widen(x[0], COUNT)};
   for (int i = 0; i < STACK; i++) {
-    wide[i + 1] = test_doubles(COUNT);
-    sum[i] = test_doubles(COUNT);
-    factor[i] = test_doubles(COUNT);
     x[i + 1] = heed_sublayer_forward(&f.context, x[i], &stack[i]);
     CU_ASSERT_PTR_EQUAL(x[i + 1], heed_buffer(&f.context, stack[i].out));
-    twin_forward(&f, &stack[i], wide[i + 1], sum[i], factor[i], wide[i]);
+    w[i] = twin_forward(&f, &stack[i], wide[i]);
+    wide[i + 1] = w[i].out;
   }
   CU_ASSERT(test_error(x[STACK], wide[STACK], COUNT) < layer_bound);
   float *gradient = test_random(COUNT, 4, 1.0);
   double *wide_gradient = test_widen(gradient, COUNT);
   for (int i = STACK - 1; i >= 0; i--) {
     heed_sublayer_backward(&f.context, gradient, x[i], &stack[i]);
-    twin_backward(&f, &stack[i], wide_gradient, sum[i], factor[i]);
+    twin_backward(&f, &stack[i], wide_gradient, &w[i], wide[i]);
   }
   CU_ASSERT(test_error(gradient, wide_gradient, COUNT) < layer_bound);
   CU_ASSERT_TRUE(layer_gradients_fit(&f));
+  if (form != HEED_SUBLAYER_NO_NORM) { /* the test of the test: norms are told apart */
+    stack[0].form = form == HEED_SUBLAYER_PRE_NORM ? HEED_SUBLAYER_POST_NORM : HEED_SUBLAYER_PRE_NORM;
+    CU_ASSERT(test_error(x[1], twin_forward(&f, &stack[0], wide[0]).out, COUNT) > 0.01);
+  }
   layer_end(&f);
+}
+
+static void a_stack_equals_its_twin(void) {
+  check_stack(HEED_SUBLAYER_POST_NORM);
+}
+static void and_with_norms_before(void) {
+  check_stack(HEED_SUBLAYER_PRE_NORM);
+}
+static void and_without_norms(void) {
+  check_stack(HEED_SUBLAYER_NO_NORM);
 }
 
 static void has_no_dropout_outside_training(void) {
-  layer_fixture f;
-  heed_sublayer stack[STACK];
-  plan_stack(&f, stack, STACK, false);
-  layer_commit(&f);
-  const float *x = test_random(COUNT, 3, 1.0);
-  double *wide = test_widen(x, COUNT), *sum = test_doubles(COUNT), *factor = test_doubles(COUNT);
-  for (int i = 0; i < STACK; i++) {
-    double *next = test_doubles(COUNT);
-    x = heed_sublayer_forward(&f.context, x, &stack[i]);
-    twin_forward(&f, &stack[i], next, sum, factor, wide);
-    wide = next;
+  for (heed_sublayer_form form = HEED_SUBLAYER_POST_NORM; form <= HEED_SUBLAYER_NO_NORM; form++) {
+    layer_fixture f;
+    heed_sublayer stack[STACK];
+    plan_stack(&f, stack, STACK, form, false);
+    layer_commit(&f);
+    const float *x = test_random(COUNT, 3, 1.0);
+    double *wide = test_widen(x, COUNT);
+    for (int i = 0; i < STACK; i++) {
+      x = heed_sublayer_forward(&f.context, x, &stack[i]);
+      wide = twin_forward(&f, &stack[i], wide).out;
+    }
+    CU_ASSERT(test_error(x, wide, COUNT) < layer_bound);
+    layer_end(&f);
   }
-  CU_ASSERT(test_error(x, wide, COUNT) < layer_bound);
-  layer_end(&f);
 }
 
-HEED_TESTS({"the body comes before its norm", the_body_comes_before_its_norm}, {"what is dead shares memory", what_is_dead_shares_memory},
-           {"a stack equals its twin", a_stack_equals_its_twin}, {"has no dropout outside training", has_no_dropout_outside_training})
+HEED_TESTS({"the body comes before its norm", the_body_comes_before_its_norm}, {"or behind it", or_behind_it},
+           {"what is dead shares memory", what_is_dead_shares_memory}, {"a stack equals its twin", a_stack_equals_its_twin},
+           {"and with norms before", and_with_norms_before}, {"and without norms", and_without_norms},
+           {"has no dropout outside training", has_no_dropout_outside_training})

@@ -21,11 +21,11 @@ static inline void reference_layer_norm_forward(double *y, const double *x, cons
     double mean, rstd;
     reference_layer_norm_moments(&mean, &rstd, x + t * width, width, epsilon);
     for (int64_t c = 0; c < width; c++)
-      y[t * width + c] = (x[t * width + c] - mean) * rstd * gamma[c] + beta[c];
+      y[t * width + c] = (x[t * width + c] - mean) * rstd * gamma[c] + (beta ? beta[c] : 0.0);
   }
 }
 
-/** d_x written; d_gamma, d_beta added to.  Worked out element by element: ∂y_k/∂x_c = γ_k·rstd·([k = c] − 1/C − x̂_k·x̂_c/C). */
+/** d_x written; d_gamma, d_beta (NULL: none) added to.  Worked out element by element: ∂y_k/∂x_c = γ_k·rstd·([k = c] − 1/C − x̂_k·x̂_c/C). */
 static inline void reference_layer_norm_backward(double *d_x, double *d_gamma, double *d_beta, const double *d_y, const double *x,
                                                  const double *gamma, int64_t tokens, int64_t width, double epsilon) {
   for (int64_t t = 0; t < tokens; t++) {
@@ -35,7 +35,8 @@ static inline void reference_layer_norm_backward(double *d_x, double *d_gamma, d
     for (int64_t c = 0; c < width; c++) {
       double normal = (row[c] - mean) * rstd, sum = 0.0;
       d_gamma[c] += d[c] * normal;
-      d_beta[c] += d[c];
+      if (d_beta)
+        d_beta[c] += d[c];
       for (int64_t k = 0; k < width; k++)
         sum += d[k] * gamma[k] * rstd * ((k == c) - (1.0 + (row[k] - mean) * rstd * normal) / (double)width);
       d_x[t * width + c] = sum;

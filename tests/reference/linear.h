@@ -15,7 +15,7 @@ static inline void reference_linear_forward(double *y, const double *x, const do
     }
 }
 
-/** d_x is written, d_w and d_bias are added to. */
+/** d_x is written, d_w and d_bias (NULL: none) are added to. */
 static inline void reference_linear_backward(double *d_x, double *d_w, double *d_bias, const double *d_y, const double *x, const double *w,
                                              int64_t rows, int64_t inputs, int64_t outputs) {
   for (int64_t i = 0; i < rows * inputs; i++)
@@ -23,7 +23,8 @@ static inline void reference_linear_backward(double *d_x, double *d_w, double *d
   for (int64_t t = 0; t < rows; t++)
     for (int64_t o = 0; o < outputs; o++) {
       double d = d_y[t * outputs + o];
-      d_bias[o] += d;
+      if (d_bias)
+        d_bias[o] += d;
       for (int64_t i = 0; i < inputs; i++) {
         d_x[t * inputs + i] += d * w[o * inputs + i];
         d_w[o * inputs + i] += d * x[t * inputs + i];

@@ -78,6 +78,8 @@ static heed_config config_of(int64_t slices_at_once) {
                              .feed_forward = 64,
                              .max_positions = LENGTH,
                              .token_types = 2,
+                             .embedding_norm = true,
+                             .biases = true,
                              .dropout = 0.1,
                              .attention_dropout = 0.1,
                              .layer_norm_epsilon = 1e-12,

@@ -1,0 +1,170 @@
+/* Options of any family, alone and together: each model's gradient is the slope of its loss, and its bits depend neither on threads nor on
+ * which slices go through together. */
+#include <omp.h>
+
+#include "models/options.h"
+
+typedef struct run {
+  heed_model *model;
+  const heed_parameter_table *table;
+  float *weights, *gradients; /* the second gradient of the tied table still apart */
+  heed_slice_sums sums[SEQUENCES];
+} run;
+
+static const uint32_t seed = 7;
+
+static run start(const option *o, int64_t rows, int64_t slices, double dropout) {
+  run r = {0};
+  heed_model_config config = o->config;
+  config.dropout = config.attention_dropout = dropout;
+  heed_model_sizes sizes = {.sequences = rows,
+                            .tokens = rows * POSITIONS,
+                            .targets = rows * POSITIONS,
+                            .slices = slices,
+                            .longest = POSITIONS,
+                            .training = true,
+                            .token_head = true};
+  r.model = option_model(&config, &sizes);
+  r.table = heed_model_table(r.model);
+  r.weights = option_weights(r.table);
+  r.gradients = test_floats(r.table->gradient_total);
+  return r;
+}
+
+static run train(const option *o, int64_t first, int64_t rows, int64_t slices) {
+  run r = start(o, rows, slices, 0.1);
+  heed_batch batch = make_batch(first, rows, slices);
+  heed_model_train(r.model, r.weights, r.gradients, &batch, seed, 0, r.sums);
+  heed_batch_free(&batch);
+  return r;
+}
+
+/* ---- the slope ---- */
+
+static double loss_at(run *r, const heed_batch *batch, const float *weights) {
+  heed_slice_sums sums[2];
+  float *ignored = test_floats(r->table->gradient_total);
+  heed_model_train(r->model, weights, ignored, batch, seed, 0, sums);
+  test_release_to(test_pool_count - 1);
+  return sums[0].token_loss + sums[1].token_loss;
+}
+
+/* A direction in which all tensors count alike. */
+static double direction(const heed_parameter *p, int64_t i) {
+  return test_number(99, p->offset + i) / sqrt((double)p->count);
+}
+
+/* The slope of the loss along the direction by central differences, with dropout: its masks are the same at each call. */
+static double difference(run *r, const heed_batch *batch, double step) {
+  float *moved = test_floats(r->table->total);
+  double loss[2];
+  for (int sign = 0; sign < 2; sign++) {
+    for (int64_t n = 0; n < r->table->count; n++)
+      for (int64_t i = 0; i < r->table->items[n].count; i++) {
+        int64_t at = r->table->items[n].offset + i;
+        moved[at] = r->weights[at] + (float)((sign ? -step : step) * direction(&r->table->items[n], i));
+      }
+    loss[sign] = loss_at(r, batch, moved);
+  }
+  return (loss[0] - loss[1]) / (2 * step);
+}
+
+/* What the gradients say of it; `parts` takes each tensor's part. */
+static double predicted(const run *r, double *parts) {
+  double slope = 0;
+  for (int64_t n = 0; n < r->table->count; n++) {
+    const heed_parameter *p = &r->table->items[n];
+    parts[n] = 0;
+    for (int64_t i = 0; i < p->count; i++)
+      parts[n] += (double)(r->gradients[p->offset + i] + (n == 0 ? r->gradients[r->table->tied[0].offset + i] : 0)) * direction(p, i);
+    slope += parts[n];
+  }
+  return slope;
+}
+
+static void check_slope(const option *o) {
+  run r = start(o, SEQUENCES, 2, 0.1);
+  heed_batch batch = make_batch(0, SEQUENCES, 2);
+  double *parts = test_doubles(r.table->count), size = 0;
+  heed_model_train(r.model, r.weights, r.gradients, &batch, seed, 0, r.sums);
+  double slope = predicted(&r, parts), coarse = fabs(difference(&r, &batch, 0.1) - slope),
+         fine = fabs(difference(&r, &batch, 0.01) - slope);
+  for (int64_t n = 0; n < r.table->count; n++)
+    size += fabs(parts[n]);
+  printf("\n    %-44s %.1e, then %.1e  ", o->name, coarse / size, fine / size);
+  bool bends = o->config.activation == HEED_RELU || o->config.activation == HEED_REGLU; /* steps cross the edges of ReLU */
+  CU_ASSERT(fine < (bends ? 5e-3 : 1e-3) * size);
+  CU_ASSERT(fine < coarse / (bends ? 4 : 10)); /* of a smooth loss it falls as the square of the step */
+  int64_t found = 0;                           /* the test of the test: of most tensors a gradient that is missing would be seen */
+  for (int64_t n = 0; n < r.table->count; n++)
+    found += fabs(parts[n]) > 2 * fine;
+  CU_ASSERT((bends ? 3 : 2) * found > r.table->count);
+  heed_batch_free(&batch);
+  heed_model_free(r.model);
+  test_release();
+}
+
+static void gradients_are_the_slope_of_the_loss(void) {
+  for (size_t i = 0; i < OPTIONS; i++)
+    check_slope(&options[i]);
+}
+
+/* ---- the bits ---- */
+
+/* Three pairs of rows as one call of three slices, and as three calls added along the tree. */
+static void slices_may_go_separately(void) {
+  for (size_t i = 0; i < OPTIONS; i++) {
+    run whole = train(&options[i], 0, SEQUENCES, 3), part[3];
+    int64_t differing = 0;
+    for (int n = 0; n < 3; n++)
+      part[n] = train(&options[i], 2 * n, 2, 1);
+    for (int64_t j = 0; j < whole.table->gradient_total; j++) {
+      float sum = (part[0].gradients[j] + part[1].gradients[j]) + part[2].gradients[j];
+      differing += memcmp(&sum, &whole.gradients[j], sizeof sum) != 0;
+    }
+    if (differing)
+      printf("(%s: %d differ) ", options[i].name, (int)differing);
+    CU_ASSERT_EQUAL(differing, 0);
+    for (int n = 0; n < 3; n++) {
+      CU_ASSERT(whole.sums[n].token_loss == part[n].sums[0].token_loss);
+      heed_model_free(part[n].model);
+    }
+    heed_model_free(whole.model);
+    test_release();
+  }
+}
+
+static void threads_do_not_matter(void) {
+  int before = omp_get_max_threads();
+  for (size_t i = 0; i < OPTIONS; i++) {
+    omp_set_num_threads(1);
+    run one = train(&options[i], 0, SEQUENCES, 3);
+    for (int threads = 2; threads <= 3; threads++) {
+      omp_set_num_threads(threads);
+      run many = train(&options[i], 0, SEQUENCES, 3);
+      CU_ASSERT_EQUAL(memcmp(one.gradients, many.gradients, (size_t)one.table->gradient_total * sizeof(float)), 0);
+      CU_ASSERT_EQUAL(memcmp(one.sums, many.sums, sizeof one.sums), 0);
+      heed_model_free(many.model);
+    }
+    heed_model_free(one.model);
+    test_release();
+  }
+  omp_set_num_threads(before);
+}
+
+/* The test of the tests: options that are nothing but another mask or place make another loss of the same weights. */
+static void options_show(void) {
+  run plain = train(&options[0], 0, SEQUENCES, 1);
+  for (size_t i = 1; i < OPTIONS; i++) {
+    run r = train(&options[i], 0, SEQUENCES, 1);
+    if (r.table->total == plain.table->total)
+      CU_ASSERT(fabs(r.sums[0].token_loss - plain.sums[0].token_loss) > 1e-4);
+    heed_model_free(r.model);
+  }
+  heed_model_free(plain.model);
+  test_release();
+}
+
+HEED_TESTS({"gradients are the slope of the loss", gradients_are_the_slope_of_the_loss},
+           {"slices may go separately", slices_may_go_separately}, {"threads do not matter", threads_do_not_matter},
+           {"options show", options_show})
