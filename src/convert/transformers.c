@@ -120,7 +120,7 @@ static heed_status print_yaml(const json_t *json, const char *name, bool next_se
   char *quoted = heed_config_quote(&(char *){(char *)name}, 1, false);
   fprintf(out, "run: {name: %s}\n%soptimizer: {learning_rate: 1.0e-4}\n", quoted ? quoted : "imported",
           next_sentence ? "objective: {next_sentence: true}\n" : "");
-  fprintf(out, "train: {steps: 1, sequence_length: 3, batch_sequences: 32}\n");
+  fprintf(out, "train: {steps: 1, sequence_length: %d, batch_sequences: 32}\n", next_sentence ? 5 : 3); /* the least: choose_length */
   free(quoted);
   if (fclose(out) != 0 && status == HEED_OK)
     status = heed_error(HEED_FAILED, "out of memory for a configuration");

@@ -55,7 +55,7 @@ static const refusal foreign_models[] = {
     {"weights of something else", NULL, IMPORT("foreign"), 65, "foreign.safetensors: bert.embeddings.word_embeddings.weight is missing"},
     {"no configuration", NULL, "heed import hf --model-config missing.json --output new", 65, "missing.json: cannot be opened"},
     {"a configuration of Heed's", NULL, "heed import hf --model-config micro.yaml --output new", 65, "is not a model's config.json"},
-    {"another kind of model", NULL, "heed import hf --model-config gpt2.json --output new", 65, "model_type 'gpt2' is not built yet"},
+    {"another kind of model", NULL, "heed import hf --model-config t5.json --output new", 65, "model_type 't5' is not built yet"},
     {"another size of model", NULL, "heed import hf --model-config wider.json --output new", 65,
      "has the shape [300, 16]; wider.json makes it"},
     {"a vocabulary that is too large", "{ cat vocab.txt && echo zzz; } > row/larger.txt",
