@@ -44,7 +44,7 @@ typedef struct heed_inspection {
   char *text, *second_text; /**< as given, bytes that are not UTF-8 replaced; second_text NULL without a second sentence */
   int64_t tokens, layers, heads;
   heed_inspected_token *token; /**< [S] */
-  bool *special;               /**< [S] [CLS], [SEP] and the like */
+  bool *special;               /**< [S] whether it is [CLS] or [SEP] (<|endoftext|>), no part of the text */
   int64_t second;              /**< first token of the second sentence; S without one */
   float *weights;              /**< [L, H, query S, key S], each row sums to 1 */
   float *rollout;  /**< [L, query S, key S]: R_l = A_l · R_{l−1}, R_{−1} = I, A_l = ½ (mean over heads) + ½ I, rows made to sum

@@ -37,13 +37,14 @@ static heed_status take_model(heed_inspected_model *model, const heed_loaded *lo
 }
 
 static heed_status take_tokens(heed_inspection *in, const heed_stream *stream, const heed_tokenizer *tokenizer) {
+  const heed_special_tokens *special = heed_tokenizer_special(tokenizer);
   in->token = calloc((size_t)stream->tokens, sizeof *in->token);
   in->special = calloc((size_t)stream->tokens, sizeof *in->special);
   if (!in->token || !in->special)
     return out_of_memory(stream->tokens);
   in->tokens = in->second = stream->tokens;
   for (int64_t t = stream->tokens - 1; t >= 0; t--) {
-    in->special[t] = heed_tokenizer_is_special(tokenizer, stream->ids[t]);
+    in->special[t] = stream->ids[t] == special->classify || stream->ids[t] == special->separate;
     if (stream->token_types[t] == 1)
       in->second = t;
     HEED_TRY(take_token(&in->token[t], tokenizer, stream->ids[t]));

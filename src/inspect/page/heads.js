@@ -24,13 +24,8 @@ function drawTile(tile) {
   context.putImageData(picture, 0, 0);
 }
 
-/* Pixels of a small map on the page: whole multiples of a token while tokens are few. */
-const wide = facts.heads > 8 ? 56 : 92;
-const edge = side >= wide / 2 ? wide : side * Math.max(1, Math.round(wide / side));
-
 function makeTile(kind, index, attributes, label) {
   const canvas = make("canvas", { width: side, height: side, "aria-hidden": "true" });
-  canvas.style.width = canvas.style.height = `${edge}px`;
   const element = make("div", { class: "tile", tabindex: "-1", ...attributes }, canvas);
   if (label) element.append(label);
   return { kind, index, element, canvas, small: null };
@@ -41,12 +36,9 @@ const steps = document.getElementById("steps");
 const heads = [], layers = [];
 
 function makeGrid() {
-  const top = make("div", { role: "row" }, make("span", { class: "name", role: "columnheader", "aria-label": "layer" }));
+  const top = make("div", { role: "row" }, make("span", { class: "name", role: "columnheader" }, facts.heads > 6 ? "head" : ""));
   for (let h = 0; h < facts.heads; h++) {
-    const corner = make("span", { class: "corner", role: "columnheader" }, `head ${h}`);
-    corner.style.width = `${edge + 10}px`;
-    if (facts.heads > 8) corner.textContent = h;
-    top.append(corner);
+    top.append(make("span", { class: "corner", role: "columnheader" }, facts.heads > 6 ? String(h) : `head ${h}`));
   }
   grid.append(top);
   for (let l = 0; l < facts.layers; l++) {
@@ -81,6 +73,15 @@ function makeGrid() {
   });
 }
 makeGrid();
+
+/* As large as the page allows, in whole multiples of a token while tokens are few. */
+function sizeTiles() {
+  for (const [element, across, names] of [[grid, facts.heads, 70], [steps, facts.layers, 0]]) {
+    const room = Math.floor((element.parentElement.clientWidth - 6 - names) / across) - 16;
+    const edge = Math.min(Math.max(room, 40), 120);
+    element.style.setProperty("--edge", `${side < edge / 2 ? edge - (edge % side) : edge}px`);
+  }
+}
 
 /* Marks what is chosen; the chosen tile is where Tab comes in. */
 function markTiles(focus) {

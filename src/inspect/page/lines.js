@@ -104,7 +104,7 @@ function drawLines() {
     for (let k = 0; k < size; k++) {
       if ((alone && alone.side === "to" && alone.token !== k) || !isShown(q, k)) continue;
       const weight = weightOf(levels[q * size + k]);
-      if (weight < state.threshold) continue;
+      if (weight < (alone ? 0.001 : state.threshold)) continue;
       stroke(context, q, k, weight);
       drawn++;
     }

@@ -6,6 +6,7 @@ const count = (number, word) => `${number.toLocaleString("en")} ${word}${number 
 function writeHeader() {
   find("text").append(bdi(facts.text));
   if (facts.secondText !== null) find("text").append(bdi(facts.secondText));
+  find("text").classList.toggle("long", find("text").textContent.length > 140);
   document.title = `Attention: ${facts.text}`;
   const millions = facts.parameters >= 1e5 ? `${(facts.parameters / 1e6).toFixed(1)} M parameters` : count(facts.parameters, "parameter");
   const parts = [facts.name, `${facts.family}, ${count(facts.layers, "layer")} of ${count(facts.heads, "head")}, ${facts.hidden} wide, ${millions}`];
@@ -57,7 +58,7 @@ function makeControls() {
     [state.from, state.to] = event.target.value === "" ? ["", ""] : event.target.value;
     filter();
   });
-  const names = [...new Set(facts.tokens.filter((_, t) => facts.special[t] && facts.tokens[t] !== "[MASK]"))];
+  const names = [...new Set(facts.tokens.filter((_, t) => facts.special[t]))];
   find("special-label").hidden = names.length === 0;
   find("special-names").textContent = names.join(", ");
   find("special").addEventListener("change", (event) => {
@@ -92,6 +93,10 @@ document.addEventListener("keydown", (event) => {
 writeHeader();
 makeControls();
 find("threshold-value").textContent = "5%";
+sizeTiles();
 choose(0, 0);
 drawTiles(true);
-new ResizeObserver(() => maps.forEach((map) => map.draw())).observe(document.querySelector("main"));
+new ResizeObserver(() => {
+  sizeTiles();
+  for (const map of maps) map.draw();
+}).observe(document.querySelector("main"));

@@ -61,7 +61,7 @@ class LargeMap {
     this.top = this.left;
     const room = this.canvas.parentElement.clientWidth - 6 - this.left;
     const least = size <= 64 ? 10 : size <= 160 ? 5 : 2;
-    this.step = Math.max(least, Math.min(28, Math.floor(room / size)));
+    this.step = Math.max(least, Math.min(36, room < 8 * size ? room / size : Math.floor(room / size)));
   }
 
   drawPicture() {

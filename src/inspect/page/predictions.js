@@ -2,6 +2,7 @@
 
 const placesShown = document.getElementById("places"), cards = document.getElementById("cards");
 const manyPlaces = facts.places.length > 9;
+const likeliest = Math.max(...facts.places.flatMap((place) => place.top.map(([, , share]) => share)));
 const masks = facts.places.some((place) => facts.tokens[place.at] === "[MASK]");
 
 function about() {
@@ -17,7 +18,7 @@ function makeCard(place) {
   const table = make("table");
   for (const [text, , share] of place.top) {
     const bar = make("i");
-    bar.style.width = `${(100 * share).toFixed(2)}%`;
+    bar.style.width = `${((100 * share) / likeliest).toFixed(2)}%`;
     const row = make("tr", {}, make("th", { scope: "row", title: text }, bdi(text)), make("td", { "aria-hidden": "true" }, bar), make("td", {}, percent(share)));
     if (text === actual) row.classList.add("actual");
     table.append(row);
