@@ -26,7 +26,9 @@ hdf5-tools              command -v h5dump
 strace                  command -v strace'
 checks='
 clang-format            command -v clang-format
-cppcheck                command -v cppcheck'
+cppcheck                command -v cppcheck
+python3                 command -v python3
+chromium                command -v chromium || command -v chromium-browser || command -v google-chrome'
 parity='
 python3                 command -v python3
 python3-venv            python3 -c "import ensurepip, venv"'

@@ -17,15 +17,22 @@ function shrink(levels) {
   return small;
 }
 
+/* Drawn larger than it is, so that nothing that scales it again (a printer) makes it soft. */
+const larger = Math.max(1, Math.round(160 / side));
+const sketch = make("canvas", { width: side, height: side });
+
 function drawTile(tile) {
-  const context = tile.canvas.getContext("2d");
-  const picture = context.createImageData(side, side);
+  const context = sketch.getContext("2d"), picture = context.createImageData(side, side);
   for (let i = 0; i < tile.small.length; i++) if (tile.small[i] >= 0) paint(picture.data, i, tile.small[i]);
   context.putImageData(picture, 0, 0);
+  const shown = tile.canvas.getContext("2d");
+  shown.clearRect(0, 0, tile.canvas.width, tile.canvas.height);
+  shown.imageSmoothingEnabled = false;
+  shown.drawImage(sketch, 0, 0, tile.canvas.width, tile.canvas.height);
 }
 
 function makeTile(kind, index, attributes, label) {
-  const canvas = make("canvas", { width: side, height: side, "aria-hidden": "true" });
+  const canvas = make("canvas", { width: side * larger, height: side * larger, "aria-hidden": "true" });
   const element = make("div", { class: "tile", tabindex: "-1", ...attributes }, canvas);
   if (label) element.append(label);
   return { kind, index, element, canvas, small: null };
