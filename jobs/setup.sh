@@ -27,8 +27,8 @@ strace                  command -v strace'
 checks='
 clang-format            command -v clang-format
 cppcheck                command -v cppcheck
-python3                 command -v python3
-chromium                command -v chromium || command -v chromium-browser || command -v google-chrome'
+chromium                command -v chromium || command -v chromium-browser || command -v google-chrome
+python3                 command -v python3'
 parity='
 python3                 command -v python3
 python3-venv            python3 -c "import ensurepip, venv"'

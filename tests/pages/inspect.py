@@ -1,6 +1,6 @@
 """The page of `heed inspect` in a real browser: what it shows is what --json says, and it is used by pointer and by keys alone.
 
-    inspect.py HEED SOURCE
+    inspect.py HEED SOURCE        HEED_SCREENSHOTS=FOLDER keeps pictures
 """
 
 import json
@@ -223,6 +223,8 @@ def main():
             is_reached_by_tab(browser)
             follows_the_scheme(browser)
             fits_a_phone(browser)
+            if os.environ.get("HEED_SCREENSHOTS"):
+                browser.screenshot(Path(os.environ["HEED_SCREENSHOTS"]) / "inspect.png")
             check(f"no error: {browser.console_errors()}", browser.console_errors() == [])
             check("nothing from elsewhere", browser.requests() == [Path("pair.html").resolve().as_uri()])
             browser.resize(1100, 900)

@@ -55,7 +55,7 @@ const isShown = (q, k) => isOn.from[q] && isOn.to[k] && !(facts.causal && k > q)
 
 const percent = (x) => (x >= 0.0995 ? (100 * x).toFixed(0) : x >= 0.00095 ? (100 * x).toFixed(1) : "<0.1") + "%";
 /* As many digits as the stored levels carry. */
-const digits = (x) => (facts.bits === 16 ? x.toPrecision(3) : x.toPrecision(2)).replace(/e.*|^0\.0000.*/, (s) => (x < 1e-4 ? "" : s)) || "<0.0001";
+const digits = (x) => (x === 0 ? "0" : x < 1e-4 ? "<0.0001" : x.toPrecision(facts.bits === 16 ? 3 : 2));
 
 /* An element with attributes and children, texts among them; nothing is ever parsed as HTML. */
 function make(tag, attributes = {}, ...children) {

@@ -55,7 +55,7 @@ class LargeMap {
 
   /* Room for the names, the longest ones cut; cells as large as the page allows, and never too small to be pointed at. */
   measure(context) {
-    context.font = fontOf(12);
+    context.font = fontOf(12, 600);
     const longest = Math.max(...facts.tokens.map((text) => context.measureText(text).width));
     this.left = Math.min(Math.ceil(longest) + 10, 120);
     this.top = this.left;
