@@ -91,7 +91,9 @@ def is_chosen_by_click_and_keys(browser):
     check("a click chooses", chosen(browser) == [1, 2, 1, 2, 1])
     after = [picture(browser, "#map .large"), picture(browser, "#strokes"), picture(browser, "#rollout .large")]
     check("all pictures change", all(a != b for a, b in zip(pictures, after)))
-    for key, place in [("ArrowRight", [1, 3]), ("ArrowDown", [2, 3]), ("ArrowDown", [2, 3]), ("Home", [2, 0]), ("ArrowUp", [1, 0]), ("ArrowLeft", [1, 0]), ("End", [1, 3])]:
+    moves = [("ArrowRight", [1, 3]), ("ArrowDown", [2, 3]), ("ArrowDown", [2, 3]), ("Home", [2, 0])]
+    moves += [("ArrowUp", [1, 0]), ("ArrowLeft", [1, 0]), ("End", [1, 3])]
+    for key, place in moves:
         browser.key(key)
         check(f"{key} moves", chosen(browser) == [*place, *place, 1])
         check("the focus goes along", browser.evaluate("document.activeElement.dataset.head") == str(place[1]))
@@ -111,8 +113,9 @@ def tells_values(browser, numbers):
     said = browser.evaluate("document.querySelector('#map output b').textContent")
     weight = numbers["weights"][1][2][2][1]
     check(f"the value {said} of {weight}", abs(float(said.strip("<")) - weight) <= max(0.006 * weight, 1e-4))
-    step = browser.evaluate("[maps[1].left + 3.5 * maps[1].step, maps[1].top + 2.5 * maps[1].step, maps[1].canvas.clientWidth, maps[1].canvas.clientHeight]")
-    browser.hover("#rollout .large", step[0] / step[2], step[1] / step[3])
+    across, down = browser.evaluate("""[(maps[1].left + 3.5 * maps[1].step) / maps[1].canvas.clientWidth,
+        (maps[1].top + 2.5 * maps[1].step) / maps[1].canvas.clientHeight]""")
+    browser.hover("#rollout .large", across, down)
     said = browser.evaluate("document.querySelector('#rollout output b').textContent")
     share = numbers["rollout"][1][2][3]
     check(f"the share {said} of {share}", abs(float(said.strip("<")) - share) <= max(0.006 * share, 1e-4))

@@ -4,10 +4,6 @@ const ramps = {
   light: ["#eef2f8", "#cddcf0", "#9dbce4", "#6496d4", "#316dbb", "#174a8d", "#0a2550"],
   dark: ["#1e242c", "#21364f", "#275080", "#2f70b6", "#5c9be3", "#a4c9f7", "#eef5ff"],
 };
-const inks = {
-  light: { ink: "#1a1e24", quiet: "#5d6570", line: "#e2e5ea", accent: "#2463b4", surface: "#ffffff" },
-  dark: { ink: "#e8ebef", quiet: "#9aa3af", line: "#2a3038", accent: "#7db1f5", surface: "#171b20" },
-};
 const channels = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
 /* 256 colours as the bytes that a picture takes. */
@@ -27,15 +23,17 @@ const tables = { light: rampOf(ramps.light), dark: rampOf(ramps.dark) };
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 let theme = prefersDark.matches ? "dark" : "light";
 
-const ink = () => inks[theme];
+/* The style's own colours, for what is drawn. */
+const inks = {};
 const colourIndex = (level) => (facts.bits === 16 ? level >> 8 : level);
 const paint = (pixels, at, level) => pixels.set(tables[theme].subarray(4 * colourIndex(level), 4 * colourIndex(level) + 4), 4 * at);
 
 function setTheme(name) {
   theme = name;
   document.documentElement.dataset.theme = name;
-  const button = document.getElementById("theme");
-  button.setAttribute("aria-pressed", name === "dark");
+  document.getElementById("theme").setAttribute("aria-pressed", name === "dark");
+  const style = getComputedStyle(document.documentElement);
+  for (const colour of ["ink", "quiet", "accent", "surface"]) inks[colour] = style.getPropertyValue(`--${colour}`).trim();
 }
 setTheme(theme);
 
@@ -60,7 +58,7 @@ function drawKey(canvas) {
     context.fillStyle = `rgb(${r} ${g} ${b})`;
     context.fillRect(12 + x, 2, 1.5, 10);
   }
-  context.fillStyle = ink().quiet;
+  context.fillStyle = inks.quiet;
   context.font = fontOf(11);
   context.textAlign = "center";
   for (const weight of [0, 0.02, 0.1, 0.25, 0.5, 1]) context.fillText(String(weight), 12 + width * Math.sqrt(weight), 27);

@@ -52,8 +52,8 @@ function makeGrid() {
     const row = make("div", { role: "row" }, make("span", { class: "name", role: "rowheader" }, `layer ${l}`));
     for (let h = 0; h < facts.heads; h++) {
       const index = l * facts.heads + h, entropy = facts.entropy[index].toFixed(2);
-      const attributes = { role: "gridcell", "data-layer": l, "data-head": h, "aria-label": `layer ${l}, head ${h}, entropy ${entropy} nats` };
-      heads.push(makeTile("weights", index, attributes, entropy));
+      const label = `layer ${l}, head ${h}, entropy ${entropy} nats`;
+      heads.push(makeTile("weights", index, { role: "gridcell", "data-layer": l, "data-head": h, "aria-label": label }, entropy));
       heads[index].element.addEventListener("click", () => choose(l, h, true));
       row.append(heads[index].element);
     }
@@ -63,7 +63,9 @@ function makeGrid() {
     steps.append(layers[l].element);
   }
   grid.addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -facts.heads], End: [0, facts.heads] }[event.key];
+    const far = facts.heads;
+    const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -far], End: [0, far] };
+    const move = moves[event.key];
     if (event.key === "Enter" || event.key === " ") document.querySelector("#map .large").focus();
     else if (!move) return;
     else choose(state.layer + move[0], state.head + move[1], true);

@@ -8,7 +8,8 @@ const nameOf = (token) => `${facts.tokens[token]}`;
 function makeColumn(name) {
   facts.tokens.forEach((text, t) => {
     const value = make("span", { class: "value" });
-    const element = make("div", { class: "token", role: "option", tabindex: t === 0 ? "0" : "-1", title: `${text} (${t})`, "data-token": t }, bdi(text), value);
+    const attributes = { class: "token", role: "option", tabindex: t === 0 ? "0" : "-1", title: `${text} (${t})`, "data-token": t };
+    const element = make("div", attributes, bdi(text), value);
     if (facts.second < size && (t === 0 || t === facts.second)) {
       element.append(make("span", { class: "side" }, sideOf(t)));
       if (t > 0) element.classList.add("second");
@@ -29,7 +30,8 @@ function makeColumn(name) {
 }
 
 function keyOnToken(event, at) {
-  const token = { ArrowUp: at.token - 1, ArrowDown: at.token + 1, Home: 0, End: size - 1, ArrowLeft: at.token, ArrowRight: at.token }[event.key];
+  const here = at.token;
+  const token = { ArrowUp: here - 1, ArrowDown: here + 1, Home: 0, End: size - 1, ArrowLeft: here, ArrowRight: here }[event.key];
   const name = { ArrowLeft: "from", ArrowRight: "to" }[event.key] || at.side;
   if (event.key === "Enter" || event.key === " ") keep(at);
   else if (event.key === "Escape") keep(null);
@@ -96,7 +98,7 @@ function writeValues(levels) {
 function drawLines() {
   const levels = mapOf("weights"), alone = state.alone;
   const context = fit(strokes, between, size * rowHeight);
-  context.strokeStyle = ink().accent;
+  context.strokeStyle = inks.accent;
   context.lineCap = "butt";
   let drawn = 0;
   for (let q = 0; q < size; q++) {

@@ -9,10 +9,13 @@ function writeHeader() {
   find("text").classList.toggle("long", find("text").textContent.length > 140);
   document.title = `Attention: ${facts.text}`;
   const millions = facts.parameters >= 1e5 ? `${(facts.parameters / 1e6).toFixed(1)} M parameters` : count(facts.parameters, "parameter");
-  const parts = [facts.name, `${facts.family}, ${count(facts.layers, "layer")} of ${count(facts.heads, "head")}, ${facts.hidden} wide, ${millions}`];
-  find("about").textContent = [...parts, `step ${facts.step.toLocaleString("en")}`, count(size, "token")].join(" · ");
+  const shape = `${count(facts.layers, "layer")} of ${count(facts.heads, "head")}, ${facts.hidden} wide, ${millions}`;
+  const step = `step ${facts.step.toLocaleString("en")}`;
+  find("about").textContent = [facts.name, `${facts.family}, ${shape}`, step, count(size, "token")].join(" · ");
   const off = facts.bits === 16 ? "0.00002" : "0.004";
-  find("exact").textContent = `Layers and heads count from 0, as in the names of parameters. The page holds weights to within ${off}; heed inspect --json prints them in full.`;
+  find("exact").textContent =
+    `Layers and heads count from 0, as in the names of parameters. The page holds weights to within ${off}; ` +
+    "heed inspect --json prints them in full.";
 }
 
 function writeChosen() {

@@ -19,8 +19,9 @@ class LargeMap {
 
   press(event) {
     const [q, k] = this.cell || [0, 0], step = event.shiftKey ? 10 : 1;
-    const moves = { ArrowLeft: [0, -step], ArrowRight: [0, step], ArrowUp: [-step, 0], ArrowDown: [step, 0], Home: [0, -size], End: [0, size], PageUp: [-size, 0], PageDown: [size, 0] };
-    const move = moves[event.key];
+    const along = { ArrowLeft: [0, -step], ArrowRight: [0, step], ArrowUp: [-step, 0], ArrowDown: [step, 0] };
+    const toEnds = { Home: [0, -size], End: [0, size], PageUp: [-size, 0], PageDown: [size, 0] };
+    const move = along[event.key] || toEnds[event.key];
     if (!move) return;
     const clamp = (x) => Math.min(Math.max(x, 0), size - 1);
     this.point([clamp(q + move[0]), clamp(k + move[1])]);
@@ -30,7 +31,8 @@ class LargeMap {
 
   cellAt(event) {
     const box = this.canvas.getBoundingClientRect();
-    const q = Math.floor((event.clientY - box.top - this.top) / this.step), k = Math.floor((event.clientX - box.left - this.left) / this.step);
+    const q = Math.floor((event.clientY - box.top - this.top) / this.step);
+    const k = Math.floor((event.clientX - box.left - this.left) / this.step);
     return q >= 0 && k >= 0 && q < size && k < size ? [q, k] : null;
   }
 
@@ -50,7 +52,8 @@ class LargeMap {
     }
     const [q, k] = this.cell, value = weightOf(mapOf(this.kind)[q * size + k]);
     const text = isShown(q, k) ? digits(value) : "not shown";
-    this.output.append(bdi(facts.tokens[q]), ` ${this.verb} `, bdi(facts.tokens[k]), " ", make("b", {}, text), make("span", { class: "quiet" }, `  (${q}, ${k})`));
+    const place = make("span", { class: "quiet" }, `  (${q}, ${k})`);
+    this.output.append(bdi(facts.tokens[q]), ` ${this.verb} `, bdi(facts.tokens[k]), " ", make("b", {}, text), place);
   }
 
   /* Room for the names, the longest ones cut; cells as large as the page allows, and never too small to be pointed at. */
@@ -98,7 +101,7 @@ class LargeMap {
         const on = axis === "row" ? isOn.from[t] : isOn.to[t];
         context.save();
         context.font = fontOf(Math.min(12, Math.max(10, this.step - 2)), t === at ? 600 : 400);
-        context.fillStyle = t === at ? ink().accent : on ? ink().ink : ink().quiet;
+        context.fillStyle = t === at ? inks.accent : on ? inks.ink : inks.quiet;
         const place = (t + 0.5) * this.step;
         if (axis === "row") context.translate(this.left - 7, this.top + place);
         else context.translate(this.left + place, this.top - 7);
@@ -117,21 +120,21 @@ class LargeMap {
     context.imageSmoothingEnabled = false;
     context.drawImage(this.picture, this.left, this.top, whole, whole);
     if (this.step >= 9) {
-      context.fillStyle = ink().surface;
+      context.fillStyle = inks.surface;
       for (let t = 0; t <= size; t++) {
         context.fillRect(this.left + t * this.step - 0.5, this.top, 1, whole);
         context.fillRect(this.left, this.top + t * this.step - 0.5, whole, 1);
       }
     }
     if (facts.second < size) {
-      context.fillStyle = ink().quiet;
+      context.fillStyle = inks.quiet;
       context.fillRect(this.left + facts.second * this.step - 0.75, this.top - 8, 1.5, whole + 8);
       context.fillRect(this.left - 8, this.top + facts.second * this.step - 0.75, whole + 8, 1.5);
     }
     this.drawNames(context);
     if (this.cell) {
       const [q, k] = this.cell;
-      context.strokeStyle = ink().accent;
+      context.strokeStyle = inks.accent;
       context.lineWidth = 2;
       context.strokeRect(this.left + k * this.step - 0.5, this.top + q * this.step - 0.5, this.step + 1, this.step + 1);
     }

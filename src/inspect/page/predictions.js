@@ -19,14 +19,16 @@ function makeCard(place) {
   for (const [text, , share] of place.top) {
     const bar = make("i");
     bar.style.width = `${((100 * share) / likeliest).toFixed(2)}%`;
-    const row = make("tr", {}, make("th", { scope: "row", title: text }, bdi(text)), make("td", { "aria-hidden": "true" }, bar), make("td", {}, percent(share)));
+    const name = make("th", { scope: "row", title: text }, bdi(text));
+    const row = make("tr", {}, name, make("td", { "aria-hidden": "true" }, bar), make("td", {}, percent(share)));
     if (text === actual) row.classList.add("actual");
     table.append(row);
   }
   const heading = make("h3", {}, make("span", {}, ...title), make("span", { class: "quiet" }, `token ${place.at}`));
   heading.firstChild.style.fontWeight = 600;
   const card = make("div", { class: "card" }, heading, table);
-  if (actual !== null) card.append(make("p", { class: "quiet" }, facts.causal ? "followed by " : "stands there: ", bdi(actual), `, ${percent(place.share)}`));
+  const truth = facts.causal ? "followed by " : "stands there: ";
+  if (actual !== null) card.append(make("p", { class: "quiet" }, truth, bdi(actual), `, ${percent(place.share)}`));
   return card;
 }
 
@@ -47,7 +49,8 @@ function makePlaces() {
   facts.tokens.forEach((text, t) => {
     const index = placeAt.get(t), share = likely.get(t);
     const item = make("span", index === undefined ? { class: "fixed" } : { role: "option", "data-place": index }, bdi(text));
-    if (share !== undefined) item.style.borderBottomColor = `color-mix(in srgb, var(--accent) ${Math.round(100 * Math.sqrt(share))}%, var(--line))`;
+    const strength = share === undefined ? 0 : Math.round(100 * Math.sqrt(share));
+    if (share !== undefined) item.style.borderBottomColor = `color-mix(in srgb, var(--accent) ${strength}%, var(--line))`;
     if (index !== undefined) item.addEventListener("click", () => choosePlace(index, true));
     placesShown.append(item, "\u200b");
   });
