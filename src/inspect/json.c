@@ -1,5 +1,6 @@
 #include "inspect/json.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "heed/inspection.h"
@@ -122,6 +123,6 @@ heed_status heed_inspection_print(const heed_inspection *in, FILE *out) {
   print_maps(out, in);
   fputs("\n}\n", out);
   if (fflush(out) != 0 || ferror(out))
-    return heed_error(HEED_IO, "the result could not be written: %m");
+    return heed_error(HEED_IO, "the result could not be written: %s", strerror(errno));
   return HEED_OK;
 }

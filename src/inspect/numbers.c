@@ -32,9 +32,10 @@ static void roll_layer(double *restrict after, const double *restrict before, do
 
 heed_status heed_rollout(float *restrict rollout, const float *restrict weights, int64_t layers, int64_t heads, int64_t tokens) {
   int64_t map = tokens * tokens;
-  double *memory = calloc((size_t)(3 * map), sizeof *memory), *before = memory, *after = memory + map, *rows = memory + 2 * map;
+  double *memory = calloc((size_t)(3 * map), sizeof *memory);
   if (!memory)
     return heed_error(HEED_FAILED, "out of memory for the rollout of %lld tokens", (long long)tokens);
+  double *before = memory, *after = memory + map, *rows = memory + 2 * map;
   for (int64_t q = 0; q < tokens; q++)
     before[q * tokens + q] = 1;
   for (int64_t l = 0; l < layers; l++) {

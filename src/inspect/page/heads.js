@@ -98,7 +98,7 @@ function markTiles(focus) {
     const chosen = i === state.layer * facts.heads + state.head;
     tile.element.setAttribute("aria-selected", chosen);
     tile.element.tabIndex = chosen ? 0 : -1;
-    if (chosen && focus) tile.element.focus({ preventScroll: false });
+    if (chosen && focus) tile.element.focus();
   });
   layers.forEach((tile, l) => {
     tile.element.setAttribute("aria-checked", l === state.layer);

@@ -3,7 +3,6 @@
 const rowHeight = 22, between = 130;
 const columns = { from: document.getElementById("from"), to: document.getElementById("to") };
 const rows = { from: [], to: [] };
-const nameOf = (token) => `${facts.tokens[token]}`;
 
 function makeColumn(name) {
   facts.tokens.forEach((text, t) => {
@@ -83,14 +82,11 @@ function writeValues(levels) {
         value = isShown(q, k) ? weightOf(levels[q * size + k]) : null;
       }
       row.value.textContent = value === null ? "" : percent(value);
-      row.element.style.backgroundImage = value === null ? "" : "linear-gradient(var(--wash), var(--wash))";
-      row.element.style.backgroundRepeat = "no-repeat";
-      row.element.style.backgroundPosition = name === "to" ? "left" : "right";
-      row.element.style.backgroundSize = value === null ? "" : `${(100 * value).toFixed(1)}% 100%`;
+      row.element.style.setProperty("--value", value === null ? "0%" : `${(100 * value).toFixed(1)}%`);
       row.element.classList.toggle("off", !isOn[name][t]);
       row.element.classList.toggle("chosen", !!alone && alone.side === name && alone.token === t);
       row.element.setAttribute("aria-selected", !!state.kept && state.kept.side === name && state.kept.token === t);
-      row.element.setAttribute("aria-label", value === null ? nameOf(t) : `${nameOf(t)}, ${percent(value)}`);
+      row.element.setAttribute("aria-label", value === null ? facts.tokens[t] : `${facts.tokens[t]}, ${percent(value)}`);
     });
   }
 }
