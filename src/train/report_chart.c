@@ -11,8 +11,8 @@ typedef struct shape {
   int width, height, left;
 } shape;
 
-static const shape usual_shape = {"plot", 380, 190, 50}, wide_shape = {"plot wide", 840, 320, 50},
-                   narrow_shape = {"plot narrow", 380, 270, 50};
+static const shape usual_shape = {"plot", 380, 190, 50}, small_shape = {"plot", 270, 150, 36};
+static const shape wide_shape = {"plot wide", 840, 320, 50}, narrow_shape = {"plot narrow", 380, 270, 50};
 
 static const char *or_empty(const char *text) {
   return text ? text : "";
@@ -96,7 +96,7 @@ void heed_chart_print(FILE *out, const heed_chart *chart) {
             heed_chart_value(value, heed_curve_newest(&s->curve), chart->digits, or_empty(chart->unit)));
   }
   fputs("</p>\n<div class='plots'>\n", out);
-  print_picture(out, chart, chart->wide ? &wide_shape : &usual_shape);
+  print_picture(out, chart, chart->wide ? &wide_shape : chart->small ? &small_shape : &usual_shape);
   if (chart->wide)
     print_picture(out, chart, &narrow_shape);
   fputs("</div>\n", out);

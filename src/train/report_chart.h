@@ -27,7 +27,7 @@ typedef struct heed_chart {
   double at_least;   /**< as far up as the axis goes at least */
   double usual;      /**< quiet curves are cut off above it, or above the others if these go higher */
   double x_high;     /**< the last step */
-  bool wide;         /**< as wide as the page; on a phone it has other proportions */
+  bool wide, small;  /**< as wide as the page (on a phone it has other proportions), or three beside each other */
 } heed_chart;
 
 void heed_chart_print(FILE *out, const heed_chart *chart);

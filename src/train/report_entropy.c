@@ -76,7 +76,7 @@ static heed_status print_layer(FILE *out, const looks *l, int64_t layer) {
     for (int64_t i = 0; i < l->count; i++)
       curve.points[i] = (heed_point){(double)l->lines[i]->step, l->lines[i]->head_entropy[layer * l->heads + h]};
     snprintf(texts[h][0], sizeof texts[h][0], "h%lld", (long long)(h % COLOURS));
-    snprintf(texts[h][1], sizeof texts[h][1], "%lld", (long long)h);
+    snprintf(texts[h][1], sizeof texts[h][1], "h%lld", (long long)h);
     series[h] = (heed_chart_series){.kind = texts[h][0], .name = texts[h][1], .curve = curve};
   }
   if (room) {
@@ -84,7 +84,7 @@ static heed_status print_layer(FILE *out, const looks *l, int64_t layer) {
     snprintf(title, sizeof title, "Layer %lld", (long long)layer);
     heed_chart_print(out, &(heed_chart){.id = id,
                                         .title = title,
-                                        .note = "entropy of each head, nats",
+                                        .small = true,
                                         .series = series,
                                         .count = (int)l->heads,
                                         .digits = 2,
@@ -100,14 +100,15 @@ static heed_status print_layer(FILE *out, const looks *l, int64_t layer) {
 
 heed_status heed_report_entropy(FILE *out, const heed_metrics_history *history) {
   looks l;
+  char step[48];
   heed_status status = find(&l, history);
   if (status == HEED_OK && l.count > 0 && l.layers <= MOST_HEADS / l.heads) {
     thin(&l);
     fprintf(out,
-            "<section id='entropy'>\n<h2>Attention entropy <small id='entropy-step'>step %lld</small></h2>\n"
+            "<section id='entropy'>\n<h2>Attention entropy <small id='entropy-step'>step %s</small></h2>\n"
             "<p class='about'>In nats, the mean over the queries of each head: 0 when a query looks at one key alone, ln n when it looks "
             "at n alike.</p>\n",
-            (long long)l.lines[l.count - 1]->step);
+            heed_print_count(step, (double)l.lines[l.count - 1]->step));
     print_map(out, &l);
     fputs("<div class='charts small'>\n", out);
     for (int64_t layer = 0; layer < l.layers && status == HEED_OK; layer++)

@@ -69,16 +69,17 @@ static void print_key(FILE *out, const heed_sample_set *set) {
 }
 
 void heed_report_texts(FILE *out, const heed_samples *samples) {
+  char step[48];
   int64_t count = samples ? heed_samples_count(samples) : 0, earlier = count - 1 < MOST_EARLIER ? count - 1 : MOST_EARLIER;
   if (count == 0)
     return;
   const heed_sample_set *newest = heed_samples_get(samples, count - 1);
-  fprintf(out, "<section id='samples'>\n<h2>Samples <small>step %lld</small></h2>\n", (long long)newest->step);
+  fprintf(out, "<section id='samples'>\n<h2>Samples <small>step %s</small></h2>\n", heed_print_count(step, (double)newest->step));
   print_key(out, newest);
   print_set(out, newest);
   for (int64_t i = earlier - 1; i >= 0; i--) {
     const heed_sample_set *set = heed_samples_get(samples, earlier < count - 1 ? i * (count - 2) / (earlier - 1) : i);
-    fprintf(out, "<details><summary>Step %lld</summary>\n", (long long)set->step);
+    fprintf(out, "<details><summary>Step %s</summary>\n", heed_print_count(step, (double)set->step));
     print_set(out, set);
     fputs("</details>\n", out);
   }
