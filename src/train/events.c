@@ -150,27 +150,39 @@ static bool is_ours(const char *name, long long *time) {
          sscanf(name + sizeof prefix - 1, "%lld.", time) == 1;
 }
 
-/* The newest of the run's event files in the folder: the seconds in its name, 0 for none.  With `spare`, all but that file are removed. */
-static long long visit(const char *folder, const char *spare) {
+/* The newest of the run's event files in the folder: the seconds in its name, 0 for none. */
+static long long newest_of(const char *folder) {
   long long newest = 0, time;
-  char path[PATH_MAX];
   DIR *directory = opendir(folder);
-  for (const struct dirent *entry; directory && (entry = readdir(directory));) {
-    if (!is_ours(entry->d_name, &time))
-      continue;
-    newest = time > newest ? time : newest;
-    if (spare && strcmp(entry->d_name, spare) != 0 && snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
-      unlink(path);
-  }
+  for (const struct dirent *entry; directory && (entry = readdir(directory));)
+    if (is_ours(entry->d_name, &time) && time > newest)
+      newest = time;
   if (directory)
     closedir(directory);
   return newest;
 }
 
+/* The file `name` stands for all before it.  The last of these is emptied, not removed: a TensorBoard that has it open could read no
+ * further, and would never come to the new one. */
+static void retire_others(const char *folder, const char *name, long long last) {
+  char path[PATH_MAX];
+  long long time;
+  DIR *directory = opendir(folder);
+  for (const struct dirent *entry; directory && (entry = readdir(directory));) {
+    if (!is_ours(entry->d_name, &time) || strcmp(entry->d_name, name) == 0 ||
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) >= (int)sizeof path)
+      continue;
+    if (time < last || truncate(path, 0) != 0)
+      unlink(path);
+  }
+  if (directory)
+    closedir(directory);
+}
+
 /* TensorBoard reads a run's files in the order of their names, and none twice: the new one is later than any before. */
-static void choose_name(const char *folder, char name[NAME_MAX]) {
+static void choose_name(long long newest, char name[NAME_MAX]) {
   char host[64] = "host";
-  long long newest = visit(folder, NULL), seconds = (long long)time(NULL);
+  long long seconds = (long long)time(NULL);
   gethostname(host, sizeof host - 1);
   for (char *at = host; *at; at++)
     if (!isalnum((unsigned char)*at) && *at != '-' && *at != '.')
@@ -201,7 +213,8 @@ heed_status heed_events_open(heed_events **result, const char *folder, const hee
   bool whole = out && !ferror(out);
   if ((out && fclose(out) != 0) || !whole)
     status = heed_error(HEED_FAILED, "out of memory for events");
-  choose_name(folder, name);
+  long long last = newest_of(folder);
+  choose_name(last, name);
   if (status == HEED_OK)
     status = place(folder, name, text, bytes, path);
   if (status == HEED_OK)
@@ -211,7 +224,7 @@ heed_status heed_events_open(heed_events **result, const char *folder, const hee
     heed_events_close(e);
     return status;
   }
-  visit(folder, name);
+  retire_others(folder, name, last);
   *result = e;
   return HEED_OK;
 }

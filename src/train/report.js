@@ -4,6 +4,7 @@
 (() => {
   const charts = [...document.querySelectorAll("figure.chart")].map((figure) => {
     const data = JSON.parse(figure.querySelector("script").textContent);
+    for (const series of data.series) series.x ??= data.series[0].x;
     const values = [...figure.querySelectorAll(".values b")];
     const at = figure.querySelector(".at");
     return {

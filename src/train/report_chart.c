@@ -64,14 +64,26 @@ static void print_picture(FILE *out, const heed_chart *chart, const shape *s) {
   heed_figure_end(out);
 }
 
+/* Whether two curves have their points at the same steps: the heads of a layer do, and many of them would fill the page with these. */
+static bool same_steps(const heed_curve *a, const heed_curve *b) {
+  for (int64_t i = 0; i < a->count && a->count == b->count; i++)
+    if (a->points[i].x != b->points[i].x)
+      return false;
+  return a->count == b->count;
+}
+
+/* The curves for report.js; one without x has those of the first. */
 static void print_numbers(FILE *out, const heed_chart *chart) {
   fprintf(out, "<script type='application/json'>{\"digits\":%d,\"unit\":\"%s\",\"series\":[", chart->digits, or_empty(chart->unit));
   for (int i = 0; i < chart->count; i++) {
     const heed_curve *c = &chart->series[i].curve;
-    fprintf(out, "%s{\"kind\":\"%s\",\"x\":[", i > 0 ? "," : "", chart->series[i].kind);
-    for (int64_t j = 0; j < c->count; j++)
-      fprintf(out, "%s%.0f", j > 0 ? "," : "", c->points[j].x);
-    fputs("],\"y\":[", out);
+    fprintf(out, "%s{\"kind\":\"%s\"", i > 0 ? "," : "", chart->series[i].kind);
+    if (i == 0 || !same_steps(c, &chart->series[0].curve)) {
+      for (int64_t j = 0; j < c->count; j++)
+        fprintf(out, "%s%.0f", j > 0 ? "," : ",\"x\":[", c->points[j].x);
+      fputs(c->count > 0 ? "]" : ",\"x\":[]", out);
+    }
+    fputs(",\"y\":[", out);
     for (int64_t j = 0; j < c->count; j++) {
       fputs(j > 0 ? "," : "", out);
       if (isfinite(c->points[j].y))

@@ -12,7 +12,7 @@
 #include "train/report_chart.h"
 #include "train/report_parts.h"
 
-enum { MOST_POINTS = 600, MOST_POINTS_WIDE = 1200, MOST_OF_A_CONFIGURATION = 60000 };
+enum { MOST_POINTS = 600, MOST_POINTS_WIDE = 1200, MOST_OF_A_CONFIGURATION = 20000 };
 
 extern const char heed_report_style[], heed_report_script[]; /* report.css, report.js */
 

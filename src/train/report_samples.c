@@ -5,7 +5,7 @@
 #include "train/report_parts.h"
 
 /* A page stays small: so many earlier evaluations, so many bytes of each, and of one text. */
-enum { MOST_EARLIER = 8, MOST_OF_A_SET = 40000, MOST_OF_A_TEXT = 4000 };
+enum { MOST_EARLIER = 8, MOST_OF_A_SET = 20000, MOST_OF_A_TEXT = 2000 };
 
 static void print_text(FILE *out, const char *text) {
   char start[MOST_OF_A_TEXT + 1];

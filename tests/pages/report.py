@@ -126,7 +126,7 @@ def shows_all_without_scripts():
 
 for dark in (False, True):
     with Browser(dark=dark) as browser:
-        for run in ("usual", "short", "empty", "bare", "large"):
+        for run in ("usual", "short", "empty", "bare", "large", "loud"):
             opens_without_complaint(browser, run)
             picture(browser, f"{run}-{'dark' if dark else 'light'}")
         ground = browser.evaluate("getComputedStyle(document.body).backgroundColor").strip("rgb()").split(",")

@@ -3,6 +3,7 @@
 #include "train/report.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -34,9 +35,18 @@ static const heed_sample_part continued[] = {
 };
 static const heed_sample samples[] = {{filled, sizeof filled / sizeof *filled}, {continued, 2}};
 
+/* The longest texts, each character of which is written as five. */
+static char signs[1 << 17];
+static const heed_sample_part loud[] = {{signs, HEED_SAMPLE_GIVEN, NULL}, {signs, HEED_SAMPLE_WRONG, signs}};
+static const heed_sample loud_samples[] = {{loud, 2}, {loud, 2}, {loud, 2}};
+
+static const char configuration[] =
+    "run:\n  name: \"</pre><script>alert(1)</script>\"\n  seed: 1234\nmodel:\n  family: bert\n  layers: 4\n";
+
 typedef struct example {
   const char *name, *title;
   int64_t steps, lines, evaluations, layers, heads, samples;
+  bool loud;
 } example;
 
 /* What happens in a run: steps are logged, some are evaluated. */
@@ -66,7 +76,7 @@ static void play(const example *e, heed_metrics *metrics, heed_report *report) {
                                                  .heads = e->heads};
     CU_ASSERT_EQUAL(heed_metrics_evaluation(metrics, &evaluation), HEED_OK);
     if (e->samples > 0)
-      heed_report_samples(report, step, samples, e->samples);
+      heed_report_samples(report, step, e->loud && i > e->lines * 9 / 10 ? loud_samples : samples, e->samples);
   }
   free(entropy);
 }
@@ -78,16 +88,14 @@ static void make(const example *e) {
   CU_ASSERT_EQUAL_FATAL(command_run("mkdir -p %s", run), 0);
   snprintf(path, sizeof path, "%s/metrics.jsonl", run);
   CU_ASSERT_EQUAL_FATAL(heed_metrics_open(&metrics, path, 0), HEED_OK);
-  heed_report *report =
-      heed_report_open(&(heed_report_spec){.folder = run,
-                                           .name = e->title,
-                                           .config_text = "run:\n  name: \"</pre><script>alert(1)</script>\"\n  seed: 1234\n"
-                                                          "model:\n  family: bert\n  layers: 4\n",
-                                           .steps = e->steps + e->steps / 10,
-                                           .parameters = 5532416,
-                                           .ranks = 2,
-                                           .threads = 4,
-                                           .metrics = metrics});
+  heed_report *report = heed_report_open(&(heed_report_spec){.folder = run,
+                                                             .name = e->title,
+                                                             .config_text = e->loud ? signs : configuration,
+                                                             .steps = e->steps + e->steps / 10,
+                                                             .parameters = 5532416,
+                                                             .ranks = 2,
+                                                             .threads = 4,
+                                                             .metrics = metrics});
   CU_ASSERT_PTR_NOT_NULL_FATAL(report);
   play(e, metrics, report);
   heed_report_write(report);
@@ -96,13 +104,15 @@ static void make(const example *e) {
 }
 
 static void makes_pages(void) {
-  static const example examples[] = {
-      {"usual", "bert-mini", 2000, 400, 20, 4, 4, 2},
-      {"short", "short <b>&amp; \"odd\"</b>", 1, 1, 1, 1, 1, 1},
-      {"empty", "empty", 0, 0, 0, 0, 0, 0},
-      {"bare", "no evaluations", 500, 50, 0, 0, 0, 0},
-      {"large", "a large model and a long run", 1000000, 100000, 2000, 24, 16, 2},
+  const example examples[] = {
+      {"usual", "bert-mini", 2000, 400, 20, 4, 4, 2, false},
+      {"short", "short <b>&amp; \"odd\"</b>", 1, 1, 1, 1, 1, 1, false},
+      {"empty", "empty", 0, 0, 0, 0, 0, 0, false},
+      {"bare", "no evaluations", 500, 50, 0, 0, 0, 0, false},
+      {"large", "a large model and a long run", 1000000, 100000, 2000, 24, 16, 2, false},
+      {"loud", "loud", 1000000, 5000, 500, 24, 16, 3, true},
   };
+  memset(signs, '<', sizeof signs - 1);
   for (size_t i = 0; i < sizeof examples / sizeof *examples; i++)
     make(&examples[i]);
 }

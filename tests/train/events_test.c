@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -98,7 +99,7 @@ typedef struct scalar {
 } scalar;
 
 static scalar scalars[4096];
-static int scalar_count, starts, versions;
+static int scalar_count, starts, versions, empty;
 
 static void read_value(const unsigned char *at, const unsigned char *end, scalar *result) {
   int number;
@@ -145,10 +146,18 @@ static void read_event(const unsigned char *at, const unsigned char *end) {
 static void read_events(void) {
   char path[512];
   int files = 0;
+  empty = 0;
   DIR *directory = opendir(folder);
   for (const struct dirent *entry; (entry = readdir(directory));)
-    if (strstr(entry->d_name, "tfevents") && strstr(entry->d_name, ".heed"))
-      files++, snprintf(name, sizeof name, "%s", entry->d_name);
+    if (strstr(entry->d_name, "tfevents") && strstr(entry->d_name, ".heed")) {
+      struct stat about;
+      snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+      CU_ASSERT_EQUAL(stat(path, &about), 0);
+      if (about.st_size > 0)
+        files++, snprintf(name, sizeof name, "%s", entry->d_name);
+      else
+        empty++;
+    }
   closedir(directory);
   CU_ASSERT_EQUAL_FATAL(files, 1);
   snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -259,6 +268,7 @@ static void a_resume_cuts_back(void) {
   begin_at(12, &metrics, &events);
   compare_with_metrics();
   CU_ASSERT(strcmp(name, before) > 0);
+  CU_ASSERT_EQUAL(empty, 1); /* the one before, for who has it open */
   go_on(metrics, events, 13, 31);
   compare_with_metrics();
   heed_events_close(events);
@@ -275,6 +285,7 @@ static void others_events_stay(void) {
   begin_at(31, &metrics, &events);
   CU_ASSERT_EQUAL(access(path, F_OK), 0);
   compare_with_metrics();
+  CU_ASSERT_EQUAL(empty, 1); /* and not one more at each start */
   heed_events_close(events);
   heed_metrics_close(metrics);
   unlink(path);
@@ -318,10 +329,10 @@ static void begin(void) {
 }
 
 static void end(void) {
-  char path[512];
-  snprintf(path, sizeof path, "%s/%s", folder, name);
-  unlink(path);
+  char command[128];
   unlink(metrics_path);
+  snprintf(command, sizeof command, "rm %s/events.out.tfevents.*.heed", folder);
+  CU_ASSERT_EQUAL(system(command), 0);
   CU_ASSERT_EQUAL(rmdir(folder), 0); /* and nothing else was left there */
 }
 
