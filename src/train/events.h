@@ -13,8 +13,8 @@ typedef struct heed_events heed_events;
 
 /** Makes the file of a run anew, from all that `history` holds, in the place of those that the run wrote before: after a resume from an
  *  earlier step it holds what metrics.jsonl does.  It begins with a session's start at step 0, so that a TensorBoard that is looking on
- *  forgets what it had read; for its sake the file before stays too, empty.  Times before now are as metrics.jsonl has them: seconds of training, with no pauses.
- *  Events of other programs in the folder are left alone.  Errors: HEED_IO. */
+ *  forgets what it had read; for its sake the file before stays too, empty.  Times before now are as metrics.jsonl has them: seconds of
+ *  training, with no pauses.  Events of other programs in the folder are left alone.  Errors: HEED_IO. */
 heed_status heed_events_open(heed_events **events, const char *folder, const heed_metrics_history *history);
 void heed_events_close(heed_events *events);
 

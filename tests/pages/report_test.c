@@ -120,7 +120,9 @@ static void makes_pages(void) {
 static int code;
 
 static void opens_them_in_a_browser(void) {
-  code = command_run("python3 " HEED_SOURCE "/tests/pages/report.py %s", folder);
+  code = command_run("command -v python3 >/dev/null || { echo 'no python3, which speaks to the browser'; exit 77; }; python3 " HEED_SOURCE
+                     "/tests/pages/report.py %s",
+                     folder);
   if (code != 0)
     printf("\n%s", command_output);
   CU_ASSERT(code == 0 || code == 77);
