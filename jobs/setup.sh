@@ -19,6 +19,8 @@ libyaml-dev             pkg-config --exists yaml-0.1
 libjansson-dev          pkg-config --exists jansson
 libutf8proc-dev         pkg-config --exists libutf8proc
 libxxhash-dev           pkg-config --exists libxxhash
+libprotobuf-c-dev       pkg-config --exists libprotobuf-c
+protobuf-c-compiler     command -v protoc-c
 perl                    perl -MCompress::Zlib -e 1'
 tests='
 libcunit1-dev           pkg-config --exists cunit

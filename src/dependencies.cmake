@@ -22,6 +22,12 @@ heed_need(yaml-0.1 libyaml-dev)
 heed_need(jansson libjansson-dev)
 heed_need(libutf8proc libutf8proc-dev)
 heed_need(libxxhash libxxhash-dev)
+heed_need(libprotobuf-c libprotobuf-c-dev)
+
+find_program(heed_protoc protoc-c NO_CACHE)
+if(NOT heed_protoc)
+  list(APPEND heed_missing "protoc-c (Debian: protobuf-c-compiler)")
+endif()
 
 find_package(OpenMP COMPONENTS C)
 find_package(MPI COMPONENTS C)

@@ -3,11 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { WIDTH = 780, LEFT = 62, RIGHT = 724, LEGEND = 50 };
+enum { WIDTH = 780, LEFT = 62, RIGHT = 724, LEGEND = 50, TICK_WIDTH = 110 };
 
-/* Colours follow the page's scheme; no font, script or picture comes from elsewhere. */
-static const char style[] =
-    "<style>\n"
+const char heed_figure_style[] =
     ".page{fill:#ffffff}text{fill:#4a4f57}.title{font-size:16px;font-weight:600;fill:#15181c}.name{fill:#2b2f36}\n"
     "path{stroke-linejoin:round;stroke-linecap:round}.grid{stroke:#e9ebee}.axis{stroke:#8b929c}\n"
     "path.raw{stroke:#a9c4e6;stroke-width:1}path.train{stroke:#2463b4;stroke-width:2.2}path.check{stroke:#d4571f;stroke-width:1.8}\n"
@@ -17,11 +15,11 @@ static const char style[] =
     ".page{fill:#14171b}text{fill:#a9b0ba}.title{fill:#f1f3f5}.name{fill:#d5dae0}.grid{stroke:#272c33}.axis{stroke:#666e79}\n"
     "path.raw{stroke:#37577f}path.train{stroke:#6ea8f2}path.check{stroke:#f08a55}path.share{stroke:#58c08f}path.rate{stroke:#ad96de}\n"
     ".raw{fill:#37577f}.train{fill:#6ea8f2}.check{fill:#f08a55}.share{fill:#58c08f}.rate{fill:#ad96de}}\n"
-    "path,path[class]{fill:none}\n"
-    "</style>\n";
+    "path,path[class]{fill:none}\n";
 
 heed_panel heed_panel_between(double top, double bottom, double x_high) {
-  return (heed_panel){.x_high = fmax(x_high, 1), .y_low = INFINITY, .y_high = -INFINITY, .top = top, .bottom = bottom};
+  return (heed_panel){
+      .x_high = fmax(x_high, 1), .y_low = INFINITY, .y_high = -INFINITY, .top = top, .bottom = bottom, .left = LEFT, .right = RIGHT};
 }
 
 void heed_panel_include(heed_panel *panel, const heed_point *points, int64_t count) {
@@ -55,7 +53,7 @@ double heed_panel_round(heed_panel *panel, int ticks) {
 }
 
 static double x_at(const heed_panel *panel, double x) {
-  return LEFT + x / panel->x_high * (RIGHT - LEFT);
+  return panel->left + x / panel->x_high * (panel->right - panel->left);
 }
 
 static double y_at(const heed_panel *panel, double y) {
@@ -66,14 +64,9 @@ double heed_panel_height(const heed_panel *panel, double y) {
   return fmin(fmax(y_at(panel, y), panel->top), panel->bottom);
 }
 
-/* A step as 12,000, or 12M where that says all of it. */
-static const char *print_step(char text[48], double step) {
+const char *heed_print_count(char text[48], double count) {
   char digits[32];
-  if (step >= 1e6 && fmod(step, 1e5) == 0) {
-    snprintf(text, 48, "%gM", step / 1e6);
-    return text;
-  }
-  int length = snprintf(digits, sizeof digits, "%.0f", fmin(step, 1e15)), at = 0;
+  int length = snprintf(digits, sizeof digits, "%.0f", fmin(count, 1e15)), at = 0;
   for (int i = 0; i < length; i++) {
     if (i > 0 && (length - i) % 3 == 0)
       text[at++] = ',';
@@ -83,30 +76,41 @@ static const char *print_step(char text[48], double step) {
   return text;
 }
 
+/* A step as 12,000, or 12M where that says all of it. */
+static const char *print_step(char text[48], double step) {
+  if (step < 1e6 || fmod(step, 1e5) != 0)
+    return heed_print_count(text, step);
+  snprintf(text, 48, "%gM", step / 1e6);
+  return text;
+}
+
 void heed_panel_axes(FILE *out, const heed_panel *panel, double tick, const char *unit, const char *label, bool numbered) {
   char text[48];
   int64_t first = llround(panel->y_low / tick), last = llround(panel->y_high / tick);
   for (int64_t i = first; i <= last && i < first + 100; i++) {
     double y = y_at(panel, (double)i * tick);
-    if (tick > 1e-7 && tick < 1e7)
+    if (tick >= 1 && tick < 1e7 && i >= 0)
+      heed_print_count(text, (double)i * tick);
+    else if (tick > 1e-7 && tick < 1e7)
       snprintf(text, sizeof text, "%.*f", tick < 1 ? (int)ceil(-log10(tick) - 1e-9) : 0, (double)i * tick);
     else
       snprintf(text, sizeof text, "%.6g", (double)i * tick);
-    fprintf(out, "<path class='grid' d='M%d %.1fH%d'/><text x='%d' y='%.1f' text-anchor='end'>%s%s</text>\n", LEFT, y, RIGHT, LEFT - 9,
-            y + 4, text, unit);
+    fprintf(out, "<path class='grid' d='M%g %.1fH%g'/><text x='%g' y='%.1f' text-anchor='end'>%s%s</text>\n", panel->left, y, panel->right,
+            panel->left - 9, y + 4, text, unit);
   }
-  double step = fmax(1, round_tick(panel->x_high, 6));
+  double step = fmax(1, round_tick(panel->x_high, (int)((panel->right - panel->left) / TICK_WIDTH)));
   for (double x = 0; x <= panel->x_high; x += step) {
     fprintf(out, "<path class='axis' d='M%.1f %.1fv5'/>", x_at(panel, x), panel->bottom);
     if (numbered)
       fprintf(out, "<text x='%.1f' y='%.1f' text-anchor='middle'>%s</text>", x_at(panel, x), panel->bottom + 20, print_step(text, x));
     fputc('\n', out);
   }
-  fprintf(out, "<path class='axis' d='M%d %.1fH%d'/>\n", LEFT, panel->bottom, RIGHT);
+  fprintf(out, "<path class='axis' d='M%g %.1fH%g'/>\n", panel->left, panel->bottom, panel->right);
   if (label)
-    fprintf(out, "<text class='name' x='%d' y='%.1f'>%s</text>\n", LEFT, panel->top - 12, label);
+    fprintf(out, "<text class='name' x='%g' y='%.1f'>%s</text>\n", panel->left, panel->top - 12, label);
   if (numbered)
-    fprintf(out, "<text class='name' x='%.1f' y='%.1f' text-anchor='middle'>step</text>\n", 0.5 * (LEFT + RIGHT), panel->bottom + 40);
+    fprintf(out, "<text class='name' x='%.1f' y='%.1f' text-anchor='middle'>step</text>\n", 0.5 * (panel->left + panel->right),
+            panel->bottom + 40);
 }
 
 void heed_panel_line(FILE *out, const heed_panel *panel, const char *kind, const heed_point *points, int64_t count) {
@@ -145,14 +149,13 @@ void heed_figure_legend(FILE *out, double x, const char *kind, bool dotted, cons
   fprintf(out, "<text class='name' x='%.1f' y='%d'>%s</text>\n", LEFT + x + 29, LEGEND + 4, name);
 }
 
-/* The title is the user's: what XML keeps for itself is written as a number, what it forbids is a space. */
-static void print_escaped(FILE *out, const char *text) {
+void heed_print_escaped(FILE *out, const char *text) {
   for (; *text; text++) {
     unsigned char byte = (unsigned char)*text;
     if (strchr("<>&'\"", byte))
       fprintf(out, "&#%d;", byte);
     else
-      fputc(byte < 32 || byte == 127 ? ' ' : byte, out);
+      fputc((byte < 32 && byte != '\n' && byte != '\t') || byte == 127 ? ' ' : byte, out);
   }
 }
 
@@ -161,11 +164,20 @@ void heed_figure_begin(FILE *out, int height, const char *title) {
           "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 %d %d' width='%d' height='%d' role='img' font-size='12' "
           "font-family=\"system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif\">\n<title>",
           WIDTH, height, WIDTH, height);
-  print_escaped(out, title);
-  fprintf(out, ": training and validation</title>\n%s<rect class='page' width='%d' height='%d'/>\n<text class='title' x='%d' y='28'>",
-          style, WIDTH, height, LEFT);
-  print_escaped(out, title);
+  heed_print_escaped(out, title);
+  fprintf(out,
+          ": training and validation</title>\n<style>\n%s</style>\n<rect class='page' width='%d' height='%d'/>\n<text class='title' x='%d' "
+          "y='28'>",
+          heed_figure_style, WIDTH, height, LEFT);
+  heed_print_escaped(out, title);
   fputs("</text>\n", out);
+}
+
+void heed_figure_open(FILE *out, const char *kind, int width, int height, const char *name, const heed_panel *p) {
+  fprintf(out, "<svg class='%s' viewBox='0 0 %d %d' font-size='13' data-panel='%g %g %g %g %.9g %.9g %.9g' role='img' aria-label='", kind,
+          width, height, p->left, p->right, p->top, p->bottom, p->x_high, p->y_low, p->y_high);
+  heed_print_escaped(out, name);
+  fputs("'>\n", out);
 }
 
 void heed_figure_end(FILE *out) {

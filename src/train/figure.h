@@ -11,14 +11,15 @@ typedef struct heed_point {
   double x, y;
 } heed_point;
 
-/** A pair of axes: which part of the plane it shows, and between which heights of the page. */
+/** A pair of axes: which part of the plane it shows, and where on the page. */
 typedef struct heed_panel {
   double x_high; /**< the horizontal axis begins at 0 */
   double y_low, y_high;
   double top, bottom;
+  double left, right;
 } heed_panel;
 
-/** A panel between two heights of the page that shows nothing yet. */
+/** A panel between two heights of loss.svg, as wide as that allows, that shows nothing yet. */
 heed_panel heed_panel_between(double top, double bottom, double x_high);
 
 /** Makes room for the points. */
@@ -46,7 +47,21 @@ void heed_panel_value(FILE *out, const char *kind, double height, const char *te
 /** An entry of the legend, `x` from the left: a stroke, with a dot if `dotted`, and its name. */
 void heed_figure_legend(FILE *out, double x, const char *kind, bool dotted, const char *name);
 
+/** A picture that is a file of its own: with its title, colours and background. */
 void heed_figure_begin(FILE *out, int height, const char *title);
+
+/** A picture inside a page that has heed_figure_style among its own rules.  `kind` is its class, `name` is what it is read out as.  Its
+ *  attribute data-panel tells a script where the panel is and what it shows: left, right, top, bottom, x_high, y_low, y_high. */
+void heed_figure_open(FILE *out, const char *kind, int width, int height, const char *name, const heed_panel *panel);
 void heed_figure_end(FILE *out);
+
+/** The colours of lines and texts as CSS, light and dark.  No font, script or picture comes from elsewhere. */
+extern const char heed_figure_style[];
+
+/** A count as 12,345. */
+const char *heed_print_count(char text[48], double count);
+
+/** A text of the user's in HTML or XML: what these keep for themselves is written as a number, what XML forbids is a space. */
+void heed_print_escaped(FILE *out, const char *text);
 
 #endif

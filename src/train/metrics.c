@@ -1,127 +1,102 @@
 #include "train/metrics.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/file.h"
+#include "train/append.h"
+#include "train/step_lines.h"
 
 struct heed_metrics {
-  int file;
-  char *path;
+  heed_append *file;
+  heed_metrics_history so_far;
 };
-
-/* Reads a file into memory with a zero behind it; a file that is not there is empty. */
-static heed_status read_file(const char *path, char **text, size_t *bytes) {
-  struct stat about;
-  *text = NULL;
-  *bytes = 0;
-  if (stat(path, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)) /* a pipe would hold us for ever */
-    return heed_error(HEED_INVALID, "%s: is not a file; remove it", path);
-  FILE *file = fopen(path, "rb");
-  if (!file && errno != ENOENT)
-    return heed_error(HEED_IO, "%s: could not be read: %s", path, strerror(errno));
-  size_t capacity = 65536, got;
-  *text = malloc(capacity);
-  while (*text && file && (got = fread(*text + *bytes, 1, capacity - *bytes - 1, file)) > 0) {
-    *bytes += got;
-    if (*bytes + 1 == capacity) {
-      char *larger = realloc(*text, capacity *= 2);
-      if (!larger)
-        free(*text);
-      *text = larger;
-    }
-  }
-  heed_status status = HEED_OK;
-  if (!*text)
-    status = heed_error(HEED_FAILED, "%s: out of memory", path);
-  else if (file && ferror(file)) /* what could not be read must not look like what is not there: open would cut it away */
-    status = heed_error(HEED_IO, "%s: could not be read: %s", path, strerror(errno));
-  else
-    (*text)[*bytes] = 0;
-  if (file)
-    fclose(file);
-  if (status != HEED_OK) {
-    free(*text);
-    *text = NULL;
-  }
-  return status;
-}
 
 static double number_of(const json_t *object, const char *key) {
   const json_t *value = json_object_get(object, key);
   return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
-/* One line; false for one that is no JSON object with a step. */
-static bool parse_line(const char *text, size_t bytes, heed_metrics_line *line) {
-  json_t *object = json_loadb(text, bytes, 0, NULL);
-  const json_t *step = json_object_get(object, "step");
-  bool good = json_is_integer(step);
-  if (good)
-    *line = (heed_metrics_line){.step = json_integer_value(step),
-                                .loss = number_of(object, "loss"),
-                                .learning_rate = number_of(object, "learning_rate"),
-                                .gradient_norm = number_of(object, "grad_norm"),
-                                .tokens_per_second = number_of(object, "tokens_per_second"),
-                                .validation_loss = number_of(object, "validation_loss"),
-                                .validation_accuracy = number_of(object, "validation_accuracy")};
-  json_decref(object);
-  return good;
+/* A list a layer, equally long: anything else is passed over. */
+static heed_status read_entropy(heed_metrics_line *line, const json_t *rows) {
+  size_t layers = json_array_size(rows), heads = json_array_size(json_array_get(rows, 0));
+  for (size_t i = 0; i < layers; i++)
+    if (json_array_size(json_array_get(rows, i)) != heads)
+      return HEED_OK;
+  if (layers == 0 || heads == 0)
+    return HEED_OK;
+  line->head_entropy = malloc(layers * heads * sizeof *line->head_entropy);
+  if (!line->head_entropy)
+    return heed_error(HEED_FAILED, "out of memory for metrics");
+  line->layers = (int64_t)layers;
+  line->heads = (int64_t)heads;
+  for (size_t i = 0; i < layers * heads; i++) {
+    const json_t *value = json_array_get(json_array_get(rows, i / heads), i % heads);
+    line->head_entropy[i] = json_is_number(value) ? json_number_value(value) : NAN;
+  }
+  return HEED_OK;
 }
 
-/* Moves the lines that stay to the front of `text` and gives their bytes.  Dropped are lines of later steps, a last line without an end
- * (a kill left it), and what is no record (a file system may leave zeros after a crash). */
-static size_t keep_lines(char *text, size_t bytes, int64_t step) {
-  size_t kept = 0;
-  char *stop = text + bytes, *end;
-  for (char *start = text; start < stop && (end = memchr(start, '\n', (size_t)(stop - start))); start = end + 1) {
-    heed_metrics_line line;
-    size_t length = (size_t)(end - start) + 1;
-    if (!parse_line(start, length, &line) || line.step > step)
-      continue;
-    memmove(text + kept, start, length);
-    kept += length;
+static heed_status keep(heed_metrics_history *history, const heed_metrics_line *line) {
+  if (history->count == history->capacity) {
+    int64_t capacity = history->capacity > 0 ? 2 * history->capacity : 1024;
+    heed_metrics_line *larger = realloc(history->lines, (size_t)capacity * sizeof *larger);
+    if (!larger)
+      return heed_error(HEED_FAILED, "out of memory for metrics");
+    history->lines = larger;
+    history->capacity = capacity;
   }
-  return kept;
+  history->lines[history->count++] = *line;
+  return HEED_OK;
+}
+
+static heed_status take_line(void *history, json_t *object, int64_t step) {
+  const json_t *tokens = json_object_get(object, "tokens");
+  heed_metrics_line line = {.step = step,
+                            .evaluation = json_object_get(object, "validation_loss") != NULL,
+                            .loss = number_of(object, "loss"),
+                            .learning_rate = number_of(object, "learning_rate"),
+                            .gradient_norm = number_of(object, "grad_norm"),
+                            .tokens_per_second = number_of(object, "tokens_per_second"),
+                            .seconds = number_of(object, "seconds"),
+                            .tokens = json_is_integer(tokens) ? json_integer_value(tokens) : 0,
+                            .validation_loss = number_of(object, "validation_loss"),
+                            .validation_accuracy = number_of(object, "validation_accuracy"),
+                            .bits_per_byte = number_of(object, "bits_per_byte")};
+  heed_status status = read_entropy(&line, json_object_get(object, "head_entropy"));
+  if (status == HEED_OK)
+    status = keep(history, &line);
+  if (status != HEED_OK)
+    free(line.head_entropy);
+  return status;
 }
 
 heed_status heed_metrics_open(heed_metrics **result, const char *path, int64_t step) {
-  char *text;
-  size_t bytes;
-  HEED_TRY(read_file(path, &text, &bytes));
-  size_t kept = keep_lines(text, bytes, step);
-  heed_status status = kept < bytes ? heed_file_replace(path, text, kept) : HEED_OK;
-  free(text);
-  HEED_TRY(status);
   heed_metrics *metrics = calloc(1, sizeof *metrics);
-  if (!metrics || !(metrics->path = strdup(path))) {
-    free(metrics);
-    return heed_error(HEED_FAILED, "out of memory");
-  }
-  metrics->file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (metrics->file < 0) {
-    status = heed_error(HEED_IO, "%s: could not be opened: %s", path, strerror(errno));
-    free(metrics->path);
-    free(metrics);
-    return status;
-  }
-  *result = metrics;
-  return HEED_OK;
+  *result = NULL;
+  if (!metrics)
+    return heed_error(HEED_FAILED, "out of memory for metrics");
+  heed_status status = heed_step_lines_cut(path, step, take_line, &metrics->so_far);
+  if (status == HEED_OK)
+    status = heed_append_open(&metrics->file, path);
+  if (status == HEED_OK)
+    *result = metrics;
+  else
+    heed_metrics_close(metrics);
+  return status;
 }
 
 void heed_metrics_close(heed_metrics *metrics) {
   if (!metrics)
     return;
-  close(metrics->file);
-  free(metrics->path);
+  heed_append_close(metrics->file);
+  heed_metrics_history_free(&metrics->so_far);
   free(metrics);
+}
+
+const heed_metrics_history *heed_metrics_so_far(const heed_metrics *metrics) {
+  return &metrics->so_far;
 }
 
 /* A number as JSON: the shortest text that reads back as the same double, null when not finite. */
@@ -141,51 +116,76 @@ static double rounded(double value) {
   return isfinite(value) && fabs(value) < 1e12 ? round(value * 1000) / 1000 : value;
 }
 
-/* A line that was written in part (the disk is full) is taken back, so that the next one does not run on from it. */
-static heed_status append(heed_metrics *metrics, const char *line) {
-  size_t bytes = strlen(line);
-  off_t before = lseek(metrics->file, 0, SEEK_END);
-  ssize_t written;
-  do
-    written = write(metrics->file, line, bytes);
-  while (written < 0 && errno == EINTR);
-  if (written == (ssize_t)bytes)
-    return HEED_OK;
-  int reason = written < 0 ? errno : ENOSPC;
-  bool whole = written <= 0 || (before >= 0 && ftruncate(metrics->file, before) == 0);
-  return heed_error(HEED_IO, "%s: a line could not be written%s: %s", metrics->path, whole ? "" : " whole", strerror(reason));
+/* Appends a line, and keeps it as it reads back. */
+static heed_status append(heed_metrics *metrics, const char *line, size_t bytes) {
+  HEED_TRY(heed_append_write(metrics->file, line, bytes));
+  json_t *object = json_loadb(line, bytes, 0, NULL);
+  if (!object)
+    return heed_error(HEED_FAILED, "out of memory for metrics");
+  heed_status status = take_line(&metrics->so_far, object, json_integer_value(json_object_get(object, "step")));
+  json_decref(object);
+  return status;
 }
 
 heed_status heed_metrics_step(heed_metrics *metrics, const heed_metrics_record *r) {
   char line[512], n[5][32];
-  snprintf(line, sizeof line,
-           "{\"step\": %lld, \"loss\": %s, \"learning_rate\": %s, \"grad_norm\": %s, \"tokens\": %lld, \"tokens_per_second\": %s, "
-           "\"seconds\": %s}\n",
-           (long long)r->step, print_number(n[0], r->loss), print_number(n[1], r->learning_rate), print_number(n[2], r->gradient_norm),
-           (long long)r->tokens, print_number(n[3], rounded(r->tokens_per_second)), print_number(n[4], rounded(r->seconds)));
-  return append(metrics, line);
+  int bytes =
+      snprintf(line, sizeof line,
+               "{\"step\": %lld, \"loss\": %s, \"learning_rate\": %s, \"grad_norm\": %s, \"tokens\": %lld, \"tokens_per_second\": %s, "
+               "\"seconds\": %s}\n",
+               (long long)r->step, print_number(n[0], r->loss), print_number(n[1], r->learning_rate), print_number(n[2], r->gradient_norm),
+               (long long)r->tokens, print_number(n[3], rounded(r->tokens_per_second)), print_number(n[4], rounded(r->seconds)));
+  return append(metrics, line, (size_t)bytes);
 }
 
-heed_status heed_metrics_evaluation(heed_metrics *metrics, int64_t step, double loss, double accuracy) {
-  char line[256], n[2][32];
-  snprintf(line, sizeof line, "{\"step\": %lld, \"validation_loss\": %s, \"validation_accuracy\": %s}\n", (long long)step,
-           print_number(n[0], loss), print_number(n[1], accuracy));
-  return append(metrics, line);
+static void print_entropy(FILE *out, const heed_metrics_evaluation_record *r) {
+  char n[32];
+  fputs(", \"head_entropy\": [", out);
+  for (int64_t l = 0; l < r->layers; l++)
+    for (int64_t h = 0; h < r->heads; h++)
+      fprintf(out, "%s%s%s",
+              h > 0   ? ", "
+              : l > 0 ? ", ["
+                      : "[",
+              print_number(n, r->head_entropy[l * r->heads + h]), h + 1 == r->heads ? "]" : "");
+  fputs("]", out);
 }
 
-heed_status heed_metrics_read(const char *path, heed_metrics_line **lines, int64_t *count) {
-  char *text, *end;
-  size_t bytes;
-  int64_t most = 1;
-  *lines = NULL;
-  *count = 0;
-  HEED_TRY(read_file(path, &text, &bytes));
-  for (size_t i = 0; i < bytes; i++)
-    most += text[i] == '\n';
-  *lines = malloc((size_t)most * sizeof **lines);
-  if (*lines)
-    for (char *line = text; (end = memchr(line, '\n', bytes - (size_t)(line - text))); line = end + 1)
-      *count += parse_line(line, (size_t)(end - line), &(*lines)[*count]);
-  free(text);
-  return *lines ? HEED_OK : heed_error(HEED_FAILED, "%s: out of memory", path);
+heed_status heed_metrics_evaluation(heed_metrics *metrics, const heed_metrics_evaluation_record *r) {
+  char *line = NULL, n[32];
+  size_t bytes = 0;
+  FILE *out = open_memstream(&line, &bytes);
+  if (!out)
+    return heed_error(HEED_FAILED, "out of memory for metrics");
+  fprintf(out, "{\"step\": %lld, \"validation_loss\": %s", (long long)r->step, print_number(n, r->loss));
+  fprintf(out, ", \"validation_accuracy\": %s", print_number(n, r->accuracy));
+  if (!isnan(r->bits_per_byte))
+    fprintf(out, ", \"bits_per_byte\": %s", print_number(n, r->bits_per_byte));
+  if (r->head_entropy && r->layers > 0 && r->heads > 0)
+    print_entropy(out, r);
+  fputs("}\n", out);
+  bool whole = !ferror(out);
+  heed_status status = fclose(out) == 0 && whole ? append(metrics, line, bytes) : heed_error(HEED_FAILED, "out of memory for metrics");
+  free(line);
+  return status;
+}
+
+heed_status heed_metrics_read(const char *path, heed_metrics_history *history) {
+  *history = (heed_metrics_history){0};
+  return heed_step_lines_read(path, take_line, history);
+}
+
+void heed_metrics_history_free(heed_metrics_history *history) {
+  for (int64_t i = 0; i < history->count; i++)
+    free(history->lines[i].head_entropy);
+  free(history->lines);
+  *history = (heed_metrics_history){0};
+}
+
+double heed_training_time_at(heed_training_time *time, const heed_metrics_line *line) {
+  if (line->seconds < time->latest)
+    time->before += time->latest;
+  if (isfinite(line->seconds))
+    time->latest = line->seconds;
+  return time->before + time->latest;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <omp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,7 +211,17 @@ static heed_status write_run_folder(heed_session *s) {
   }
   HEED_TRY(heed_file_replace(configuration, s->config_text, strlen(s->config_text)));
   HEED_TRY(heed_file_replace(vocabulary, text, bytes));
-  return heed_metrics_open(&s->metrics, metrics, s->step);
+  HEED_TRY(heed_metrics_open(&s->metrics, metrics, s->step));
+  s->report = heed_report_open(&(heed_report_spec){.folder = s->config->run.output,
+                                                   .name = s->config->run.name,
+                                                   .config_text = s->config_text,
+                                                   .step = s->step,
+                                                   .steps = s->config->train.steps,
+                                                   .parameters = heed_stepper_table(s->stepper)->total,
+                                                   .ranks = s->communication->size,
+                                                   .threads = omp_get_max_threads(),
+                                                   .metrics = s->metrics});
+  return HEED_OK;
 }
 
 heed_status heed_session_open(heed_session *s, const heed_config *config, const heed_train_options *options,
@@ -230,6 +241,7 @@ heed_status heed_session_open(heed_session *s, const heed_config *config, const 
 
 void heed_session_close(heed_session *s) {
   heed_reader_free(s->reader);
+  heed_report_close(s->report);
   heed_metrics_close(s->metrics);
   heed_token_evaluator_free(s->evaluator);
   heed_stepper_free(s->stepper);

@@ -7,8 +7,8 @@
 #include "base/blas.h"
 #include "base/clock.h"
 #include "heed/log.h"
-#include "train/plot.h"
 #include "train/progress.h"
+#include "train/report.h"
 #include "train/schedule.h"
 #include "train/session.h"
 #include "train/signals.h"
@@ -34,19 +34,21 @@ static bool evaluation_is_due(const heed_session *s) {
 
 static void evaluate(heed_session *s) {
   heed_token_scores scores = heed_token_evaluate(s->evaluator, heed_stepper_parameters(s->stepper), s->config->evaluate.batches);
-  char metrics[HEED_RUN_PATH], plot[HEED_RUN_PATH];
+  heed_metrics_evaluation_record record = {.step = s->step,
+                                           .loss = scores.loss,
+                                           .accuracy = scores.accuracy,
+                                           .bits_per_byte = scores.bits_per_byte,
+                                           .head_entropy = heed_token_entropy(s->evaluator),
+                                           .layers = s->config->model.layers,
+                                           .heads = s->config->model.heads};
   s->validation_loss = scores.loss;
   if (s->communication->rank != 0)
     return;
-  heed_session_path(s, "metrics.jsonl", metrics);
-  heed_session_path(s, "loss.svg", plot);
   heed_info("step %lld  validation loss %.4f  perplexity %.2f  accuracy %.2f%%", (long long)s->step, scores.loss, scores.perplexity,
             100.0 * scores.accuracy);
-  heed_status status = heed_metrics_evaluation(s->metrics, s->step, scores.loss, scores.accuracy);
-  if (status == HEED_OK)
-    status = heed_plot_write(plot, metrics, s->config->run.name);
-  if (status != HEED_OK)
+  if (heed_metrics_evaluation(s->metrics, &record) != HEED_OK)
     heed_warn("%s (training goes on)", heed_error_text());
+  heed_report_write(s->report);
 }
 
 /* A save that fails leaves the earlier checkpoints as they were: training goes on, loudly, and the `last` one is the error of the run. */
@@ -79,6 +81,7 @@ static void log_step(heed_session *s, interval *since, heed_progress_bar *bar, d
   if (s->communication->rank == 0) {
     if (heed_metrics_step(s->metrics, &record) != HEED_OK)
       heed_warn("%s (training goes on)", heed_error_text());
+    heed_report_follow(s->report);
     heed_progress_line(bar, &record);
   }
   *since = (interval){.begun = now};
@@ -131,6 +134,7 @@ static heed_status run(heed_session *s) {
       saved = save(s, last || request != GO_ON);
     since.begun += heed_seconds() - paused; /* tokens/s is of training alone */
   }
+  heed_report_write(s->report);
   if (s->step < config->train.steps && saved == HEED_OK)
     return heed_error(HEED_STOPPED, "stopped at step %lld of %lld (%s) and saved; run again with --resume to go on", (long long)s->step,
                       (long long)config->train.steps, request == SIGNAL_CAME ? "a signal came" : "train.time_limit is reached");

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# Compares Heed with PyTorch, Hugging Face transformers and the Rust tokenizers: token ids, kernels, logits, losses, gradients, training
-# step by step, weights to and fro.  Its last line is "N passed, N failed".  Needs a release build with tests (tests/run.sh makes it) and,
-# the first time, the network: PyTorch and the rest go into build/parity, the text into datasets/english.
+# Compares Heed with PyTorch, Hugging Face transformers, the Rust tokenizers and TensorBoard: token ids, kernels, logits, losses,
+# gradients, greedy text, training step by step, weights to and fro, events.  Its last line is "N passed, N failed".  Needs a release build
+# with tests (tests/run.sh makes it) and, the first time, the network: PyTorch and the rest go into build/parity, the text into
+# datasets/english.
 #   tests/parity/run.sh [--long] [SCRIPT.py …]     --long: also 1,000 steps of BERT-mini beside PyTorch, most of an hour on two cores
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 long=
 case ${1:-} in
   --long) long=1; shift ;;
-  --help) sed -n '2,5s/^# \?//p' "$0"; exit 0 ;;
+  --help) sed -n '2,6s/^# \?//p' "$0"; exit 0 ;;
 esac
 scripts=("$@")
-[ ${#scripts[@]} -gt 0 ] || scripts=(tokenizer.py mechanism.py models.py weights.py training.py)
+[ ${#scripts[@]} -gt 0 ] || scripts=(tokenizer.py mechanism.py models.py families.py weights.py training.py events.py)
 
 [ -x build/bin/heed ] && [ -x build/bin/parity ] && [ -x build/bin/parity-kernels ] || { echo "parity: build first: tests/run.sh, or cmake --build --preset release" >&2; exit 1; }
 jobs/setup.sh --parity

@@ -44,12 +44,17 @@ static const heed_metrics_record record = {.step = 10,
                                            .tokens_per_second = 12345.6789,
                                            .seconds = 3.00049};
 
+static heed_status evaluate(heed_metrics *metrics, int64_t step, double loss, double accuracy) {
+  return heed_metrics_evaluation(metrics,
+                                 &(heed_metrics_evaluation_record){.step = step, .loss = loss, .accuracy = accuracy, .bits_per_byte = NAN});
+}
+
 /* jansson is the reference: each line is one JSON object with exactly the contract's keys and the same numbers. */
 static void lines_are_json_that_reads_back(void) {
   unlink(path);
   heed_metrics *metrics = open_at(0);
   CU_ASSERT_EQUAL(heed_metrics_step(metrics, &record), HEED_OK);
-  CU_ASSERT_EQUAL(heed_metrics_evaluation(metrics, 10, 1e-320, 0.1), HEED_OK);
+  CU_ASSERT_EQUAL(evaluate(metrics, 10, 1e-320, 0.1), HEED_OK);
   heed_metrics_close(metrics);
   char *line = (char *)get(), *second = strchr(line, '\n') + 1;
   json_t *step = json_loadb(line, (size_t)(second - line), 0, NULL), *evaluation = json_loads(second, 0, NULL);
@@ -82,12 +87,12 @@ static void what_is_not_finite_is_null(void) {
   CU_ASSERT(json_is_null(json_object_get(line, "grad_norm")));
   CU_ASSERT(json_is_null(json_object_get(line, "tokens_per_second")));
   json_decref(line);
-  heed_metrics_line *lines;
-  int64_t count;
-  CU_ASSERT_EQUAL(heed_metrics_read(path, &lines, &count), HEED_OK);
-  CU_ASSERT_EQUAL_FATAL(count, 1);
-  CU_ASSERT(isnan(lines[0].loss) && isnan(lines[0].validation_loss) && lines[0].learning_rate == record.learning_rate);
-  free(lines);
+  heed_metrics_history history;
+  CU_ASSERT_EQUAL(heed_metrics_read(path, &history), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(history.count, 1);
+  CU_ASSERT(isnan(history.lines[0].loss) && isnan(history.lines[0].validation_loss) &&
+            history.lines[0].learning_rate == record.learning_rate);
+  heed_metrics_history_free(&history);
 }
 
 /* Steps 10, 20, 30 and an evaluation at 20. */
@@ -98,7 +103,7 @@ static void put_run(void) {
   for (next.step = 10; next.step <= 30; next.step += 10) {
     CU_ASSERT_EQUAL(heed_metrics_step(metrics, &next), HEED_OK);
     if (next.step == 20)
-      CU_ASSERT_EQUAL(heed_metrics_evaluation(metrics, 20, 2.5, 0.25), HEED_OK);
+      CU_ASSERT_EQUAL(evaluate(metrics, 20, 2.5, 0.25), HEED_OK);
   }
   heed_metrics_close(metrics);
 }
@@ -106,20 +111,19 @@ static void put_run(void) {
 static void resume_cuts_back(void) {
   put_run();
   heed_metrics_close(open_at(30));
-  heed_metrics_line *lines;
-  int64_t count;
-  CU_ASSERT_EQUAL(heed_metrics_read(path, &lines, &count), HEED_OK);
-  CU_ASSERT_EQUAL(count, 4);
-  free(lines);
+  heed_metrics_history history;
+  CU_ASSERT_EQUAL(heed_metrics_read(path, &history), HEED_OK);
+  CU_ASSERT_EQUAL(history.count, 4);
+  heed_metrics_history_free(&history);
   heed_metrics *metrics = open_at(20);
-  CU_ASSERT_EQUAL(heed_metrics_evaluation(metrics, 25, 2.25, 0.5), HEED_OK);
+  CU_ASSERT_EQUAL(evaluate(metrics, 25, 2.25, 0.5), HEED_OK);
   heed_metrics_close(metrics);
-  CU_ASSERT_EQUAL(heed_metrics_read(path, &lines, &count), HEED_OK);
-  CU_ASSERT_EQUAL_FATAL(count, 4);
-  CU_ASSERT(lines[0].step == 10 && lines[1].step == 20 && lines[2].step == 20 && lines[3].step == 25);
-  CU_ASSERT(lines[1].loss == record.loss && isnan(lines[1].validation_loss));
-  CU_ASSERT(lines[2].validation_loss == 2.5 && lines[2].validation_accuracy == 0.25 && isnan(lines[2].loss));
-  free(lines);
+  CU_ASSERT_EQUAL(heed_metrics_read(path, &history), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(history.count, 4);
+  CU_ASSERT(history.lines[0].step == 10 && history.lines[1].step == 20 && history.lines[2].step == 20 && history.lines[3].step == 25);
+  CU_ASSERT(history.lines[1].loss == record.loss && isnan(history.lines[1].validation_loss));
+  CU_ASSERT(history.lines[2].validation_loss == 2.5 && history.lines[2].validation_accuracy == 0.25 && isnan(history.lines[2].loss));
+  heed_metrics_history_free(&history);
   heed_metrics_close(open_at(0));
   CU_ASSERT_STRING_EQUAL(get(), "");
 }
@@ -136,7 +140,7 @@ static void unfinished_lines_are_dropped(void) {
       before--;
     put(whole, cut);
     heed_metrics *metrics = open_at(30);
-    CU_ASSERT_EQUAL(heed_metrics_evaluation(metrics, 30, 1, 1), HEED_OK);
+    CU_ASSERT_EQUAL(evaluate(metrics, 30, 1, 1), HEED_OK);
     heed_metrics_close(metrics);
     const char *now = get();
     CU_ASSERT_EQUAL(strncmp(now, whole, before), 0);
@@ -148,28 +152,26 @@ static void unfinished_lines_are_dropped(void) {
 static void strange_lines_cost_themselves_only(void) {
   static const char content[] = "{\"step\": 1, \"loss\": 3}\nnot json\n\n\0\0\0\n[1, 2]\n{\"step\": \"2\"}\n{\"loss\": 1}\n"
                                 "{\"step\": 2, \"loss\": \"x\"}\n{\"step\": 3, \"loss\": 2}\n";
-  heed_metrics_line *lines;
-  int64_t count;
+  heed_metrics_history history;
   put(content, sizeof content - 1);
-  CU_ASSERT_EQUAL(heed_metrics_read(path, &lines, &count), HEED_OK);
-  CU_ASSERT_EQUAL_FATAL(count, 3);
-  CU_ASSERT(lines[0].loss == 3 && isnan(lines[1].loss) && lines[2].loss == 2);
-  free(lines);
+  CU_ASSERT_EQUAL(heed_metrics_read(path, &history), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(history.count, 3);
+  CU_ASSERT(history.lines[0].loss == 3 && isnan(history.lines[1].loss) && history.lines[2].loss == 2);
+  heed_metrics_history_free(&history);
   heed_metrics_close(open_at(9));
   CU_ASSERT_STRING_EQUAL(get(), "{\"step\": 1, \"loss\": 3}\n{\"step\": 2, \"loss\": \"x\"}\n{\"step\": 3, \"loss\": 2}\n");
 }
 
 static void missing_and_unreadable_files(void) {
-  heed_metrics_line *lines;
-  int64_t count = 7;
+  heed_metrics_history history = {.count = 7};
   unlink(path);
-  CU_ASSERT_EQUAL(heed_metrics_read(path, &lines, &count), HEED_OK);
-  CU_ASSERT_EQUAL(count, 0);
-  free(lines);
+  CU_ASSERT_EQUAL(heed_metrics_read(path, &history), HEED_OK);
+  CU_ASSERT_EQUAL(history.count, 0);
+  heed_metrics_history_free(&history);
   heed_metrics *metrics;
   CU_ASSERT_EQUAL(heed_metrics_open(&metrics, folder, 0), HEED_IO); /* a folder opens, but does not read */
   CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), folder));
-  CU_ASSERT_EQUAL(heed_metrics_read(folder, &lines, &count), HEED_IO);
+  CU_ASSERT_EQUAL(heed_metrics_read(folder, &history), HEED_IO);
   CU_ASSERT_EQUAL(heed_metrics_open(&metrics, "/dev/zero", 0), HEED_INVALID); /* would be read for ever */
   CU_ASSERT_EQUAL(heed_metrics_open(&metrics, "/no/such/folder/metrics.jsonl", 0), HEED_IO);
 }
@@ -195,6 +197,72 @@ static void a_full_disk_leaves_whole_lines(void) {
   heed_metrics_close(metrics);
 }
 
+/* What the file says of a line and what the run keeps in memory are the same numbers. */
+static void same_line(const heed_metrics_line *a, const heed_metrics_line *b) {
+  CU_ASSERT_EQUAL_FATAL(a->layers * a->heads, b->layers * b->heads);
+  for (int64_t i = 0; i < a->layers * a->heads; i++)
+    CU_ASSERT(memcmp(&a->head_entropy[i], &b->head_entropy[i], sizeof(double)) == 0 ||
+              (isnan(a->head_entropy[i]) && isnan(b->head_entropy[i])));
+  CU_ASSERT(a->step == b->step && a->evaluation == b->evaluation && a->tokens == b->tokens);
+  const double x[] = {a->loss, a->seconds, a->validation_loss, a->bits_per_byte},
+               y[] = {b->loss, b->seconds, b->validation_loss, b->bits_per_byte};
+  for (int i = 0; i < 4; i++)
+    CU_ASSERT(x[i] == y[i] || (isnan(x[i]) && isnan(y[i])));
+}
+
+static void entropies_and_bits_read_back(void) {
+  const double entropy[6] = {1.0 / 3, 0, 2.5, NAN, 1e-9, 3};
+  heed_metrics_evaluation_record evaluation = {
+      .step = 20, .loss = 2, .accuracy = 0.5, .bits_per_byte = 1.0 / 7, .head_entropy = entropy, .layers = 2, .heads = 3};
+  unlink(path);
+  heed_metrics *metrics = open_at(0);
+  CU_ASSERT_EQUAL(heed_metrics_step(metrics, &record), HEED_OK);
+  CU_ASSERT_EQUAL(heed_metrics_evaluation(metrics, &evaluation), HEED_OK);
+  json_t *line = json_loads(strchr(get(), '\n') + 1, 0, NULL);
+  CU_ASSERT_EQUAL(json_object_size(line), 5);
+  json_t *rows = json_object_get(line, "head_entropy");
+  CU_ASSERT(json_array_size(rows) == 2 && json_array_size(json_array_get(rows, 0)) == 3);
+  CU_ASSERT_EQUAL(json_number_value(json_array_get(json_array_get(rows, 1), 2)), 3);
+  CU_ASSERT(json_is_null(json_array_get(json_array_get(rows, 1), 0)));
+  json_decref(line);
+
+  heed_metrics_history history;
+  const heed_metrics_history *kept = heed_metrics_so_far(metrics);
+  CU_ASSERT_EQUAL(heed_metrics_read(path, &history), HEED_OK);
+  CU_ASSERT_FATAL(history.count == 2 && kept->count == 2);
+  for (int i = 0; i < 2; i++)
+    same_line(&history.lines[i], &kept->lines[i]);
+  CU_ASSERT(history.lines[1].evaluation && history.lines[1].head_entropy[2] == 2.5 && history.lines[1].bits_per_byte == 1.0 / 7);
+  heed_metrics_history_free(&history);
+  heed_metrics_close(metrics);
+  metrics = open_at(10);
+  CU_ASSERT_EQUAL(heed_metrics_so_far(metrics)->count, 1); /* cut back in memory too */
+  heed_metrics_close(metrics);
+}
+
+/* A file that somebody changed: a map that is none costs itself only. */
+static void strange_maps_are_passed_over(void) {
+  static const char *const maps[] = {"[]", "[[]]", "[[1, 2], [3]]", "3", "[1, 2]", "[[1], 2]", "{\"a\": 1}"};
+  char content[128];
+  for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
+    heed_metrics_history history;
+    snprintf(content, sizeof content, "{\"step\": 1, \"validation_loss\": 2, \"head_entropy\": %s}\n", maps[i]);
+    put(content, strlen(content));
+    CU_ASSERT_EQUAL(heed_metrics_read(path, &history), HEED_OK);
+    CU_ASSERT_FATAL(history.count == 1);
+    CU_ASSERT(history.lines[0].head_entropy == NULL && history.lines[0].validation_loss == 2);
+    heed_metrics_history_free(&history);
+  }
+}
+
+/* 30 seconds, then a resumed run that had made 10 more. */
+static void time_goes_on_over_starts(void) {
+  const double seconds[] = {10, 30, NAN, 4, 10}, expected[] = {10, 30, 30, 34, 40};
+  heed_training_time clock = {0};
+  for (int i = 0; i < 5; i++)
+    CU_ASSERT_EQUAL(heed_training_time_at(&clock, &(heed_metrics_line){.seconds = seconds[i]}), expected[i]);
+}
+
 static void begin(void) {
   CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
   snprintf(path, sizeof path, "%s/metrics.jsonl", folder);
@@ -210,4 +278,6 @@ HEED_TESTS({"begin", begin}, {"lines are JSON that reads back", lines_are_json_t
            {"unfinished lines are dropped", unfinished_lines_are_dropped},
            {"strange lines cost themselves only", strange_lines_cost_themselves_only},
            {"missing and unreadable files", missing_and_unreadable_files},
-           {"a full disk leaves whole lines", a_full_disk_leaves_whole_lines}, {"end", end})
+           {"a full disk leaves whole lines", a_full_disk_leaves_whole_lines},
+           {"entropies and bits read back", entropies_and_bits_read_back}, {"strange maps are passed over", strange_maps_are_passed_over},
+           {"time goes on over starts", time_goes_on_over_starts}, {"end", end})

@@ -63,7 +63,10 @@ static char expected[65536];
 static void trains_to_the_end(void) {
   CU_ASSERT_EQUAL_FATAL(train(0, "whole", "", ""), 0);
   tensors_of("whole", 12, expected, sizeof expected);
-  CU_ASSERT_EQUAL(command_run("cd %s/whole && test -s config.yaml -a -s vocab.txt -a -s loss.svg && wc -l < metrics.jsonl", folder), 0);
+  CU_ASSERT_EQUAL(command_run("cd %s/whole && test -s config.yaml -a -s vocab.txt -a -s loss.svg -a -s report.html -a -s "
+                              "events.out.tfevents.*.heed && wc -l < metrics.jsonl",
+                              folder),
+                  0);
   CU_ASSERT_EQUAL(atoi(command_output), 6);
   CU_ASSERT_EQUAL(command_run("cmp %s/whole/vocab.txt %s/vocab.txt", folder, folder), 0);
 }
@@ -123,9 +126,21 @@ static void stops_on_a_signal(void) {
   CU_ASSERT_EQUAL(atoi(command_output), 1);
 }
 
+/* Nobody's run ends for a picture of it. */
+static void trains_without_what_people_look_at(void) {
+  CU_ASSERT_EQUAL(command_run("cd %s && mkdir -p blind/report.html blind/loss.svg blind/samples.jsonl blind/events.new", folder), 0);
+  CU_ASSERT_EQUAL(train(2, "blind", "", ""), 0);
+  static const char *const names[] = {"report.html", "loss.svg", "samples.jsonl", "events.new"};
+  for (int i = 0; i < 4; i++)
+    CU_ASSERT_PTR_NOT_NULL(strstr(command_output, names[i]));
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "(training goes on)"));
+  same_as_expected("blind");
+}
+
 static void stops_at_the_time_limit(void) {
   CU_ASSERT_EQUAL(train(0, "limit", "--set train.time_limit=0.01 --set train.steps=1000000 --set log.every_steps=1000", ""), 75);
-  CU_ASSERT_EQUAL(train(0, "limit", "--resume --set train.steps=2", ""), 0); /* more are done already: nothing to do */
+  CU_ASSERT_EQUAL(command_run("grep -q '</html>' %s/limit/report.html", folder), 0); /* of a run that was stopped, too */
+  CU_ASSERT_EQUAL(train(0, "limit", "--resume --set train.steps=2", ""), 0);         /* more are done already: nothing to do */
 }
 
 static void refuses_what_does_not_fit(void) {
@@ -216,7 +231,8 @@ static void prepares(void) {
 
 HEED_TESTS({"prepares data", prepares}, {"trains to the end", trains_to_the_end}, {"resumes on other ranks", resumes_on_other_ranks},
            {"loses nothing when killed in a save", loses_nothing_when_killed_in_a_save}, {"stops on a signal", stops_on_a_signal},
-           {"stops at the time limit", stops_at_the_time_limit}, {"refuses what does not fit", refuses_what_does_not_fit},
+           {"trains without what people look at", trains_without_what_people_look_at}, {"stops at the time limit", stops_at_the_time_limit},
+           {"refuses what does not fit", refuses_what_does_not_fit},
            {"resume without a checkpoint starts", resume_without_a_checkpoint_starts},
            {"evaluates what a stop left out", evaluates_what_a_stop_left_out},
            {"starts from weights that fit", starts_from_weights_that_fit}, {"another vocabulary is refused", another_vocabulary_is_refused},
