@@ -2,7 +2,8 @@
  *  block.
  *
  *  What queries see is a band along the diagonal, so a block multiplies with one range of keys: those that any of its rows sees.  Within
- *  it each row has columns of its own; what lies beside them becomes 0 before it is multiplied with anything. */
+ *  it each row has columns of its own; what lies beside them becomes 0 before it is multiplied with anything.  So unseen keys and values
+ *  leave no trace in the bits, as long as they are finite. */
 #ifndef HEED_KERNELS_ATTENTION_H
 #define HEED_KERNELS_ATTENTION_H
 
@@ -27,7 +28,7 @@ typedef struct heed_attention_unit {
 /** Queries of a block: a function of the number of keys, and of how many of them a query sees at most.  Where that is a window, a sixth
  *  of it (measured): what a row multiplies and does not see stays in proportion to what it sees. */
 static inline int64_t heed_attention_rows(int64_t keys, int64_t seen) {
-  int64_t range = heed_at_most(keys, heed_at_most(keys, seen) + HEED_QUERIES_MOST + HEED_LANES); /* of a block, at most */
+  int64_t range = heed_at_most(keys, seen + HEED_QUERIES_MOST + HEED_LANES); /* of a block, at most */
   int64_t fit = HEED_TILE / heed_in_lanes(range + 1) / HEED_LANES * HEED_LANES;
   int64_t most = seen < keys ? heed_at_least(HEED_QUERIES_LEAST, heed_in_lanes(seen / 6)) : HEED_QUERIES_MOST;
   return heed_at_most(heed_at_most(HEED_QUERIES_MOST, most), heed_at_least(HEED_QUERIES_LEAST, fit));
