@@ -26,7 +26,9 @@ hdf5-tools              command -v h5dump
 strace                  command -v strace'
 checks='
 clang-format            command -v clang-format
-cppcheck                command -v cppcheck'
+cppcheck                command -v cppcheck
+chromium                command -v chromium || command -v chromium-browser || command -v google-chrome
+python3                 command -v python3'
 parity='
 python3                 command -v python3
 python3-venv            python3 -c "import ensurepip, venv"'

@@ -20,7 +20,7 @@ static const struct {
     {"comm", ""},
     {"checkpoint", ""},
     {"evaluate", "kernels layers models data checkpoint"},
-    {"inspect", "kernels layers models data checkpoint"},
+    {"inspect", "kernels layers models data checkpoint evaluate"},
     {"convert", "kernels layers models data checkpoint evaluate"},
     {"train", "kernels layers models data checkpoint evaluate"},
     {"measure", "kernels layers models data checkpoint train"},

@@ -24,7 +24,7 @@ typedef struct heed_prediction {
 /** Predicts each [MASK] of the text.
  *  \param[out] predictions  [masks][top], likeliest first; allocated, freed by the caller
  *  \param[out] masks  number of masks
- *  Errors: HEED_INVALID for a text without a mask or longer than the model's positions, `top` outside the vocabulary, or weights that
+ *  Errors: HEED_INVALID for a model that predicts next tokens, a text without a mask or longer than the model's positions, `top` outside the vocabulary, or weights that
  *  give numbers that are not finite; HEED_FAILED when memory is short. */
 heed_status heed_inference_fill(heed_inference *inference, const char *text, int64_t top, heed_prediction **predictions, int64_t *masks);
 
@@ -33,7 +33,8 @@ typedef enum heed_pooling { HEED_POOL_MEAN, HEED_POOL_CLS } heed_pooling;
 /** The embedding of a text: hidden states of the last layer, averaged over all its tokens ([CLS] and [SEP] included) or at [CLS].
  *  A text longer than the model's positions is cut at its end.
  *  \param[out] embedding  [heed_inference_width]; \param[out] cut  whether it was cut (may be NULL)
- *  Errors: HEED_INVALID for weights that give numbers that are not finite; HEED_FAILED when memory is short. */
+ *  Errors: HEED_INVALID for CLS of a model that predicts next tokens, or weights that give numbers that are not finite; HEED_FAILED when
+ *  memory is short. */
 heed_status heed_inference_embed(heed_inference *inference, const char *text, heed_pooling pooling, float *embedding, bool *cut);
 
 int64_t heed_inference_width(const heed_inference *inference);                   /**< floats of an embedding: C */

@@ -14,6 +14,7 @@ heed_status heed_command_evaluate(int argc, char **argv);
 heed_status heed_command_fill(int argc, char **argv);
 heed_status heed_command_generate(int argc, char **argv);
 heed_status heed_command_embed(int argc, char **argv);
+heed_status heed_command_inspect(int argc, char **argv);
 heed_status heed_command_checkpoint(int argc, char **argv);
 heed_status heed_command_import(int argc, char **argv);
 heed_status heed_command_export(int argc, char **argv);

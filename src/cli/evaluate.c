@@ -50,8 +50,8 @@ static heed_status print_json(const heed_token_scores *scores, int64_t step) {
   json_t *object = json_pack("{s:o, s:o, s:f, s:f, s:o, s:f, s:I, s:I, s:o, s:I}", "loss", number(scores->loss), "perplexity",
                              number(scores->perplexity), "accuracy", scores->accuracy, "accuracy_top5", scores->accuracy_top5,
                              "accuracy_masked", number(scores->accuracy_masked), "unigram_accuracy", scores->unigram_accuracy, "targets",
-                             (json_int_t)scores->targets, "masked_targets", (json_int_t)scores->masked_targets, "bits_per_byte", number(scores->bits_per_byte), "step",
-                             (json_int_t)step);
+                             (json_int_t)scores->targets, "masked_targets", (json_int_t)scores->masked_targets, "bits_per_byte",
+                             number(scores->bits_per_byte), "step", (json_int_t)step);
   if (object && isfinite(scores->next_sentence_accuracy))
     json_object_set_new(object, "next_sentence_accuracy", json_real(scores->next_sentence_accuracy));
   return heed_print_json(object);

@@ -27,6 +27,7 @@ static const command commands[] = {
     {"fill", heed_command_fill, "predicts each [MASK] of a text", false},
     {"generate", heed_command_generate, "continues a text with a model that predicts next tokens", false},
     {"embed", heed_command_embed, "turns texts into vectors, a line each", false},
+    {"inspect", heed_command_inspect, "shows where attention looks, as a page or as numbers", false},
     {"checkpoint", heed_command_checkpoint, "lists, shows and verifies saved checkpoints", false},
     {"import", heed_command_import, "makes a checkpoint of a model that Hugging Face transformers saved", false},
     {"export", heed_command_export, "writes a checkpoint for Hugging Face transformers", false},

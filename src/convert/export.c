@@ -10,6 +10,7 @@
 
 #include "checkpoint/file.h"
 #include "checkpoint/safetensors.h"
+#include "convert/layout.h"
 #include "convert/transformers.h"
 #include "evaluate/loaded.h"
 
@@ -20,9 +21,39 @@ static heed_status write_text(int folder, const char *name, const char *text) {
   return heed_file_finish(&file, name, heed_file_write(file, name, text, strlen(text), 0));
 }
 
+/* The weights under the names and in the shapes of the class. */
+static heed_status write_weights(const heed_loaded *loaded, const heed_class *class, int folder) {
+  const heed_parameter_table *ours = heed_model_table(loaded->model);
+  heed_parameter_table theirs = {0};
+  heed_layout layout;
+  float *values = malloc((size_t)ours->total * sizeof *values);
+  heed_status status = heed_layout_create(&layout, ours, class);
+  if (status == HEED_OK && !values)
+    status = heed_error(HEED_FAILED, "out of memory for %lld parameters", (long long)ours->total);
+  for (int64_t i = 0; i < layout.count && status == HEED_OK; i++) {
+    const heed_layout_item *item = &layout.items[i];
+    heed_parameter p = {.rank = item->rank};
+    memcpy(p.name, item->name, sizeof p.name);
+    memcpy(p.shape, item->shape, sizeof p.shape);
+    if (item->transposed)
+      heed_layout_transpose(values + item->offset, loaded->parameters + item->offset, item->shape[1], item->shape[0]);
+    else
+      memcpy(values + item->offset, loaded->parameters + item->offset, (size_t)item->count * sizeof *values);
+    status = heed_parameters_add(&theirs, &p, NULL);
+  }
+  if (status == HEED_OK)
+    status = heed_safetensors_write(folder, "model.safetensors", &theirs, values);
+  heed_parameters_free(&theirs);
+  heed_layout_free(&layout);
+  free(values);
+  return status;
+}
+
 static heed_status write_files(const heed_loaded *loaded, int folder) {
+  const heed_class *class;
   char *config, *tokenizer = NULL;
-  HEED_TRY(heed_transformers_print_config(&loaded->config, &config));
+  HEED_TRY(heed_transformers_class_of(&class, &loaded->config));
+  HEED_TRY(heed_transformers_print_config(&loaded->config, class, heed_tokenizer_special(loaded->tokenizer), &config));
   heed_status status = heed_transformers_print_tokenizer(&loaded->config, loaded->info.cased, &tokenizer);
   if (status == HEED_OK)
     status = write_text(folder, "config.json", config);
@@ -31,7 +62,7 @@ static heed_status write_files(const heed_loaded *loaded, int folder) {
   if (status == HEED_OK)
     status = write_text(folder, "vocab.txt", loaded->info.vocabulary);
   if (status == HEED_OK)
-    status = heed_safetensors_write(folder, "model.safetensors", heed_model_table(loaded->model), loaded->parameters);
+    status = write_weights(loaded, class, folder);
   free(config);
   free(tokenizer);
   return status == HEED_OK ? heed_file_sync(folder, "the folder") : status;

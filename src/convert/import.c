@@ -11,12 +11,12 @@
 #include "base/file.h"
 #include "checkpoint/folder.h"
 #include "checkpoint/safetensors.h"
+#include "convert/layout.h"
 #include "convert/transformers.h"
 #include "data/output.h"
 #include "heed/checkpoint.h"
 #include "heed/log.h"
 #include "heed/tokenizer.h"
-#include "models/family.h"
 #include "models/level.h"
 #include "models/model.h"
 
@@ -26,22 +26,16 @@ typedef struct import {
   char *folder, *weights_path, *config_path, *vocabulary_path, *casing_path;
   heed_safetensors weights;
   bool *taken;                     /* [weights.count] */
-  const heed_safetensor **sources; /* [parameters of the table]; NULL: to be initialised */
+  heed_layout layout;              /* of the model's tensors in such a file */
+  const heed_safetensor **sources; /* [layout.count]; NULL: to be initialised */
   heed_config config;
-  const heed_family *family;
+  const heed_class *class;
   const heed_kernels *kernels;
   heed_model *model;
   heed_tokenizer *tokenizer;
   char *vocabulary; /* text */
   float *parameters;
 } import;
-
-/* Second names of tensors that are one here: transformers ties them too, and mostly leaves the second out. */
-static const struct {
-  const char *copy, *of;
-} ties[] = {{"cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"},
-            {"cls.predictions.decoder.bias", "cls.predictions.bias"}};
-enum { TIES = sizeof ties / sizeof *ties };
 
 enum { MOST_SPARE_ROWS = 1024, MOST_LISTED = 1500 }; /* rows: embeddings are padded to a multiple of 8, 64 or 128 */
 
@@ -86,10 +80,10 @@ static heed_status read_config(import *in) {
   char *name = strndup(last, length);
   if (!name)
     return out_of_memory();
-  heed_status status = heed_transformers_read_config(&in->config, in->config_path, name, has_next_sentence(&in->weights),
+  heed_status status = heed_transformers_read_config(&in->config, &in->class, in->config_path, name, has_next_sentence(&in->weights),
                                                      in->spec->settings, in->spec->setting_count);
   free(name);
-  return status == HEED_OK ? heed_family_find(&in->family, in->config.model.family) : status;
+  return status;
 }
 
 /* More rows than tokens is common (a multiple of 64, for speed): the rows at the end get names that no text contains. */
@@ -128,9 +122,9 @@ static bool replaced(char name[HEED_MAX_NAME + 1], const char *text, const char 
   return at && snprintf(name, HEED_MAX_NAME + 1, "%.*s%s%s", (int)(at - text), text, new, at + strlen(old)) <= HEED_MAX_NAME;
 }
 
-/* A tensor of the file under one of the names it may have: with or without the family's prefix, with the norms' old names or new. */
+/* A tensor of the file under one of the names it may have: with or without the prefix, with the norms' old names or new. */
 static const heed_safetensor *find(const import *in, const char *name) {
-  const char *prefix = in->family->prefix;
+  const char *prefix = in->class->prefix;
   size_t length = strlen(prefix);
   const char *short_name = strncmp(name, prefix, length) == 0 ? name + length : name;
   for (int i = 0; i < 2; i++) {
@@ -168,10 +162,10 @@ static heed_status append(char **list, const char *name) {
   return HEED_OK;
 }
 
-static bool shape_is(const heed_safetensor *tensor, const heed_parameter *p) {
-  bool equal = tensor->rank == p->rank;
-  for (int axis = 0; equal && axis < p->rank; axis++)
-    equal = tensor->shape[axis] == p->shape[axis];
+static bool shape_is(const heed_safetensor *tensor, const heed_layout_item *item) {
+  bool equal = tensor->rank == item->rank;
+  for (int axis = 0; equal && axis < item->rank; axis++)
+    equal = tensor->shape[axis] == item->shape[axis];
   return equal;
 }
 
@@ -182,80 +176,103 @@ static void print_shape(char text[96], int rank, const int64_t *shape) {
   snprintf(text + used, 96 - (size_t)used, "]");
 }
 
-/* Chooses the tensor of the file for one of the table; none, and it will be initialised, when the file lacks a head's. */
+/* The ones that are one tensor here, by the name of either. */
+static const heed_safetensor *find_copy(const import *in, const char *name) {
+  for (const heed_class_tie *tie = in->class->ties; tie->copy; tie++)
+    if (strcmp(tie->of, name) == 0)
+      return heed_safetensors_find(&in->weights, tie->copy);
+  return NULL;
+}
+
+/* Chooses the tensor of the file for one of the layout; none, and it will be initialised, when the file lacks a head's. */
 static heed_status choose(import *in, int64_t index) {
-  const heed_parameter *p = &heed_model_table(in->model)->items[index];
-  const heed_safetensor *tensor = find(in, p->name);
-  for (int i = 0; !tensor && i < TIES; i++)
-    if (strcmp(ties[i].of, p->name) == 0)
-      tensor = heed_safetensors_find(&in->weights, ties[i].copy);
-  if (!tensor && heed_family_owns(in->family, p->name))
-    return heed_error(HEED_INVALID, "%s: %s is missing; the file does not hold the whole model that %s describes", in->weights.path,
-                      p->name, in->config_path);
+  const heed_layout_item *item = &in->layout.items[index];
+  const heed_safetensor *tensor = find(in, item->name);
   if (!tensor)
-    return append(&in->report->initialised, p->name);
-  if (!shape_is(tensor, p)) {
+    tensor = find_copy(in, item->name);
+  if (!tensor && heed_class_owns(in->class, item->name))
+    return heed_error(HEED_INVALID, "%s: %s is missing; the file does not hold the whole model that %s describes", in->weights.path,
+                      item->name, in->config_path);
+  if (!tensor)
+    return append(&in->report->initialised, item->name);
+  if (!shape_is(tensor, item)) {
     char theirs[96], ours[96];
     print_shape(theirs, tensor->rank, tensor->shape);
-    print_shape(ours, p->rank, p->shape);
+    print_shape(ours, item->rank, item->shape);
     return heed_error(HEED_INVALID, "%s: %s has the shape %s; %s makes it %s", in->weights.path, tensor->name, theirs, in->config_path,
                       ours);
   }
   in->sources[index] = tensor;
   mark(in, tensor);
   in->report->tensors++;
-  in->report->parameters += p->count;
+  in->report->parameters += item->count;
   return HEED_OK;
 }
 
+/* Reads a tensor of theirs into the place of ours. */
+static heed_status read_into(const import *in, const heed_layout_item *item, const heed_safetensor *tensor, float *values) {
+  if (!item->transposed)
+    return heed_safetensors_read(&in->weights, tensor, values);
+  float *turned = malloc((size_t)item->count * sizeof *turned);
+  heed_status status = turned ? heed_safetensors_read(&in->weights, tensor, turned) : out_of_memory();
+  if (status == HEED_OK)
+    heed_layout_transpose(values, turned, item->shape[0], item->shape[1]);
+  free(turned);
+  return status;
+}
+
 static heed_status read_one(import *in, int64_t index) {
-  const heed_parameter_table *table = heed_model_table(in->model);
-  const heed_parameter *p = &table->items[index];
-  float *values = in->parameters + p->offset;
+  const heed_layout_item *item = &in->layout.items[index];
+  float *values = in->parameters + item->offset;
   if (!in->sources[index]) {
-    heed_parameters_initialise_one(table, index, in->parameters, in->config.run.seed);
+    for (int part = 0; part < item->parts; part++)
+      heed_parameters_initialise_one(heed_model_table(in->model), item->first + part, in->parameters, in->config.run.seed);
     return HEED_OK;
   }
-  HEED_TRY(heed_safetensors_read(&in->weights, in->sources[index], values));
-  for (int64_t i = 0; i < p->count; i++)
+  HEED_TRY(read_into(in, item, in->sources[index], values));
+  for (int64_t i = 0; i < item->count; i++)
     if (!isfinite(values[i]))
       return heed_error(HEED_INVALID, "%s: %s holds a number that is not finite", in->weights.path, in->sources[index]->name);
   return HEED_OK;
 }
 
 /* What is one tensor here may stand in the file a second time, but not as another one. */
-static heed_status check_tied(import *in, const char *name, const char *with) {
-  const heed_parameter_table *table = heed_model_table(in->model);
-  const heed_safetensor *copy = heed_safetensors_find(&in->weights, name);
-  int64_t index = heed_parameters_find(table, with);
-  if (!copy || index < 0 || in->sources[index] == copy)
+static heed_status check_tied(import *in, const heed_class_tie *tie) {
+  const heed_safetensor *copy = heed_safetensors_find(&in->weights, tie->copy);
+  int64_t index = 0;
+  while (index < in->layout.count && strcmp(in->layout.items[index].name, tie->of) != 0)
+    index++;
+  if (!copy || index == in->layout.count || in->sources[index] == copy)
     return HEED_OK;
-  const heed_parameter *p = &table->items[index];
-  if (!shape_is(copy, p))
-    return heed_error(HEED_INVALID, "%s: %s is not of the shape of %s", in->weights.path, name, with);
-  float *values = malloc((size_t)p->count * sizeof *values);
-  heed_status status = values ? heed_safetensors_read(&in->weights, copy, values) : out_of_memory();
-  if (status == HEED_OK && memcmp(values, in->parameters + p->offset, (size_t)p->count * sizeof *values) != 0)
-    status = heed_error(HEED_INVALID, "%s: %s differs from %s; a decoder that is not tied is not built yet", in->weights.path, name, with);
+  const heed_layout_item *item = &in->layout.items[index];
+  if (!shape_is(copy, item))
+    return heed_error(HEED_INVALID, "%s: %s is not of the shape of %s", in->weights.path, tie->copy, tie->of);
+  float *values = malloc((size_t)item->count * sizeof *values);
+  heed_status status = values ? read_into(in, item, copy, values) : out_of_memory();
+  if (status == HEED_OK && memcmp(values, in->parameters + item->offset, (size_t)item->count * sizeof *values) != 0)
+    status = heed_error(HEED_INVALID, "%s: %s differs from %s; a decoder that is not tied is not built yet", in->weights.path, tie->copy,
+                        tie->of);
   free(values);
   return status;
 }
 
-static bool is_tied(const char *name) {
-  bool found = false;
-  for (int i = 0; i < TIES; i++)
-    found = found || strcmp(ties[i].copy, name) == 0;
-  return found;
+/* Tied, or nothing that is trained. */
+static bool may_be_there(const import *in, const char *name) {
+  bool may = false;
+  for (const heed_class_tie *tie = in->class->ties; tie->copy; tie++)
+    may = may || strcmp(tie->copy, name) == 0;
+  for (const char *const *end = in->class->ignored; *end; end++)
+    may = may || ends_in(name, *end);
+  return may;
 }
 
 /* What the model has no place for: heads of other tasks are left out by name; a part of the body would be another model. */
 static heed_status check_rest(import *in) {
   for (int64_t i = 0; i < in->weights.count; i++) {
     const char *name = in->weights.items[i].name;
-    if (in->taken[i] || is_tied(name) || ends_in(name, "embeddings.position_ids") ||
-        ends_in(name, "embeddings.token_type_ids")) /* 0, 1, 2 …; zeros */
+    if (in->taken[i] || may_be_there(in, name))
       continue;
-    if (heed_family_owns(in->family, name))
+    if (heed_class_owns(in->class, name))
       return heed_error(HEED_INVALID, "%s: %s has no place in the model that %s describes", in->weights.path, name, in->config_path);
     HEED_TRY(append(&in->report->left_out, name));
   }
@@ -267,12 +284,12 @@ static heed_status plan_weights(import *in) {
   heed_model_sizes sizes = heed_model_sizes_least(in->config.objective.next_sentence);
   HEED_TRY(heed_level_agree(&in->kernels, heed_alone()));
   HEED_TRY(heed_model_create(&in->model, &in->config.model, &sizes, in->kernels));
-  int64_t count = heed_model_table(in->model)->count;
+  HEED_TRY(heed_layout_create(&in->layout, heed_model_table(in->model), in->class));
   in->taken = calloc((size_t)in->weights.count, sizeof *in->taken);
-  in->sources = calloc((size_t)count, sizeof *in->sources);
+  in->sources = calloc((size_t)in->layout.count, sizeof *in->sources);
   if (!in->taken || !in->sources)
     return out_of_memory();
-  for (int64_t i = 0; i < count; i++)
+  for (int64_t i = 0; i < in->layout.count; i++)
     HEED_TRY(choose(in, i));
   return check_rest(in);
 }
@@ -282,10 +299,10 @@ static heed_status take_weights(import *in) {
   in->parameters = malloc((size_t)table->total * sizeof *in->parameters);
   if (!in->parameters)
     return heed_error(HEED_FAILED, "out of memory for %lld parameters", (long long)table->total);
-  for (int64_t i = 0; i < table->count; i++)
+  for (int64_t i = 0; i < in->layout.count; i++)
     HEED_TRY(read_one(in, i));
-  for (int i = 0; i < TIES; i++)
-    HEED_TRY(check_tied(in, ties[i].copy, ties[i].of));
+  for (const heed_class_tie *tie = in->class->ties; tie->copy; tie++)
+    HEED_TRY(check_tied(in, tie));
   return HEED_OK;
 }
 
@@ -343,6 +360,7 @@ static void release(import *in) {
   heed_config_free(&in->config);
   heed_model_free(in->model);
   heed_tokenizer_free(in->tokenizer);
+  heed_layout_free(&in->layout);
   free(in->taken);
   free(in->sources);
   free(in->vocabulary);

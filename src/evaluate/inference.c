@@ -2,15 +2,14 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "evaluate/likeliest.h"
 #include "evaluate/loaded.h"
+#include "evaluate/sequence.h"
 
 struct heed_inference {
   heed_loaded loaded;
-  heed_batch batch; /* one sequence, one slice */
-  int32_t *ids;     /* a text's tokens, grown as needed */
-  int64_t ids_capacity;
+  heed_sequence sequence;
 };
 
 static heed_status open_checkpoint(heed_inference *in, const char *path) {
@@ -24,7 +23,7 @@ static heed_status open_checkpoint(heed_inference *in, const char *path) {
                             .longest = most,
                             .next_sentence = config->objective.next_sentence,
                             .token_head = true};
-  HEED_TRY(heed_batch_create(&in->batch, 1, 1, most, most, false));
+  HEED_TRY(heed_sequence_create(&in->sequence, config));
   return heed_loaded_weights(&in->loaded, &sizes, heed_alone());
 }
 
@@ -45,38 +44,8 @@ void heed_inference_free(heed_inference *in) {
   if (!in)
     return;
   heed_loaded_free(&in->loaded);
-  heed_batch_free(&in->batch);
-  free(in->ids);
+  heed_sequence_free(&in->sequence);
   free(in);
-}
-
-/* [CLS] text [SEP] as the batch, cut at the model's positions.  \param[out] wanted  tokens that it would have uncut */
-static heed_status set_text(heed_inference *in, const char *text, int64_t *wanted) {
-  const heed_special_tokens *special = heed_tokenizer_special(in->loaded.tokenizer);
-  heed_stream *stream = &in->batch.stream;
-  int64_t count, most = in->loaded.config.model.max_positions;
-  HEED_TRY(heed_tokenizer_encode(in->loaded.tokenizer, text, strlen(text), &in->ids, &in->ids_capacity, &count));
-  *wanted = count + 2;
-  if (count > most - 2)
-    count = most - 2;
-  stream->ids[0] = special->classify;
-  if (count > 0) /* a text without tokens has no ids either */
-    memcpy(stream->ids + 1, in->ids, (size_t)count * sizeof *in->ids);
-  stream->ids[count + 1] = special->separate;
-  stream->sequences = 1;
-  stream->tokens = count + 2;
-  stream->offsets[1] = stream->tokens;
-  for (int64_t t = 0; t < stream->tokens; t++)
-    stream->positions[t] = (int32_t)t;
-  in->batch.slices = 1;
-  in->batch.slice_rows[1] = 1;
-  in->batch.stream.slice_tokens[1] = stream->tokens;
-  in->batch.targets = 0;
-  for (int64_t t = 1; t + 1 < stream->tokens; t++)
-    if (stream->ids[t] == special->mask)
-      in->batch.target_tokens[in->batch.targets++] = t;
-  in->batch.slice_targets[1] = in->batch.targets;
-  return HEED_OK;
 }
 
 /* Training skips updates that are not finite, so a sound checkpoint of Heed's never comes here; weights from elsewhere may. */
@@ -84,60 +53,41 @@ static heed_status not_finite(const heed_inference *in) {
   return heed_error(HEED_INVALID, "%s: its weights give numbers that are not finite for this text", in->loaded.folder);
 }
 
-/* The `top` likeliest tokens, likeliest first: an insertion into a short sorted list.  False when the logits are not finite. */
-static bool choose_top(heed_prediction *best, int64_t top, const float *logits, int64_t vocabulary) {
-  double highest = -INFINITY, sum = 0;
-  int64_t kept = 0;
-  for (int64_t v = 0; v < vocabulary; v++)
-    highest = logits[v] > highest ? logits[v] : highest;
-  for (int64_t v = 0; v < vocabulary; v++) {
-    double weight = exp(logits[v] - highest);
-    sum += weight;
-    if (kept == top && weight <= best[top - 1].probability)
-      continue;
-    int64_t at = kept < top ? kept++ : top - 1;
-    for (; at > 0 && best[at - 1].probability < weight; at--)
-      best[at] = best[at - 1];
-    best[at] = (heed_prediction){(int32_t)v, weight};
-  }
-  for (int64_t i = 0; i < kept; i++)
-    best[i].probability /= sum;
-  return isfinite(sum);
-}
-
 heed_status heed_inference_fill(heed_inference *in, const char *text, int64_t top, heed_prediction **predictions, int64_t *masks) {
   int64_t vocabulary = in->loaded.config.model.vocabulary_size, wanted;
-  HEED_TRY(set_text(in, text, &wanted));
-  if (wanted > in->loaded.config.model.max_positions)
-    return heed_error(HEED_INVALID, "the text has %lld tokens, [CLS] and [SEP] included; the model takes %lld: shorten it",
-                      (long long)wanted, (long long)in->loaded.config.model.max_positions);
-  if (in->batch.targets == 0)
+  const heed_batch *batch = &in->sequence.batch;
+  if (!in->sequence.framed)
+    return heed_error(HEED_INVALID, "%s: it predicts next tokens, not masked ones; heed generate continues a text with it",
+                      in->loaded.folder);
+  HEED_TRY(heed_sequence_set(&in->sequence, in->loaded.tokenizer, text, NULL, &wanted));
+  HEED_TRY(heed_sequence_check(&in->sequence, wanted));
+  if (batch->targets == 0)
     return heed_error(HEED_INVALID, "the text has no [MASK]; write [MASK] where a token is to be filled in");
-  if (top < 1 || top > vocabulary)
-    return heed_error(HEED_INVALID, "%lld predictions a mask are not possible; the vocabulary has %lld tokens", (long long)top,
-                      (long long)vocabulary);
-  heed_prediction *all = malloc((size_t)(in->batch.targets * top) * sizeof *all);
+  HEED_TRY(heed_likeliest_check(top, vocabulary));
+  heed_prediction *all = malloc((size_t)(batch->targets * top) * sizeof *all);
   if (!all)
     return heed_error(HEED_FAILED, "out of memory for predictions");
-  const float *logits = heed_model_logits(in->loaded.model, in->loaded.parameters, &in->batch);
-  for (int64_t m = 0; m < in->batch.targets; m++) {
-    if (!choose_top(all + m * top, top, logits + m * vocabulary, vocabulary)) {
+  const float *logits = heed_model_logits(in->loaded.model, in->loaded.parameters, &in->sequence.batch);
+  for (int64_t m = 0; m < batch->targets; m++) {
+    if (!heed_likeliest(all + m * top, top, logits + m * vocabulary, vocabulary)) {
       free(all);
       return not_finite(in);
     }
   }
   *predictions = all;
-  *masks = in->batch.targets;
+  *masks = batch->targets;
   return HEED_OK;
 }
 
 heed_status heed_inference_embed(heed_inference *in, const char *text, heed_pooling pooling, float *embedding, bool *cut) {
   int64_t width = in->loaded.config.model.hidden, wanted;
-  HEED_TRY(set_text(in, text, &wanted));
+  if (pooling == HEED_POOL_CLS && !in->sequence.framed)
+    return heed_error(HEED_INVALID, "%s: its texts have no [CLS]; pool by mean", in->loaded.folder);
+  HEED_TRY(heed_sequence_set(&in->sequence, in->loaded.tokenizer, text, NULL, &wanted));
   if (cut)
-    *cut = wanted > in->loaded.config.model.max_positions;
-  const float *hidden = heed_model_hidden(in->loaded.model, in->loaded.parameters, &in->batch);
-  int64_t tokens = pooling == HEED_POOL_CLS ? 1 : in->batch.stream.tokens;
+    *cut = wanted > in->sequence.most;
+  const float *hidden = heed_model_hidden(in->loaded.model, in->loaded.parameters, &in->sequence.batch);
+  int64_t tokens = pooling == HEED_POOL_CLS ? 1 : in->sequence.batch.stream.tokens;
   for (int64_t c = 0; c < width; c++) {
     double sum = 0;
     for (int64_t t = 0; t < tokens; t++)

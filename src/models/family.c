@@ -1,12 +1,10 @@
 #include "models/family.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 static const heed_family families[] = {
     {.name = "bert", /* Devlin et al. 2019; transformers' BertForPreTraining */
-     .prefix = "bert.",
      .embeddings = {"bert.embeddings.word_embeddings", "bert.embeddings.position_embeddings", "bert.embeddings.token_type_embeddings"},
      .embedding_norm = "bert.embeddings.LayerNorm",
      .block = "bert.encoder.layer.%d.",
@@ -21,7 +19,6 @@ static const heed_family families[] = {
      .initialisation = HEED_INIT_TRUNCATED_NORMAL,
      .position_share = 1},
     {.name = "gpt", /* Radford et al. 2019; transformers' GPT2LMHeadModel, whose c_attn, c_proj and c_fc are transposed */
-     .prefix = "transformer.",
      .embeddings = {"transformer.wte", "transformer.wpe", "transformer.wse"},
      .embedding_norm = "transformer.ln_e",
      .block = "transformer.h.%d.",
@@ -47,19 +44,4 @@ heed_status heed_family_find(const heed_family **family, const char *name) {
     snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", families[i].name);
   }
   return heed_error(HEED_INVALID, "model.family: '%s' is not built yet; there are: %s", name, list);
-}
-
-/* Whether `name` begins with the first `length` characters of `start`, with or without the family's prefix. */
-static bool begins(const heed_family *family, const char *name, const char *start, size_t length) {
-  size_t prefix = strlen(family->prefix);
-  return strncmp(name, start, length) == 0 || strncmp(name, start + prefix, length - prefix) == 0;
-}
-
-bool heed_family_owns(const heed_family *family, const char *name) {
-  bool owns = begins(family, name, family->block, strcspn(family->block, "%")) ||
-              begins(family, name, family->embedding_norm, strlen(family->embedding_norm)) ||
-              begins(family, name, family->final_norm, strlen(family->final_norm));
-  for (int i = 0; i < HEED_EMBED_TABLES; i++)
-    owns = owns || begins(family, name, family->embeddings[i], strlen(family->embeddings[i]));
-  return owns;
 }

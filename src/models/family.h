@@ -20,7 +20,6 @@ typedef struct heed_sublayer_row {
 
 typedef struct heed_family {
   const char *name;                          /**< model.family in the configuration */
-  const char *prefix;                        /**< begins the names of the body, which files of a bare body leave out */
   const char *embeddings[HEED_EMBED_TABLES]; /**< words, positions, segments */
   const char *embedding_norm;
   const char *block; /**< prefix of a block's parameters, with the number of the block as %d */
@@ -36,8 +35,5 @@ typedef struct heed_family {
 
 /** The row of that name.  Errors: HEED_INVALID naming the families there are. */
 heed_status heed_family_find(const heed_family **family, const char *name);
-
-/** Whether a parameter's name belongs to the body: what every model of the family has, whatever its heads.  The prefix may be missing. */
-bool heed_family_owns(const heed_family *family, const char *name);
 
 #endif

@@ -60,7 +60,7 @@ make_foreign_models() {
   head -c 5000 hf/model.safetensors >cut.safetensors
   printf 'PK\3\4 and so on' >pickle.safetensors
   printf '\377\377\377\377\377\377\377\177{}' >endless.safetensors
-  sed 's/"bert"/"gpt2"/' hf/config.json >gpt2.json
+  sed 's/"bert"/"t5"/' hf/config.json >t5.json
   sed 's/"vocab_size": 300/"vocab_size": 299/' hf/config.json >smaller.json
   sed 's/"hidden_size": 16/"hidden_size": 32/' hf/config.json >wider.json
 }

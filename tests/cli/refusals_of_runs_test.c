@@ -55,7 +55,7 @@ static const refusal foreign_models[] = {
     {"weights of something else", NULL, IMPORT("foreign"), 65, "foreign.safetensors: bert.embeddings.word_embeddings.weight is missing"},
     {"no configuration", NULL, "heed import hf --model-config missing.json --output new", 65, "missing.json: cannot be opened"},
     {"a configuration of Heed's", NULL, "heed import hf --model-config micro.yaml --output new", 65, "is not a model's config.json"},
-    {"another kind of model", NULL, "heed import hf --model-config gpt2.json --output new", 65, "model_type 'gpt2' is not built yet"},
+    {"another kind of model", NULL, "heed import hf --model-config t5.json --output new", 65, "model_type 't5' is not built yet"},
     {"another size of model", NULL, "heed import hf --model-config wider.json --output new", 65,
      "has the shape [300, 16]; wider.json makes it"},
     {"a vocabulary that is too large", "{ cat vocab.txt && echo zzz; } > row/larger.txt",
@@ -74,6 +74,8 @@ static const refusal foreign_models[] = {
 
 #define WORDS "$(yes house | head -n 60 | tr '\\n' ' ')"
 
+#define INSPECT(text) "heed inspect run " text " "
+
 static const refusal sentences[] = {
     {"without a mask", NULL, "heed fill run 'The house.'", 65, "the text has no [MASK]; write [MASK] where a token is to be filled in"},
     {"longer than the model, to fill", NULL, "heed fill run \"[MASK] " WORDS "\"", 65, "the model takes 16: shorten it"},
@@ -82,6 +84,18 @@ static const refusal sentences[] = {
     {"many of these (goes on)", NULL, "for i in 1 2 3; do echo; echo \"" WORDS "\"; done | heed embed run", 0,
      "3 of 6 lines, line 2 the first, are longer than the model takes; their ends were cut", 1},
     {"more predictions than tokens", NULL, FILL("run") " --top 301", 65, "the vocabulary has 300 tokens"},
+    {"more predictions than tokens, to inspect", NULL, INSPECT("'The house.'") "--json --top 301", 65, "the vocabulary has 300 tokens"},
+    {"longer than the model, to inspect", NULL, INSPECT("\"" WORDS "\"") "--output new.html", 65, "the model takes 16: shorten it"},
+    {"a second sentence that makes it so", NULL, INSPECT("'The house.' \"" WORDS "\"") "--json", 65, "the model takes 16: shorten it"},
+    {"a second sentence of a model of single ones", TRAIN "row/run --set model.token_types=1",
+     "heed inspect row/run 'The house.' 'A river.' --json", 65, "row/run/checkpoints/step-00000002 has no token types"},
+    {"no words to look at", NULL, INSPECT("' '") "--json", 65, "the text has no tokens; give a text with words in it"},
+    {"a folder for a page", NULL, INSPECT("'The house.'") "--output empty-folder", 65, "empty-folder: exists and is not a file"},
+    {"a page in no folder", NULL, INSPECT("'The house.'") "--output none/new.html", 65, "no file can be made in none: No such file"},
+    {"a page of a run that is not there", NULL, "heed inspect missing 'The house.' --output new.html", 65,
+     "missing: there is no such folder"},
+    {"not UTF-8, to inspect (goes on)", NULL, INSPECT("$'caf\\351' $'\\351'") "--output row/new.html", 0,
+     "the text:1: not UTF-8; such bytes are dropped, 2 sequences in all", 1},
     {"not UTF-8 (goes on)", NULL, "heed fill run $'caf\\351 [MASK]'", 0, "the text:1: not UTF-8; such bytes are dropped, 1 sequence in all",
      1},
 };
@@ -130,6 +144,9 @@ static const refusal disks[] = {
     {"a read-only folder for a vocabulary", "mkdir row/fixed && chmod 555 row/fixed",
      "unprivileged heed tokenizer train --type wordpiece --vocab-size 300 --output row/fixed/vocab.txt train.txt", 74,
      "row/fixed/vocab.txt: no file can be made in row/fixed: Permission denied", 0, "can_be_unprivileged"},
+    {"a read-only folder for a page", "mkdir row/fixed && chmod 555 row/fixed",
+     "unprivileged heed inspect run 'The house.' --output row/fixed/page.html", 74,
+     "row/fixed/page.html: no file can be made in row/fixed: Permission denied", 0, "can_be_unprivileged"},
     {"a run that may not be read", "cp -r run row/run && chmod 000 row/run", "unprivileged " FILL("row/run"), 74,
      "row/run: the folder cannot be opened: Permission denied", 0, "can_be_unprivileged"},
     {"a text that may not be read", "cp train.txt row && chmod 000 row/train.txt",
@@ -141,12 +158,16 @@ static const refusal disks[] = {
     {"a full disk for a vocabulary", NULL,
      FULL "heed tokenizer train --type wordpiece --vocab-size 300 --output row/disk/vocab.txt train.txt", 74,
      "row/disk/vocab.txt: could not be written: No space left on device", 0, "can_mount"},
+    {"a full disk for a page", NULL, FULL "heed inspect run 'The house.' --output row/disk/page.html", 74,
+     "row/disk/page.html: could not be written: No space left on device", 0, "can_mount"},
     {"a disk found full at the end, for a shard", "cp train.h5 row",
      "full_at_sync heed prepare --vocab vocab.txt --output row/train.h5 train.txt; code=$?; cmp train.h5 row/train.h5 && exit $code", 74,
      "row/train.h5: could not be made durable: No space left on device", 0, "can_trace"},
     {"a disk found full at the end, for a vocabulary", NULL,
      "full_at_sync heed tokenizer train --type wordpiece --vocab-size 300 --output new.txt train.txt", 74,
      "new.txt: could not be made durable: No space left on device", 0, "can_trace"},
+    {"a disk found full at the end, for a page", NULL, "full_at_sync heed inspect run 'The house.' --output new.html", 74,
+     "new.html: could not be made durable: No space left on device", 0, "can_trace"},
 };
 
 static void of_checkpoints(void) {

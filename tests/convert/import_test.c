@@ -212,7 +212,7 @@ static void what_does_not_fit_is_refused(void) {
       "{\"model_type\": \"bert\", \"vocab_size\": 16, \"num_hidden_layers\": 2, \"hidden_size\": 10, \"num_attention_heads\": 2, "
       "\"intermediate_size\": 12, \"max_position_embeddings\": 12}",
       "has the shape [16, 8]");
-  expect_refused(NULL, "{\"model_type\": \"gpt2\"}", "'gpt2' is not built yet");
+  expect_refused(NULL, "{\"model_type\": \"t5\"}", "'t5' is not built yet");
 }
 
 /* A number that is not finite would spread through every result. */

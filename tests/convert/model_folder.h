@@ -30,6 +30,8 @@ static inline heed_model *model_plan_of(int64_t rows, bool next_sentence) {
                               .feed_forward = 12,
                               .max_positions = 12,
                               .token_types = 2,
+                              .embedding_norm = true,
+                              .biases = true,
                               .layer_norm_epsilon = 1e-12,
                               .initializer_range = 0.02};
   heed_model_sizes sizes = heed_model_sizes_least(next_sentence);

@@ -225,19 +225,13 @@ static void each_family_names_what_options_add(void) {
   static const char *const names[] = {"bert", "gpt"};
   for (int k = 0; k < 2; k++) {
     char family[8];
-    const heed_family *row;
     heed_model_config config = gpt_config();
     config.family = strcpy(family, names[k]);
     config.token_types = 3;
     config.embedding_norm = true;
     config.norm = HEED_NORM_PRE;
-    CU_ASSERT_EQUAL_FATAL(heed_family_find(&row, names[k]), HEED_OK);
     heed_model *model = make_gpt(&config);
     const heed_parameter_table *table = heed_model_table(model);
-    int64_t owned = 0;
-    for (int64_t i = 0; i < table->count; i++)
-      owned += heed_family_owns(row, table->items[i].name);
-    CU_ASSERT_EQUAL(owned, table->count - (k == 0 ? 5 : 0)); /* all but BERT's head */
     CU_ASSERT_EQUAL(
         heed_parameters_find(table, k == 0 ? "bert.encoder.layer.0.attention.output.LayerNorm.weight" : "transformer.h.0.ln_1.weight"),
         -1); /* what is normalised already is not normalised again */
