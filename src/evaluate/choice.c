@@ -40,12 +40,16 @@ static int compare(const void *a, const void *b) {
   return (x->id > y->id) - (x->id < y->id);
 }
 
+/* −1 when any is not finite: a broken model must not go on writing. */
 static int32_t likeliest(const float *logits, int64_t vocabulary) {
   int64_t best = 0;
-  for (int64_t v = 1; v < vocabulary; v++)
-    if (logits[v] > logits[best] || isnan(logits[best]))
+  bool finite = true;
+  for (int64_t v = 0; v < vocabulary; v++) {
+    finite = finite && isfinite(logits[v]);
+    if (logits[v] > logits[best])
       best = v;
-  return isfinite(logits[best]) ? (int32_t)best : -1;
+  }
+  return finite ? (int32_t)best : -1;
 }
 
 /* All tokens with e^((logit − highest) / temperature); returns their sum. */

@@ -21,18 +21,19 @@ typedef struct trained {
   float *parameters;
 } trained;
 
-/** Below `folder` (folder.h), without weights yet: numbers, or what `set` makes of zeros.  `more` is added to the configuration. */
-static inline void trained_make(trained *t, const char *more, void (*set)(const heed_parameter_table *, float *)) {
+/** Below `folder` (folder.h), without weights yet: numbers, or what `set` makes of zeros.  `model` is added to the keys of the model,
+ * `more` to the configuration. */
+static inline void trained_make_model(trained *t, const char *model, const char *more, void (*set)(const heed_parameter_table *, float *)) {
   char text[2048];
   *t = (trained){0};
   folder_make();
   snprintf(t->run, sizeof t->run, "%s/run", folder);
   snprintf(text, sizeof text,
            "run: {name: small, output: %s}\n"
-           "model: {family: bert, vocabulary_size: 16, layers: 2, hidden: 16, heads: 2, feed_forward: 32, max_positions: 12}\n"
+           "model: {family: bert, vocabulary_size: 16, layers: 2, hidden: 16, heads: 2, feed_forward: 32, max_positions: 12%s}\n"
            "train: {steps: 9, sequence_length: 12, batch_sequences: 8, slices: 4}\n"
            "optimizer: {learning_rate: 1.0e-3}\n%s",
-           t->run, more);
+           t->run, model, more);
   if (heed_config_parse(&t->config, text, "small.yaml", NULL, 0) != HEED_OK)
     fprintf(stderr, "%s\n", heed_error_text());
   CU_ASSERT_PTR_NOT_NULL_FATAL(t->config.model.family);
@@ -49,6 +50,10 @@ static inline void trained_make(trained *t, const char *more, void (*set)(const 
   t->parameters = set ? test_floats(table->total) : test_random(table->total, 1, 0.7);
   if (set)
     set(table, t->parameters);
+}
+
+static inline void trained_make(trained *t, const char *more, void (*set)(const heed_parameter_table *, float *)) {
+  trained_make_model(t, "", more, set);
 }
 
 /** Saves it as step TRAINED_STEP with this vocabulary. */

@@ -65,6 +65,28 @@ static void same_bits_at_any_size(void) {
   CU_ASSERT_EQUAL(verify("", "--ranks 1 --steps 1"), 0);
 }
 
+/* Masks, places, norms, gates and objectives: what ranks and threads must not show in. */
+static void and_with_any_options(void) {
+  static const char *const options[] = {
+      "--set model.family=gpt",
+      "--set model.family=gpt --set model.positions=rotary --set model.window=5 --set model.global_every=2 --set model.layers=3 "
+      "--set model.activation=geglu --set model.biases=false",
+      "--set model.positions=rotary --set model.window=5 --set model.norm=pre --set model.token_types=0 --set "
+      "objective.masking=independent",
+      "--set model.positions=sinusoidal --set model.activation=relu",
+      "--set model.positions=sinusoidal_2d --set model.position_columns=8 --set model.causal=true --set model.embedding_norm=false",
+  };
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+    char arguments[512];
+    snprintf(arguments, sizeof arguments, "--ranks 1,2,4 --threads 1,2 --steps 2 %s", options[i]);
+    CU_ASSERT_EQUAL(verify("", arguments), 0);
+    CU_ASSERT_EQUAL(occurrences(command_output, "  same\n"), 5);
+    if (occurrences(command_output, "  same\n") != 5)
+      printf("\n%s\n%s\n", options[i], command_output);
+  }
+  CU_ASSERT_EQUAL(left_behind(), 0);
+}
+
 static void a_difference_is_found(void) {
   CU_ASSERT_EQUAL(verify("PATH=$PWD/other:$PATH", "--ranks 1,2 --steps 2"), 1);
   CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "first bert.embeddings.word_embeddings.weight"));
@@ -127,6 +149,6 @@ static void cleans_up(void) {
 }
 
 HEED_TESTS({"differences are counted", differences_are_counted}, {"prepares", prepares}, {"same bits at any size", same_bits_at_any_size},
-           {"a difference is found", a_difference_is_found}, {"refuses before it starts", refuses_before_it_starts},
-           {"a run that fails says why", a_run_that_fails_says_why}, {"a signal leaves nothing behind", a_signal_leaves_nothing_behind},
-           {"cleans up", cleans_up})
+           {"and with any options", and_with_any_options}, {"a difference is found", a_difference_is_found},
+           {"refuses before it starts", refuses_before_it_starts}, {"a run that fails says why", a_run_that_fails_says_why},
+           {"a signal leaves nothing behind", a_signal_leaves_nothing_behind}, {"cleans up", cleans_up})
