@@ -54,6 +54,9 @@ void heed_inference_free(heed_inference *in) {
 static heed_status set_text(heed_inference *in, const char *text, int64_t *wanted) {
   const heed_special_tokens *special = heed_tokenizer_special(in->loaded.tokenizer);
   heed_stream *stream = &in->batch.stream;
+  if (special->classify < 0)
+    return heed_error(HEED_INVALID, "%s: its vocabulary (%s) has no [CLS], [SEP] and [MASK], between which fill and embed put a text",
+                      in->loaded.folder, heed_tokenizer_kind_name(in->loaded.tokenizer));
   int64_t count, most = in->loaded.config.model.max_positions;
   HEED_TRY(heed_tokenizer_encode(in->loaded.tokenizer, text, strlen(text), &in->ids, &in->ids_capacity, &count));
   *wanted = count + 2;
