@@ -11,7 +11,7 @@ case ${1:-} in
   --help) sed -n '2,5s/^# \?//p' "$0"; exit 0 ;;
 esac
 scripts=("$@")
-[ ${#scripts[@]} -gt 0 ] || scripts=(tokenizer.py models.py weights.py training.py)
+[ ${#scripts[@]} -gt 0 ] || scripts=(tokenizer.py bpe.py models.py weights.py training.py)
 
 [ -x build/bin/heed ] && [ -x build/bin/parity ] || { echo "parity: build first: tests/run.sh, or cmake --build --preset release" >&2; exit 1; }
 jobs/setup.sh --parity
