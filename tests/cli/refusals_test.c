@@ -147,6 +147,12 @@ static const refusal vocabularies[] = {
      "which a vocabulary of kind bpe does not have"},
     {"BPE: for a shard of WordPiece", NULL, TRAIN "--set data.vocabulary=bpe", 65,
      "train.h5 holds wordpiece tokens, the vocabulary is bpe"},
+    {"BPE: for [MASK]", "heed import hf --vocab bpe --output row/model", "heed fill row/model '[MASK]'", 65,
+     "row/model: its vocabulary (bpe) has no [CLS], [SEP] and [MASK]"},
+    {"BPE: in and out (goes on)", NULL,
+     "heed import hf --vocab bpe --output row/model && heed export row/model --output row/hf && cmp bpe/vocab.json row/hf/vocab.json && "
+     "cmp bpe/merges.txt row/hf/merges.txt",
+     0, NULL},
     {"BPE: what is no id", NULL, "echo 1 two | heed tokenizer decode --vocab bpe", 65, "standard input:1: 'two' is no token id"},
     {"BPE: an id beyond all", NULL, "echo 300 | heed tokenizer decode --vocab bpe", 65, "token id 300 is outside the vocabulary of 300"},
     {"another size than the model's", NULL, TRAIN "--set model.vocabulary_size=400", 65,
