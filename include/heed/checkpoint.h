@@ -23,7 +23,7 @@ typedef struct heed_checkpoint_info {
   double validation_loss; /**< of an evaluation at this step; NaN without one */
   char isa[32], blas[32]; /**< instruction level and OpenBLAS core: a resume on others goes on, but not bit for bit */
   char *config;           /**< resolved YAML; on load allocated, freed by heed_checkpoint_info_free */
-  char *vocabulary;       /**< text of vocab.txt; likewise */
+  char *vocabulary;       /**< as heed_tokenizer_text gives it; likewise */
 } heed_checkpoint_info;
 
 /** The tensors of a save or a load: blocks laid out by the table. */

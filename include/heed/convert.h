@@ -13,7 +13,7 @@ typedef enum heed_casing { HEED_CASING_UNSAID, HEED_UNCASED, HEED_CASED } heed_c
 typedef struct heed_import_spec {
   const char *weights;         /**< a safetensors file, or the folder that holds model.safetensors */
   const char *model_config;    /**< config.json */
-  const char *vocabulary;      /**< vocab.txt */
+  const char *vocabulary;      /**< vocab.txt, or a folder with vocab.json and merges.txt */
   heed_casing casing;          /**< UNSAID: as tokenizer_config.json beside the vocabulary says, uncased where there is none */
   const char *output;          /**< the checkpoint folder to write; it must not be there yet */
   const char *const *settings; /**< "KEY=VALUE" of the configuration that the checkpoint will hold */

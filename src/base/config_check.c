@@ -153,6 +153,6 @@ heed_status heed_config_check_training(const heed_config *config, const char *na
   if (config->data.train_count == 0)
     return heed_error(HEED_INVALID, "%s: data.train is missing: the token shards to train on (`heed prepare` writes them)", name);
   if (!config->data.vocabulary)
-    return heed_error(HEED_INVALID, "%s: data.vocabulary is missing: the vocab.txt that the token shards were made with", name);
+    return heed_error(HEED_INVALID, "%s: data.vocabulary is missing: the vocabulary that the token shards were made with", name);
   return HEED_OK;
 }

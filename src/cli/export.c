@@ -36,7 +36,7 @@ heed_status heed_command_export(int argc, char **argv) {
                                    parse,
                                    "CHECKPOINT|RUN",
                                    "Writes a checkpoint as a folder that Hugging Face transformers loads: model.safetensors, config.json, "
-                                   "vocab.txt, tokenizer_config.json.\v"
+                                   "its vocabulary (vocab.txt; or vocab.json and merges.txt), tokenizer_config.json.\v"
                                    "BertForMaskedLM.from_pretrained(DIR), or BertForPreTraining for a model trained on next sentences; "
                                    "BertTokenizerFast.from_pretrained(DIR).",
                                    0,
@@ -45,6 +45,6 @@ heed_status heed_command_export(int argc, char **argv) {
   export_options o = {0};
   HEED_TRY(heed_parse_options(&argp, argc, argv, &o));
   HEED_TRY(heed_export(o.checkpoint, o.output));
-  printf("%s: model.safetensors, config.json, vocab.txt, tokenizer_config.json\n", o.output);
+  printf("%s: model.safetensors, config.json, its vocabulary, tokenizer_config.json\n", o.output);
   return HEED_OK;
 }

@@ -16,7 +16,7 @@ enum { OPTION_UNCASED = 256 };
 
 static const struct argp_option options[] = {
     {"model-config", 'm', "config.json", 0, "the model's configuration (default: beside the weights)", 0},
-    {"vocab", 'v', "vocab.txt", 0, "its vocabulary (default: beside the weights)", 0},
+    {"vocab", 'v', "VOCAB", 0, "its vocabulary, a vocab.txt or a folder with vocab.json and merges.txt (default: beside the weights)", 0},
     {"cased", 'c', NULL, 0, "the model was trained on cased text", 0},
     {"uncased", OPTION_UNCASED, NULL, 0, "or on uncased (default: as tokenizer_config.json beside the vocabulary says, else uncased)", 0},
     {"output", 'o', "CHECKPOINT", 0, "the checkpoint folder to write", 0},

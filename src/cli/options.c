@@ -99,6 +99,15 @@ void heed_settings_free(heed_settings *settings) {
   *settings = (heed_settings){0};
 }
 
+heed_status heed_open_vocabulary(heed_tokenizer **tokenizer, const char *path, bool cased) {
+  HEED_TRY(heed_tokenizer_open(tokenizer, path, cased));
+  if (!cased || heed_tokenizer_kind(*tokenizer) == HEED_WORDPIECE)
+    return HEED_OK;
+  heed_tokenizer_free(*tokenizer);
+  return heed_error(HEED_INVALID, "%s: --cased goes with a WordPiece vocabulary; BPE always keeps upper case and accents: leave it away",
+                    path);
+}
+
 heed_status heed_print_json(json_t *object) {
   if (!object)
     return heed_error(HEED_FAILED, "out of memory for the result, or a text in it is not UTF-8");

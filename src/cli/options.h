@@ -4,9 +4,10 @@
 
 #include <argp.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "heed/status.h"
+#include "heed/tokenizer.h"
 
 /** Threads of a process at most: libgomp crashes on very many. */
 enum { HEED_MOST_THREADS = 4096 };
@@ -30,6 +31,10 @@ error_t heed_option_count(struct argp_state *state, const char *name, const char
 
 /** Keeps the only argument of a command that takes one; a second one is not understood. */
 error_t heed_option_argument(const struct argp_state *state, const char *value, const char **argument);
+
+/** Opens the vocabulary that a command was given with or without --cased.
+ *  Errors: as heed_tokenizer_open; HEED_INVALID for --cased with BPE, which has no other way. */
+heed_status heed_open_vocabulary(heed_tokenizer **tokenizer, const char *path, bool cased);
 
 /** Keeps one --set; to be freed, also when what follows it on the command line is not understood. */
 error_t heed_option_set(struct argp_state *state, const char *text, heed_settings *settings);

@@ -1,4 +1,4 @@
-/* heed tokenizer train | encode. */
+/* heed tokenizer train | encode | decode. */
 #include <argp.h>
 #include <errno.h>
 #include <malloc.h>
@@ -6,13 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "data/bpe_trainer.h"
+#include "data/decode.h"
 #include "data/encode.h"
-#include "data/output.h"
+#include "data/vocabulary_output.h"
 #include "data/wordpiece_trainer.h"
 #include "heed/log.h"
 #include "heed/tokenizer.h"
@@ -73,6 +74,8 @@ static error_t parse_train(int key, char *value, struct argp_state *state) {
     return parse(key, value, state);
   if (!s->type || (strcmp(s->type, "wordpiece") != 0 && strcmp(s->type, "bpe") != 0))
     argp_error(state, "--type is %s; it must be wordpiece or bpe", s->type ? s->type : "missing");
+  if (s->type && s->cased && strcmp(s->type, "bpe") == 0)
+    argp_error(state, "--cased goes with --type wordpiece; bpe always keeps upper case and accents");
   if (s->size == 0)
     argp_error(state, "--vocab-size is missing");
   if (!s->output)
@@ -82,12 +85,13 @@ static error_t parse_train(int key, char *value, struct argp_state *state) {
   return 0;
 }
 
-static error_t parse_encode(int key, char *value, struct argp_state *state) {
+/* For encode and decode, which take no arguments. */
+static error_t parse_lines(int key, char *value, struct argp_state *state) {
   settings *s = state->input;
   if (key == ARGP_KEY_ARG)
-    return ARGP_ERR_UNKNOWN; /* takes none */
+    return ARGP_ERR_UNKNOWN;
   if (key == ARGP_KEY_ARGS)
-    argp_error(state, "'%s': the text comes from standard input: heed tokenizer encode … < FILE", state->argv[state->next]);
+    argp_error(state, "'%s': what is read comes from standard input: %s … < FILE", state->argv[state->next], state->name);
   if (key != ARGP_KEY_END)
     return parse(key, value, state);
   if (!s->vocabulary)
@@ -97,9 +101,13 @@ static error_t parse_encode(int key, char *value, struct argp_state *state) {
 
 static const struct argp_option train_options[] = {
     {"type", 't', "wordpiece|bpe", 0, "kind of vocabulary", 0},
-    {"vocab-size", 'n', "N", 0, "tokens, the five special ones included", 0},
-    {"cased", 'c', NULL, 0, "keep upper case and accents", 0},
-    {"output", 'o', "vocab.txt", 0, "the vocabulary to write; an earlier one is replaced once the new one is whole", 0},
+    {"vocab-size", 'n', "N", 0, "tokens, the special ones included", 0},
+    {"cased", 'c', NULL, 0, "keep upper case and accents; bpe always does", 0},
+    {"output", 'o', "VOCAB", 0,
+     "the vocabulary to write: a file (wordpiece), or a folder for vocab.json and merges.txt (bpe); an earlier one is replaced once the "
+     "new "
+     "one is whole",
+     0},
     {0},
 };
 static const struct argp train_parser = {
@@ -107,36 +115,41 @@ static const struct argp train_parser = {
     .parser = parse_train,
     .args_doc = "FILE…",
     .doc = "Trains a vocabulary on text.\v"
-           "FILE is UTF-8 text; - is standard input.  The result holds [PAD] [UNK] [CLS] [SEP] [MASK], the up to 1,000 most frequent "
-           "characters, and the most frequent joined pieces; it depends on the text alone, not on the number of threads.",
+           "FILE is UTF-8 text; - is standard input.  A wordpiece vocabulary holds [PAD] [UNK] [CLS] [SEP] [MASK], the up to 1,000 most "
+           "frequent characters, and the most frequent joined pieces; a bpe one <|endoftext|> (id 0), the 256 bytes, and joined tokens.  "
+           "The result depends on the text alone, not on the number of threads.",
 };
 
 static const struct argp_option encode_options[] = {
-    {"vocab", 'v', "vocab.txt", 0, "the vocabulary", 0},
+    {"vocab", 'v', "VOCAB", 0, "the vocabulary: a vocab.txt, or a folder with vocab.json and merges.txt", 0},
     {"cased", 'c', NULL, 0, "keep upper case and accents (the vocabulary was made so)", 0},
     {"ids", 'i', NULL, 0, "print numbers instead of tokens", 0},
     {0},
 };
 static const struct argp encode_parser = {
     .options = encode_options,
-    .parser = parse_encode,
+    .parser = parse_lines,
     .doc = "Encodes text: a line of standard input gives a line of tokens, separated by spaces, on standard output.",
 };
 
-/* Before the work, and lest a slip of the command line costs someone's text: what is replaced must be an earlier vocabulary. */
-static heed_status check_output(const settings *s) {
-  struct stat output, input;
-  heed_tokenizer *earlier;
-  HEED_TRY(heed_output_check(s->output));
-  if (stat(s->output, &output) != 0 || output.st_size == 0)
-    return HEED_OK;
-  for (int i = 0; i < s->input_count; i++)
-    if (stat(s->inputs[i], &input) == 0 && input.st_dev == output.st_dev && input.st_ino == output.st_ino)
-      return heed_error(HEED_INVALID, "%s: both input and output; choose another output", s->output);
-  if (heed_tokenizer_open(&earlier, s->output, false) != HEED_OK)
-    return heed_error(HEED_INVALID, "%s: exists and is no vocabulary; it is not replaced: remove it or choose another output", s->output);
-  heed_tokenizer_free(earlier);
-  return HEED_OK;
+static const struct argp_option decode_options[] = {
+    {"vocab", 'v', "VOCAB", 0, "the vocabulary: a vocab.txt, or a folder with vocab.json and merges.txt", 0},
+    {0},
+};
+static const struct argp decode_parser = {
+    .options = decode_options,
+    .parser = parse_lines,
+    .doc = "Decodes token ids: a line of ids on standard input, separated by spaces, gives a line of text on standard output.\v"
+           "A BPE vocabulary gives back the bytes that were encoded; WordPiece puts a space between any two words.",
+};
+
+/* Opens what was trained as anybody will, and writes its files. */
+static heed_status write_vocabulary(const settings *s, const heed_trained_vocabulary *vocabulary) {
+  heed_tokenizer *tokenizer;
+  HEED_TRY(heed_tokenizer_from_text(&tokenizer, vocabulary->text, vocabulary->bytes, s->output, s->cased));
+  heed_status status = heed_vocabulary_write(s->output, tokenizer);
+  heed_tokenizer_free(tokenizer);
+  return status;
 }
 
 static heed_status train(int argc, char **argv) {
@@ -144,11 +157,11 @@ static heed_status train(int argc, char **argv) {
   heed_trained_vocabulary vocabulary;
   double begin = heed_seconds();
   HEED_TRY(heed_parse_options(&train_parser, argc, argv, &s));
-  if (strcmp(s.type, "bpe") == 0)
-    return heed_error(HEED_INVALID, "--type bpe is not built yet; --type wordpiece is");
-  HEED_TRY(check_output(&s));
-  HEED_TRY(heed_wordpiece_train(&vocabulary, s.inputs, s.input_count, s.cased, s.size));
-  heed_status status = heed_output_write(s.output, vocabulary.text, vocabulary.bytes);
+  heed_vocabulary_kind kind = strcmp(s.type, "bpe") == 0 ? HEED_BPE : HEED_WORDPIECE;
+  HEED_TRY(heed_vocabulary_check_output(s.output, kind, s.inputs, s.input_count));
+  HEED_TRY(kind == HEED_BPE ? heed_bpe_train(&vocabulary, s.inputs, s.input_count, s.size)
+                            : heed_wordpiece_train(&vocabulary, s.inputs, s.input_count, s.cased, s.size));
+  heed_status status = write_vocabulary(&s, &vocabulary);
   if (status == HEED_OK) {
     printf("%s: %lld tokens from %lld different words in %.1f MiB of text in %.1f s\n", s.output, (long long)vocabulary.size,
            (long long)vocabulary.words, (double)vocabulary.text_bytes / 1048576.0, heed_seconds() - begin);
@@ -165,16 +178,27 @@ static heed_status encode(int argc, char **argv) {
   heed_tokenizer *tokenizer;
   HEED_TRY(heed_parse_options(&encode_parser, argc, argv, &s));
   mallopt(M_MMAP_THRESHOLD, 1 << 20); /* freed buffers go back to the system at once, whichever of many threads had them */
-  HEED_TRY(heed_tokenizer_open(&tokenizer, s.vocabulary, s.cased));
+  HEED_TRY(heed_open_vocabulary(&tokenizer, s.vocabulary, s.cased));
   heed_status status = heed_encode_lines(tokenizer, "-", stdout, s.ids);
   heed_tokenizer_free(tokenizer);
   return status;
 }
 
+static heed_status decode(int argc, char **argv) {
+  settings s = {0};
+  heed_tokenizer *tokenizer;
+  HEED_TRY(heed_parse_options(&decode_parser, argc, argv, &s));
+  HEED_TRY(heed_tokenizer_open(&tokenizer, s.vocabulary, false));
+  heed_status status = heed_decode_lines(tokenizer, "-", stdout);
+  heed_tokenizer_free(tokenizer);
+  return status;
+}
+
 static void print_help(void) {
-  fputs("Usage: heed tokenizer train --type wordpiece --vocab-size N [--cased] --output vocab.txt FILE…\n"
-        "       heed tokenizer encode --vocab vocab.txt [--cased] [--ids]    (text from standard input)\n\n"
-        "`heed tokenizer train --help` and `heed tokenizer encode --help` tell more.\n",
+  fputs("Usage: heed tokenizer train --type wordpiece|bpe --vocab-size N [--cased] --output VOCAB FILE…\n"
+        "       heed tokenizer encode --vocab VOCAB [--cased] [--ids]    (text from standard input)\n"
+        "       heed tokenizer decode --vocab VOCAB                      (ids from standard input)\n\n"
+        "VOCAB is a vocab.txt, or a folder with vocab.json and merges.txt.  `heed tokenizer train --help` and so on tell more.\n",
         stdout);
 }
 
@@ -183,7 +207,8 @@ heed_status heed_command_tokenizer(int argc, char **argv) {
     const char *name;
     char *full_name;
     heed_status (*run)(int argc, char **argv);
-  } commands[] = {{"train", "heed tokenizer train", train}, {"encode", "heed tokenizer encode", encode}};
+  } commands[] = {
+      {"train", "heed tokenizer train", train}, {"encode", "heed tokenizer encode", encode}, {"decode", "heed tokenizer decode", decode}};
   if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
     print_help();
     return HEED_OK;
@@ -193,6 +218,6 @@ heed_status heed_command_tokenizer(int argc, char **argv) {
       argv[1] = commands[i].full_name;
       return commands[i].run(argc - 1, argv + 1);
     }
-  return heed_error(HEED_USAGE, "heed tokenizer: say train or encode%s%s%s; `heed tokenizer --help` tells more", argc > 1 ? ", not '" : "",
-                    argc > 1 ? argv[1] : "", argc > 1 ? "'" : "");
+  return heed_error(HEED_USAGE, "heed tokenizer: say train, encode or decode%s%s%s; `heed tokenizer --help` tells more",
+                    argc > 1 ? ", not '" : "", argc > 1 ? argv[1] : "", argc > 1 ? "'" : "");
 }

@@ -52,7 +52,7 @@ typedef struct heed_class {
   const char *prefix;                     /**< of the body's names, which files of a bare body leave out */
   const char *const *body;                /**< what names of the body begin with, behind the prefix */
   const char *const *ignored;             /**< ends of names of tensors that hold nothing trained */
-  const char *activation_key, *tokenizer_class;
+  const char *activation_key;
   const heed_class_key *keys;
   const heed_class_fixed *fixed;
   const heed_class_activation *activations;

@@ -15,10 +15,18 @@
 #include "evaluate/loaded.h"
 
 /* A small file, made durable. */
-static heed_status write_text(int folder, const char *name, const char *text) {
+static heed_status write_text(int folder, const char *name, const char *text, size_t bytes) {
   int file;
   HEED_TRY(heed_file_create(folder, name, &file));
-  return heed_file_finish(&file, name, heed_file_write(file, name, text, strlen(text), 0));
+  return heed_file_finish(&file, name, heed_file_write(file, name, text, bytes, 0));
+}
+
+static heed_status write_vocabulary(const heed_tokenizer *tokenizer, int folder) {
+  const char *name, *text;
+  size_t bytes;
+  for (int i = 0; heed_tokenizer_files(tokenizer, i, &name, &text, &bytes); i++)
+    HEED_TRY(write_text(folder, name, text, bytes));
+  return HEED_OK;
 }
 
 /* The weights under the names and in the shapes of the class. */
@@ -54,13 +62,13 @@ static heed_status write_files(const heed_loaded *loaded, int folder) {
   char *config, *tokenizer = NULL;
   HEED_TRY(heed_transformers_class_of(&class, &loaded->config));
   HEED_TRY(heed_transformers_print_config(&loaded->config, class, heed_tokenizer_special(loaded->tokenizer), &config));
-  heed_status status = heed_transformers_print_tokenizer(&loaded->config, loaded->info.cased, &tokenizer);
+  heed_status status = heed_transformers_print_tokenizer(&loaded->config, loaded->tokenizer, &tokenizer);
   if (status == HEED_OK)
-    status = write_text(folder, "config.json", config);
+    status = write_text(folder, "config.json", config, strlen(config));
   if (status == HEED_OK)
-    status = write_text(folder, "tokenizer_config.json", tokenizer);
+    status = write_text(folder, "tokenizer_config.json", tokenizer, strlen(tokenizer));
   if (status == HEED_OK)
-    status = write_text(folder, "vocab.txt", loaded->info.vocabulary);
+    status = write_vocabulary(loaded->tokenizer, folder);
   if (status == HEED_OK)
     status = write_weights(loaded, class, folder);
   free(config);

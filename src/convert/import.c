@@ -51,6 +51,17 @@ static char *path_of(const char *given, const char *folder, const char *name) {
   return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
 }
 
+/* A folder without vocab.txt but with vocab.json is a BPE vocabulary itself. */
+static heed_status take_bpe(import *in) {
+  char *json = path_of(NULL, in->folder, "vocab.json");
+  bool bpe = json && access(json, F_OK) == 0;
+  free(json);
+  if (!bpe)
+    return HEED_OK;
+  free(in->vocabulary_path);
+  return (in->vocabulary_path = strdup(in->folder)) ? HEED_OK : out_of_memory();
+}
+
 static heed_status find_files(import *in) {
   struct stat is;
   const heed_import_spec *spec = in->spec;
@@ -61,6 +72,8 @@ static heed_status find_files(import *in) {
   in->weights_path = path_of(is_folder ? NULL : spec->weights, in->folder, "model.safetensors");
   in->config_path = path_of(spec->model_config, in->folder, "config.json");
   in->vocabulary_path = path_of(spec->vocabulary, in->folder, "vocab.txt");
+  if (!spec->vocabulary && in->vocabulary_path && access(in->vocabulary_path, F_OK) != 0)
+    HEED_TRY(take_bpe(in));
   char *beside = in->vocabulary_path ? heed_folder_of(in->vocabulary_path) : NULL;
   in->casing_path = beside ? path_of(NULL, beside, "tokenizer_config.json") : NULL;
   free(beside);
@@ -87,24 +100,28 @@ static heed_status read_config(import *in) {
 }
 
 /* More rows than tokens is common (a multiple of 64, for speed): the rows at the end get names that no text contains. */
-static heed_status fill_up(import *in, const char *text, int64_t missing) {
+static heed_status fill_up(import *in, int64_t missing) {
   size_t bytes;
+  const char *text = heed_tokenizer_text(in->tokenizer, &bytes);
+  int64_t tokens = heed_tokenizer_size(in->tokenizer);
+  bool bpe = heed_tokenizer_kind(in->tokenizer) == HEED_BPE;
+  const char *end = bpe ? strstr(text, "}\n#version") : text + bytes; /* BPE's ids stand in an object, its merges behind it */
   FILE *out = open_memstream(&in->vocabulary, &bytes);
   if (!out)
     return out_of_memory();
-  fputs(text, out);
+  fwrite(text, 1, (size_t)(end - text), out);
   for (int64_t i = 0; i < missing; i++)
-    fprintf(out, "[padding-%lld]\n", (long long)i);
+    fprintf(out, bpe ? ",\"[padding-%lld]\":%lld" : "[padding-%lld]\n", (long long)i, (long long)(tokens + i));
+  fputs(end, out);
   return fclose(out) == 0 ? HEED_OK : out_of_memory();
 }
 
 static heed_status read_vocabulary(import *in) {
   heed_casing casing = in->spec->casing;
-  size_t bytes;
   if (casing == HEED_CASING_UNSAID)
     HEED_TRY(heed_transformers_read_casing(in->casing_path, &casing));
-  in->report->cased = casing == HEED_CASED;
-  HEED_TRY(heed_tokenizer_open(&in->tokenizer, in->vocabulary_path, in->report->cased));
+  HEED_TRY(heed_tokenizer_open(&in->tokenizer, in->vocabulary_path, casing == HEED_CASED));
+  in->report->cased = heed_tokenizer_is_cased(in->tokenizer);
   int64_t tokens = heed_tokenizer_size(in->tokenizer), rows = in->config.model.vocabulary_size;
   if (tokens > rows)
     return heed_error(HEED_INVALID, "%s has %lld tokens, %s says vocab_size %lld: they are of different models", in->vocabulary_path,
@@ -113,7 +130,7 @@ static heed_status read_vocabulary(import *in) {
     return heed_error(HEED_INVALID, "%s has only %lld tokens, %s says vocab_size %lld: it is another model's vocabulary",
                       in->vocabulary_path, (long long)tokens, in->config_path, (long long)rows);
   in->report->vocabulary_filled_up = rows - tokens;
-  return fill_up(in, heed_tokenizer_text(in->tokenizer, &bytes), rows - tokens);
+  return fill_up(in, rows - tokens);
 }
 
 /* `text` with the first `old` replaced by `new`, into `name`; false when it has none. */

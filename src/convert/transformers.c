@@ -264,9 +264,16 @@ heed_status heed_transformers_read_casing(const char *path, heed_casing *casing)
   return HEED_OK;
 }
 
-heed_status heed_transformers_print_tokenizer(const heed_config *config, bool cased, char **text) {
+heed_status heed_transformers_print_tokenizer(const heed_config *config, const heed_tokenizer *tokenizer, char **text) {
+  if (heed_tokenizer_kind(tokenizer) == HEED_BPE) {
+    const char *end = heed_tokenizer_token(tokenizer, heed_tokenizer_special(tokenizer)->separate);
+    return print_json(json_pack("{s:s, s:b, s:I, s:s, s:s, s:s}", "tokenizer_class", "GPT2Tokenizer", "add_prefix_space", false,
+                                "model_max_length", (json_int_t)config->model.max_positions, "unk_token", end, "bos_token", end,
+                                "eos_token", end),
+                      text);
+  }
   return print_json(json_pack("{s:s, s:b, s:n, s:b, s:I, s:s, s:s, s:s, s:s, s:s}", "tokenizer_class", "BertTokenizer", "do_lower_case",
-                              !cased, "strip_accents", "tokenize_chinese_chars", true, "model_max_length",
+                              !heed_tokenizer_is_cased(tokenizer), "strip_accents", "tokenize_chinese_chars", true, "model_max_length",
                               (json_int_t)config->model.max_positions, "pad_token", "[PAD]", "unk_token", "[UNK]", "cls_token", "[CLS]",
                               "sep_token", "[SEP]", "mask_token", "[MASK]"),
                     text);

@@ -5,6 +5,7 @@
 #include "convert/classes.h"
 #include "heed/config.h"
 #include "heed/convert.h"
+#include "heed/tokenizer.h"
 
 /** Reads config.json as a configuration of Heed's, with `settings` on top: the model's keys come from the file, those of training are
  *  placeholders that a run of one's own replaces.
@@ -25,6 +26,6 @@ heed_status heed_transformers_print_config(const heed_config *config, const heed
 heed_status heed_transformers_read_casing(const char *path, heed_casing *casing);
 
 /** tokenizer_config.json.  \param[out] text  allocated. */
-heed_status heed_transformers_print_tokenizer(const heed_config *config, bool cased, char **text);
+heed_status heed_transformers_print_tokenizer(const heed_config *config, const heed_tokenizer *tokenizer, char **text);
 
 #endif

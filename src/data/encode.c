@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "data/ill_formed.h"
+#include "data/tokenizer.h"
 
 enum { MOST_KEPT = 2 << 20 }; /* bytes */
 
@@ -114,8 +115,8 @@ heed_status heed_encode_lines(const heed_tokenizer *tokenizer, const char *path,
   const heed_line *lines;
   int64_t count;
   bool open = false;
-  heed_ill_formed ill_formed = {0};
-  HEED_TRY(heed_text_open(&text, &path, 1));
+  heed_ill_formed ill_formed = {.kept = heed_tokenizer_kind(tokenizer) == HEED_BPE};
+  HEED_TRY(heed_text_open(&text, &path, 1, heed_tokenizer_cut(tokenizer)));
   piece *pieces = calloc(HEED_TEXT_PIECES, sizeof *pieces);
   heed_status status = pieces ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a batch of lines");
   while (status == HEED_OK && (status = heed_text_next(text, &lines, &count)) == HEED_OK && count > 0)

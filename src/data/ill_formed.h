@@ -1,4 +1,4 @@
-/** Where a text is not UTF-8.  Such bytes are dropped; that is said once, with the first place. */
+/** Where a text is not UTF-8.  WordPiece drops such bytes, BPE has U+FFFD for them; that is said once, with the first place. */
 #ifndef HEED_DATA_ILL_FORMED_H
 #define HEED_DATA_ILL_FORMED_H
 
@@ -8,6 +8,7 @@ typedef struct heed_ill_formed {
   int64_t count;    /**< ill-formed sequences */
   const char *path; /**< of the first: its file, not owned, and its line there */
   int64_t line;
+  bool kept; /**< not dropped but replaced, as by BPE: said in the warning */
 } heed_ill_formed;
 
 /** Counts those of a line. */

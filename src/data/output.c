@@ -84,17 +84,32 @@ heed_status heed_output_check(const char *path) {
   return HEED_OK;
 }
 
-heed_status heed_output_write(const char *path, const void *data, size_t bytes) {
-  char *name;
-  int file;
-  HEED_TRY(check_kind(path));
-  HEED_TRY(heed_output_begin(path, &name, &file));
-  heed_status status = write_all(path, file, data, bytes);
-  if (status == HEED_OK)
-    status = heed_output_end(path, name, file);
-  if (status != HEED_OK)
-    unlink(name);
-  close(file);
-  free(name);
+heed_status heed_output_write_all(const heed_output_file *files, int count) {
+  char *names[HEED_OUTPUT_FILES] = {NULL};
+  int opened[HEED_OUTPUT_FILES], begun = 0;
+  heed_status status = HEED_OK;
+  for (int i = 0; i < count && status == HEED_OK; i++)
+    status = check_kind(files[i].path);
+  for (int i = 0; i < count && status == HEED_OK; i++) {
+    status = heed_output_begin(files[i].path, &names[i], &opened[i]);
+    if (status != HEED_OK)
+      break;
+    begun++;
+    status = write_all(files[i].path, opened[i], files[i].data, files[i].bytes);
+    if (status == HEED_OK && fsync(opened[i]) != 0)
+      status = heed_error(HEED_IO, "%s: could not be made durable: %s", files[i].path, strerror(errno));
+  }
+  for (int i = 0; i < count && status == HEED_OK; i++)
+    status = heed_output_end(files[i].path, names[i], opened[i]);
+  for (int i = 0; i < begun; i++) {
+    if (status != HEED_OK)
+      unlink(names[i]); /* one that has its name already is no longer there */
+    close(opened[i]);
+    free(names[i]);
+  }
   return status;
+}
+
+heed_status heed_output_write(const char *path, const void *data, size_t bytes) {
+  return heed_output_write_all(&(heed_output_file){path, data, bytes}, 1);
 }

@@ -19,6 +19,18 @@ heed_status heed_output_end(const char *path, const char *name, int file);
 /** Whether a file of this name can be made, or may be replaced: asked before the work.  Errors: HEED_INVALID, HEED_IO. */
 heed_status heed_output_check(const char *path);
 
+typedef struct heed_output_file {
+  const char *path;
+  const void *data;
+  size_t bytes;
+} heed_output_file;
+
+enum { HEED_OUTPUT_FILES = 2 };
+
+/** Up to HEED_OUTPUT_FILES whole files from memory that belong together: all are written and durable before the first gets its name.
+ *  Errors: as heed_output_write. */
+heed_status heed_output_write_all(const heed_output_file *files, int count);
+
 /** A whole file from memory, the same way.  Errors: HEED_INVALID when `path` is a folder or not to be written, HEED_IO. */
 heed_status heed_output_write(const char *path, const void *data, size_t bytes);
 

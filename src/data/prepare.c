@@ -8,6 +8,7 @@
 #include "data/ill_formed.h"
 #include "data/sentences.h"
 #include "data/text.h"
+#include "data/tokenizer.h"
 #include "heed/log.h"
 
 enum { END_OF_DOCUMENT = -1, MOST_KEPT = 2 << 20 }; /* bytes */
@@ -94,6 +95,8 @@ static bool work_line(piece *p, const heed_tokenizer *tokenizer, const heed_line
   if (blank)
     return true;
   heed_ill_formed_look(&p->ill_formed, line);
+  if (heed_tokenizer_kind(tokenizer) == HEED_BPE)
+    return add_sentence(p, tokenizer, line->text, line->bytes + line->ends); /* the newline behind it too */
   for (size_t from = 0; from < line->bytes;) {
     size_t end = heed_sentence_end(line->text, line->bytes, from);
     if (!add_sentence(p, tokenizer, line->text + from, end - from))
@@ -159,7 +162,7 @@ static heed_status work_text(heed_text *text, const heed_tokenizer *tokenizer, h
   const heed_line *lines;
   int64_t count, hash_count;
   double last = heed_seconds();
-  heed_ill_formed ill_formed = {0};
+  heed_ill_formed ill_formed = {.kept = heed_tokenizer_kind(tokenizer) == HEED_BPE};
   piece *pieces = calloc(HEED_TEXT_PIECES, sizeof *pieces);
   if (!pieces)
     return heed_error(HEED_FAILED, "out of memory for a batch of lines");
@@ -187,7 +190,7 @@ heed_status heed_prepare(const heed_tokenizer *tokenizer, const char *output, co
   heed_text *text;
   heed_shard_writer *writer = NULL;
   *report = (heed_prepare_report){0};
-  HEED_TRY(heed_text_open(&text, inputs, input_count));
+  HEED_TRY(heed_text_open(&text, inputs, input_count, heed_tokenizer_cut(tokenizer)));
   heed_status status = heed_text_holds(text, output) ? heed_error(HEED_INVALID, "%s: both input and output; choose another output", output)
                                                      : heed_shard_writer_create(&writer, output, tokenizer);
   if (status == HEED_OK)

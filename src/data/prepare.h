@@ -1,8 +1,9 @@
 /** Text to a token shard: a paragraph a line, a blank line between documents; each file begins a new one.
  *
- *  Paragraphs are cut into sentences (sentences.h) and encoded by all threads, a batch of lines at a time; the shard depends on the text
- *  alone, not on the number of threads.  Memory is bounded whatever the input (text.h).  A line longer than a batch is a paragraph all
- *  the same; where its parts meet a sentence ends. */
+ *  For WordPiece paragraphs are cut into sentences (sentences.h).  For BPE a paragraph is one, with its newline, so that a document's
+ * tokens stand for its lines just as they are.  All threads encode, a batch of lines at a time; the shard depends on the text alone, not on
+ *  the number of threads.  Memory is bounded whatever the input (text.h).  A line longer than a batch is a paragraph all the same; where
+ *  its parts meet a sentence ends, and only there, where 8 MiB hold no place to cut (pretokens.h), a BPE word may be cut. */
 #ifndef HEED_DATA_PREPARE_H
 #define HEED_DATA_PREPARE_H
 

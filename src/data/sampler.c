@@ -39,8 +39,6 @@ static heed_status check_spec(const heed_sampler_spec *spec) {
   if (spec->slices < 1 || spec->batch_sequences < spec->slices || spec->batch_sequences % spec->slices != 0)
     return heed_error(HEED_INVALID, "train.batch_sequences: %lld is not a multiple of train.slices: %lld", (long long)spec->batch_sequences,
                       (long long)spec->slices);
-  if (masked && heed_tokenizer_special(spec->tokenizer)->mask < 0)
-    return heed_error(HEED_INVALID, "objective.predict: masked needs a vocabulary with [CLS], [SEP] and [MASK]: a WordPiece vocab.txt");
   return HEED_OK;
 }
 
@@ -49,7 +47,11 @@ static heed_status check_shards(const heed_sampler_spec *spec, const heed_shard 
   bool cased = heed_tokenizer_is_cased(spec->tokenizer);
   uint64_t hash = heed_tokenizer_hash(spec->tokenizer);
   int64_t size = heed_tokenizer_size(spec->tokenizer);
+  const char *kind = heed_tokenizer_kind_name(spec->tokenizer);
   for (int64_t s = 0; s < count; s++) {
+    if (strcmp(shards[s].tokenizer, kind) != 0)
+      return heed_error(HEED_INVALID, "%s holds %s tokens, the vocabulary is %s: run `heed prepare` again with this one", shards[s].path,
+                        shards[s].tokenizer, kind);
     if (shards[s].cased != cased && s > 0 && shards[0].cased == cased)
       return heed_error(HEED_INVALID, "%s is %s, but %s is %s; prepare all shards of a run alike", shards[s].path,
                         shards[s].cased ? "cased" : "uncased", shards[0].path, cased ? "cased" : "uncased");
@@ -78,8 +80,18 @@ static heed_status list_kinds(heed_sampler *sampler, const heed_tokenizer *token
   return HEED_OK;
 }
 
+/* [CLS] A [SEP] with [MASK] in it is what rows are made of. */
+static heed_status check_special(const heed_tokenizer *tokenizer) {
+  const heed_special_tokens *special = heed_tokenizer_special(tokenizer);
+  if (special->classify >= 0 && special->separate >= 0 && special->mask >= 0)
+    return HEED_OK;
+  return heed_error(HEED_INVALID, "objective.predict: masked needs [CLS], [SEP] and [MASK], which a vocabulary of kind %s does not have; take WordPiece",
+                    heed_tokenizer_kind_name(tokenizer));
+}
+
 static heed_status fill_segments(heed_sampler *sampler, const heed_sampler_spec *spec, int64_t count) {
   const heed_objective_config *objective = &spec->objective;
+  HEED_TRY(check_special(spec->tokenizer));
   HEED_TRY(list_kinds(sampler, spec->tokenizer));
   sampler->rule = (heed_mask_rule){.masking = objective->masking,
                                    .probability = objective->mask_probability,

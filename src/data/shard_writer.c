@@ -150,7 +150,8 @@ static bool write_attributes(const heed_shard_writer *w, hid_t root) {
   uint64_t hash = heed_tokenizer_hash(w->tokenizer), all = heed_hash(w->sources, (size_t)w->source_count * sizeof *w->sources);
   bool each = w->source_count > 0 && w->source_count <= MOST_HASHES; /* an attribute holds at most 64 KiB */
   hid_t text = H5Tcopy(H5T_C_S1);
-  const char name[HEED_TOKENIZER_NAME] = "wordpiece";
+  char name[HEED_TOKENIZER_NAME] = {0};
+  snprintf(name, sizeof name, "%s", heed_tokenizer_kind_name(w->tokenizer));
   bool written = H5Tset_size(text, sizeof name) >= 0 && write_attribute(root, "tokenizer", text, name, 1) &&
                  write_attribute(root, "format_version", H5T_STD_I64LE, &format, 1) &&
                  write_attribute(root, "vocabulary_hash", H5T_STD_U64LE, &hash, 1) &&

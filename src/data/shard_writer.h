@@ -16,7 +16,7 @@ typedef struct heed_shard_counts {
   int64_t tokens, sentences, documents;
 } heed_shard_counts;
 
-/** Starts a shard of WordPiece tokens; vocabulary and casing are the tokenizer's (borrowed until free).
+/** Starts a shard; kind of tokens, vocabulary and casing are the tokenizer's (borrowed until free).
  *  Errors: HEED_INVALID when the output is a folder, or a file that is not HDF5 (not replaced), or its folder is missing. */
 heed_status heed_shard_writer_create(heed_shard_writer **writer, const char *path, const heed_tokenizer *tokenizer);
 

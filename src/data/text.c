@@ -13,12 +13,11 @@
 #include <unistd.h>
 
 #include "base/hash.h"
-#include "data/utf8.h"
-#include "data/words.h"
 
 enum { BATCH_BYTES = 8 << 20, READ_BYTES = 1 << 20, MOST_LINES = 1 << 17, PAUSE_MS = 20, PATIENCE_MS = 5000 };
 
 struct heed_text {
+  heed_text_cut *cut;
   char **paths;
   int path_count, next_path;
   int file;           /* −1 = none */
@@ -30,7 +29,7 @@ struct heed_text {
   heed_hasher *hasher;
   uint64_t *hashes;
   int64_t hash_count, read_bytes, file_bytes, all_bytes;
-  char *buffer;                /* [BATCH_BYTES] */
+  char *buffer;                /* [BATCH_BYTES + 1] */
   size_t used, begin, scanned; /* filled; first byte not yet in a line; first byte not yet searched for a newline */
   heed_line *lines;            /* [MOST_LINES] */
   int64_t line_count;
@@ -70,16 +69,17 @@ static heed_status check_path(heed_text *text, const char *path) {
   return HEED_OK;
 }
 
-heed_status heed_text_open(heed_text **text, const char *const *paths, int count) {
+heed_status heed_text_open(heed_text **text, const char *const *paths, int count, heed_text_cut *cut) {
   *text = NULL;
   heed_text *t = calloc(1, sizeof *t);
   if (!t)
     return heed_error(HEED_FAILED, "out of memory for reading text");
   size_t places = (size_t)count + 1;
   t->file = -1;
+  t->cut = cut;
   t->paths = calloc(places, sizeof *t->paths);
   t->hashes = calloc(places, sizeof *t->hashes);
-  t->buffer = malloc(BATCH_BYTES);
+  t->buffer = malloc(BATCH_BYTES + 1);
   t->lines = malloc(MOST_LINES * sizeof *t->lines);
   bool have = t->paths && t->hashes && t->buffer && t->lines;
   heed_status status = HEED_OK;
@@ -229,23 +229,6 @@ static void find_lines(heed_text *text) {
   }
 }
 
-/* Where to cut a buffer without a newline; see text.h.  Never inside a character. */
-static size_t cut_point(const char *text, size_t bytes) {
-  for (size_t at = bytes; at > 0; at--)
-    if (text[at - 1] == ' ' || text[at - 1] == '\t')
-      return at;
-  const unsigned char *first = (const unsigned char *)text, *end = first + bytes, *at = first, *beside = first, *whole = first;
-  while (at < end) {
-    int32_t code;
-    at += heed_utf8_read(at, end, &code);
-    if (end - at >= 4) /* the last bytes may be the beginning of a character */
-      whole = at;
-    if (whole == at && code != '[' && heed_words_break_around(code)) /* a special token begins with [ */
-      beside = at;
-  }
-  return (size_t)((beside > first ? beside : whole) - first);
-}
-
 heed_status heed_text_next(heed_text *text, const heed_line **lines, int64_t *count) {
   text->line_count = 0;
   memmove(text->buffer, text->buffer + text->begin, text->used - text->begin);
@@ -256,12 +239,14 @@ heed_status heed_text_next(heed_text *text, const heed_line **lines, int64_t *co
     if (text->line_count == MOST_LINES || (text->line_count > 0 && text->interactive))
       break;
     if (text->file >= 0 && text->ended) {
-      if (text->begin < text->used || text->continued)
-        add_line(text, text->used, text->used, true);
+      if (text->begin < text->used || text->continued) {
+        text->buffer[text->used++] = '\n'; /* as behind every line */
+        add_line(text, text->used - 1, text->used, true);
+      }
       close_current(text);
-    } else if (text->used == BATCH_BYTES) {
+    } else if (text->used >= BATCH_BYTES) {
       if (text->line_count == 0) {
-        size_t cut = cut_point(text->buffer, text->used);
+        size_t cut = text->cut(text->buffer, text->used);
         add_line(text, cut, cut, false);
       }
       break;

@@ -1,5 +1,5 @@
-/** Text files as batches of lines, in order, in bounded memory.  A line longer than a batch comes in parts, cut where it changes no
- *  token: at white space, else beside punctuation or an ideograph, else (8 MiB without any of these) between two characters. */
+/** Text files as batches of lines, in order, in bounded memory.  A line longer than a batch (8 MiB) comes in parts, cut
+ *  where the rule given says: words.h and pretokens.h have rules that change no token. */
 #ifndef HEED_DATA_TEXT_H
 #define HEED_DATA_TEXT_H
 
@@ -12,7 +12,7 @@
 enum { HEED_TEXT_PIECES = 64 };
 
 typedef struct heed_line {
-  const char *text; /**< without its newline */
+  const char *text; /**< without its newline, which stands behind it if it ends here, also that of a file without a last one */
   size_t bytes;
   bool begins, ends; /**< whether the line's first and last characters are here */
   bool new_file;     /**< first line of a file */
@@ -22,9 +22,12 @@ typedef struct heed_line {
 
 typedef struct heed_text heed_text;
 
+/** Where to cut text that is too long: a place in (0, bytes]. */
+typedef size_t heed_text_cut(const char *text, size_t bytes);
+
 /** Takes the files in this order; "-" is standard input.
  *  Errors: HEED_INVALID when one is missing, unreadable, a folder or a device: said before any is read. */
-heed_status heed_text_open(heed_text **text, const char *const *paths, int count);
+heed_status heed_text_open(heed_text **text, const char *const *paths, int count, heed_text_cut *cut);
 
 /** The name of an input in messages.  \param[in] path  as heed_text_open takes it */
 const char *heed_text_shown(const char *path);

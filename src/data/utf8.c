@@ -1,5 +1,6 @@
 #include "data/utf8.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 int heed_utf8_read(const unsigned char *at, const unsigned char *end, int32_t *code) {
@@ -62,4 +63,22 @@ int64_t heed_utf8_count_invalid(const char *text, size_t bytes) {
 
 bool heed_utf8_is_valid(const char *text, size_t bytes) {
   return heed_utf8_count_invalid(text, bytes) == 0;
+}
+
+char *heed_utf8_repair(const char *text, size_t *bytes) {
+  const unsigned char *at = (const unsigned char *)text, *end = at + *bytes;
+  char *copy = malloc(3 * *bytes + 1), *out = copy;
+  while (copy && at < end) {
+    int32_t code;
+    int length = heed_utf8_read(at, end, &code);
+    if (code < 0) {
+      out += heed_utf8_write(out, 0xFFFD);
+    } else {
+      memcpy(out, at, (size_t)length);
+      out += length;
+    }
+    at += length;
+  }
+  *bytes = (size_t)(out - copy);
+  return copy;
 }

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "data/ill_formed.h"
+#include "data/pretokens.h"
+#include "data/utf8.h"
 #include "data/words.h"
 
-static bool count_line(heed_string_map *map, const heed_line *line, bool cased) {
+static bool count_words(heed_string_map *map, const heed_line *line, bool cased) {
   heed_words words = heed_words_of(line->text, line->bytes, cased);
   heed_word word;
   while (heed_words_next(&words, &word)) {
@@ -21,8 +23,38 @@ static bool count_line(heed_string_map *map, const heed_line *line, bool cased) 
   return true;
 }
 
+static bool count_well_formed(heed_string_map *map, const char *text, size_t bytes) {
+  heed_pretokens pretokens = heed_pretokens_of(text, bytes);
+  heed_pretoken pretoken;
+  while (heed_pretokens_next(&pretokens, &pretoken)) {
+    if (pretoken.special || pretoken.bytes > HEED_LONGEST_PRETOKEN)
+      continue;
+    int64_t item = heed_string_map_add(map, pretoken.text, (int32_t)pretoken.bytes);
+    if (item < 0)
+      return false;
+    map->items[item].value++;
+  }
+  return true;
+}
+
+/* As encoding sees a line: with its newline, and with U+FFFD for what is ill-formed. */
+static bool count_pretokens(heed_string_map *map, const heed_line *line) {
+  size_t bytes = line->bytes + line->ends;
+  if (heed_utf8_is_valid(line->text, bytes))
+    return count_well_formed(map, line->text, bytes);
+  char *repaired = heed_utf8_repair(line->text, &bytes);
+  bool counted = repaired && count_well_formed(map, repaired, bytes);
+  free(repaired);
+  return counted;
+}
+
+static bool count_line(heed_string_map *map, const heed_line *line, heed_vocabulary_kind kind, bool cased) {
+  return kind == HEED_BPE ? count_pretokens(map, line) : count_words(map, line, cased);
+}
+
 /* Each thread counts the pieces it takes in a map of its own. */
-static bool count_batch(heed_string_map *maps, const heed_line *lines, int64_t count, bool cased, heed_ill_formed *ill_formed) {
+static bool count_batch(heed_string_map *maps, const heed_line *lines, int64_t count, heed_vocabulary_kind kind, bool cased,
+                        heed_ill_formed *ill_formed) {
   int64_t starts[HEED_TEXT_PIECES + 1];
   heed_ill_formed found[HEED_TEXT_PIECES] = {0};
   bool counted = true;
@@ -31,7 +63,7 @@ static bool count_batch(heed_string_map *maps, const heed_line *lines, int64_t c
   for (int i = 0; i < HEED_TEXT_PIECES; i++)
     for (int64_t line = starts[i]; line < starts[i + 1] && counted; line++) {
       heed_ill_formed_look(&found[i], &lines[line]);
-      counted = count_line(&maps[omp_get_thread_num()], &lines[line], cased);
+      counted = count_line(&maps[omp_get_thread_num()], &lines[line], kind, cased);
     }
   for (int i = 0; i < HEED_TEXT_PIECES; i++)
     heed_ill_formed_add(ill_formed, &found[i]);
@@ -66,19 +98,20 @@ static bool sort_words(heed_word_counts *counts) {
   return true;
 }
 
-heed_status heed_word_counts_read(heed_word_counts *counts, const char *const *inputs, int input_count, bool cased) {
+heed_status heed_word_counts_read(heed_word_counts *counts, const char *const *inputs, int input_count, heed_vocabulary_kind kind,
+                                  bool cased) {
   heed_text *text;
   const heed_line *lines;
   int64_t count;
   int threads = omp_get_max_threads();
-  heed_ill_formed ill_formed = {0};
+  heed_ill_formed ill_formed = {.kept = kind == HEED_BPE};
   *counts = (heed_word_counts){0};
-  HEED_TRY(heed_text_open(&text, inputs, input_count));
+  HEED_TRY(heed_text_open(&text, inputs, input_count, kind == HEED_BPE ? heed_pretokens_cut : heed_words_cut));
   heed_string_map *maps = calloc((size_t)threads, sizeof *maps);
   bool have = maps != NULL;
   heed_status status = HEED_OK;
   while (have && (status = heed_text_next(text, &lines, &count)) == HEED_OK && count > 0)
-    have = count_batch(maps, lines, count, cased, &ill_formed);
+    have = count_batch(maps, lines, count, kind, cased, &ill_formed);
   for (int i = 0; maps && i < threads; i++) {
     have = have && status == HEED_OK && add_map(&counts->words, &maps[i]);
     heed_string_map_free(&maps[i]);

@@ -3,28 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/pair_counts.h"
+#include "data/pair_joins.h"
 #include "data/string_map.h"
 #include "data/text.h"
 #include "data/utf8.h"
 #include "data/word_counts.h"
 #include "data/words.h"
 
-enum { ALPHABET = 1000, LEAST_COUNT = 2, CODE_POINTS = 0x110000, PIECE_BYTES = 4 * HEED_WORD_CHARACTERS + 2 };
-
-/* A word as pieces: pieces[first … first + length) of the trainer. */
-typedef struct word {
-  int64_t first, count;
-  int32_t length;
-} word;
-
-typedef struct trainer {
-  heed_string_map tokens; /* item = id */
-  heed_pair_counts pairs;
-  int32_t *pieces;
-  word *words;
-  int64_t word_count;
-} trainer;
+enum { ALPHABET = 1000, CODE_POINTS = 0x110000, PIECE_BYTES = 4 * HEED_WORD_CHARACTERS + 2 };
 
 static heed_status short_of_memory(void) {
   return heed_error(HEED_FAILED, "out of memory for training a vocabulary");
@@ -118,58 +104,6 @@ static bool cut_word(const heed_string_map *tokens, const char *text, int32_t by
   return true;
 }
 
-/* Adds `sign` · count of all neighbours in a word; `note` its place in the lists of pairs with this piece (−1: of all). */
-static bool count_pairs(trainer *t, int32_t index, int sign, int32_t note) {
-  const word *w = &t->words[index];
-  const int32_t *piece = t->pieces + w->first;
-  for (int32_t i = 0; i + 1 < w->length; i++) {
-    bool noted = sign > 0 && (note < 0 || piece[i] == note || piece[i + 1] == note);
-    if (!heed_pair_counts_add(&t->pairs, piece[i], piece[i + 1], sign * w->count, noted ? index : -1))
-      return false;
-  }
-  return true;
-}
-
-static heed_status cut_words(trainer *t, const heed_word_counts *counts) {
-  int64_t used = 0;
-  if (counts->words.count > INT32_MAX)
-    return heed_error(HEED_INVALID, "more than %d different words: train on a part of the text", INT32_MAX);
-  t->words = malloc((size_t)counts->words.count * sizeof *t->words);
-  t->pieces = malloc((size_t)counts->words.byte_count * sizeof *t->pieces);
-  if (!t->words || !t->pieces)
-    return short_of_memory();
-  for (int64_t i = 0; i < counts->words.count; i++) {
-    int64_t item = counts->order[i];
-    word *w = &t->words[t->word_count];
-    *w = (word){.first = used, .count = counts->words.items[item].value};
-    if (!cut_word(&t->tokens, heed_string_map_text(&counts->words, item), counts->words.items[item].length, t->pieces + used, &w->length))
-      continue;
-    used += w->length;
-    if (!count_pairs(t, (int32_t)t->word_count++, 1, -1))
-      return short_of_memory();
-  }
-  return heed_pair_counts_enter(&t->pairs) ? HEED_OK : short_of_memory();
-}
-
-/* Joins the pair wherever it stands in the word. */
-static bool join_in_word(trainer *t, int32_t index, int32_t left, int32_t right, int32_t joined) {
-  word *w = &t->words[index];
-  int32_t *piece = t->pieces + w->first, kept = 0, found = 0;
-  for (int32_t i = 0; i + 1 < w->length && !found; i++)
-    found = piece[i] == left && piece[i + 1] == right;
-  if (!found)
-    return true;
-  if (!count_pairs(t, index, -1, -1))
-    return false;
-  for (int32_t i = 0; i < w->length; i++) {
-    bool here = i + 1 < w->length && piece[i] == left && piece[i + 1] == right;
-    piece[kept++] = here ? joined : piece[i];
-    i += here;
-  }
-  w->length = kept;
-  return count_pairs(t, index, 1, joined);
-}
-
 /* The token of left and right together, which may be there already (from another way of cutting it). */
 static int64_t add_joined(heed_string_map *tokens, int32_t left, int32_t right) {
   char text[PIECE_BYTES];
@@ -179,19 +113,13 @@ static int64_t add_joined(heed_string_map *tokens, int32_t left, int32_t right) 
   return heed_string_map_add(tokens, text, one->length + other->length - 2);
 }
 
-static heed_status join_pairs(trainer *t, int64_t size) {
-  while (t->tokens.count < size) {
-    int64_t index = heed_pair_counts_take(&t->pairs);
-    if (index < 0 || t->pairs.pairs[index].count < LEAST_COUNT)
-      break;
-    int32_t left = t->pairs.pairs[index].left, right = t->pairs.pairs[index].right;
-    int64_t joined = add_joined(&t->tokens, left, right), place = t->pairs.pairs[index].where;
-    t->pairs.pairs[index].where = -1;
-    bool have = joined >= 0;
-    for (; have && place >= 0; place = t->pairs.places[place].next)
-      have = join_in_word(t, t->pairs.places[place].word, left, right, (int32_t)joined);
-    if (!have || !heed_pair_counts_enter(&t->pairs))
+static heed_status join_pairs(heed_pair_joins *joins, heed_string_map *tokens, int64_t size) {
+  const heed_pair *pair;
+  while (tokens->count < size && (pair = heed_pair_joins_next(joins))) {
+    int64_t joined = add_joined(tokens, pair->left, pair->right);
+    if (joined < 0)
       return short_of_memory();
+    HEED_TRY(heed_pair_joins_join(joins, pair, (int32_t)joined));
   }
   return HEED_OK;
 }
@@ -214,29 +142,23 @@ static heed_status print_tokens(heed_trained_vocabulary *vocabulary, const heed_
 heed_status heed_wordpiece_train(heed_trained_vocabulary *vocabulary, const char *const *inputs, int input_count, bool cased,
                                  int64_t size) {
   heed_word_counts counts;
-  trainer t = {0};
+  heed_string_map tokens = {0}; /* item = id */
+  heed_pair_joins joins = {0};
   *vocabulary = (heed_trained_vocabulary){0};
-  HEED_TRY(heed_word_counts_read(&counts, inputs, input_count, cased));
+  HEED_TRY(heed_word_counts_read(&counts, inputs, input_count, HEED_WORDPIECE, cased));
   vocabulary->words = counts.words.count;
   vocabulary->text_bytes = counts.bytes;
-  heed_status status = counts.words.count > 0 ? add_alphabet(&t.tokens, &counts, size)
+  heed_status status = counts.words.count > 0 ? add_alphabet(&tokens, &counts, size)
                                               : heed_error(HEED_INVALID, "%s%s: no words in it to make a vocabulary of",
                                                            heed_text_shown(inputs[0]), input_count > 1 ? " and the others" : "");
   if (status == HEED_OK)
-    status = cut_words(&t, &counts);
+    status = heed_pair_joins_begin(&joins, &counts, cut_word, &tokens);
   heed_word_counts_free(&counts);
   if (status == HEED_OK)
-    status = join_pairs(&t, size);
+    status = join_pairs(&joins, &tokens, size);
   if (status == HEED_OK)
-    status = print_tokens(vocabulary, &t.tokens);
-  heed_string_map_free(&t.tokens);
-  heed_pair_counts_free(&t.pairs);
-  free(t.pieces);
-  free(t.words);
+    status = print_tokens(vocabulary, &tokens);
+  heed_string_map_free(&tokens);
+  heed_pair_joins_free(&joins);
   return status;
-}
-
-void heed_trained_vocabulary_free(heed_trained_vocabulary *vocabulary) {
-  free(vocabulary->text);
-  *vocabulary = (heed_trained_vocabulary){0};
 }

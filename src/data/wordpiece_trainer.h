@@ -9,23 +9,12 @@
 #define HEED_DATA_WORDPIECE_TRAINER_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include "heed/status.h"
+#include "data/trained_vocabulary.h"
 
-typedef struct heed_trained_vocabulary {
-  char *text; /**< a vocab.txt: [PAD] [UNK] [CLS] [SEP] [MASK], characters, ##characters, joined pieces in the order they were made */
-  size_t bytes;
-  int64_t size;       /**< tokens; below what was asked for when the text is small */
-  int64_t words;      /**< different words in the text */
-  int64_t text_bytes; /**< of text read */
-} heed_trained_vocabulary;
-
-/** Reads the files and trains.  To be freed with heed_trained_vocabulary_free.
- *  Errors: as heed_text_open and heed_text_next; HEED_INVALID for a text without words, or a size too small for its alphabet. */
+/** Reads the files and trains; the text is a vocab.txt: [PAD] [UNK] [CLS] [SEP] [MASK], characters, ##characters, joined pieces in the
+ * order they were made.  To be freed with heed_trained_vocabulary_free. Errors: as heed_text_open and heed_text_next; HEED_INVALID for a
+ * text without words, or a size too small for its alphabet. */
 heed_status heed_wordpiece_train(heed_trained_vocabulary *vocabulary, const char *const *inputs, int input_count, bool cased, int64_t size);
-
-void heed_trained_vocabulary_free(heed_trained_vocabulary *vocabulary);
 
 #endif

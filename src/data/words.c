@@ -23,7 +23,8 @@ static heed_character_class class_of(int32_t code) {
   return code < 128 ? ascii_class((unsigned char)code) : heed_character_class_of(code);
 }
 
-bool heed_words_break_around(int32_t code) {
+/* Whether a word ends before and after this character wherever it stands. */
+static bool breaks_around(int32_t code) {
   heed_character_class class = code < 0 ? HEED_DROPPED : class_of(code);
   return class == HEED_SPACE || class == HEED_IDEOGRAPH || class == HEED_PUNCTUATION;
 }
@@ -161,4 +162,20 @@ bool heed_words_next(heed_words *words, heed_word *word) {
       return true;
   }
   return word->characters > 0;
+}
+
+size_t heed_words_cut(const char *text, size_t bytes) {
+  for (size_t at = bytes; at > 0; at--)
+    if (text[at - 1] == ' ' || text[at - 1] == '\t')
+      return at;
+  const unsigned char *first = (const unsigned char *)text, *end = first + bytes, *at = first, *beside = first, *whole = first;
+  while (at < end) {
+    int32_t code;
+    at += heed_utf8_read(at, end, &code);
+    if (end - at >= 4) /* the last bytes may be the beginning of a character */
+      whole = at;
+    if (whole == at && code != '[' && breaks_around(code)) /* a special token begins with [ */
+      beside = at;
+  }
+  return (size_t)((beside > first ? beside : whole) - first);
 }

@@ -36,7 +36,8 @@ heed_words heed_words_of(const char *text, size_t bytes, bool cased);
 /** The next word; false after the last. */
 bool heed_words_next(heed_words *words, heed_word *word);
 
-/** Whether a word ends before and after this character wherever it stands: white space, ideographs, punctuation. */
-bool heed_words_break_around(int32_t code);
+/** Where a long text may be cut so that the words of its parts are those of the whole: at white space, else beside punctuation or an
+ *  ideograph, else (a word as long as the text) between two characters. */
+size_t heed_words_cut(const char *text, size_t bytes);
 
 #endif

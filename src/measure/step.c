@@ -41,7 +41,7 @@ static heed_status open_sampler(bench *b) {
   const heed_config *config = b->spec->config;
   const char *const paths[] = {b->spec->data};
   if (!config->data.vocabulary)
-    return heed_error(HEED_INVALID, "--data needs data.vocabulary in the configuration: the vocab.txt that %s was made with",
+    return heed_error(HEED_INVALID, "--data needs data.vocabulary in the configuration: the vocabulary that %s was made with",
                       b->spec->data);
   HEED_TRY(heed_sampler_open_tokenizer(&b->tokenizer, config, paths, 1));
   heed_sampler_spec spec = {.paths = paths,

@@ -48,7 +48,7 @@ heed_status heed_run_folder_check_config(const char *path) {
               : heed_error(HEED_INVALID, "%s: is not a run's own, and would be replaced: move it, or choose another run.output", path);
 }
 
-heed_status heed_run_folder_check_vocabulary(const char *path, const char *text, size_t bytes) {
+heed_status heed_run_folder_check_vocabulary(const char *path, const void *text, size_t bytes) {
   if (!is_there(path) || holds(path, text, bytes))
     return HEED_OK;
   return heed_error(HEED_INVALID,

@@ -197,20 +197,29 @@ void heed_session_path(const heed_session *s, const char *name, char path[HEED_R
   snprintf(path, HEED_RUN_PATH, "%s/%s", s->config->run.output, name);
 }
 
+/* Does the same to each file of the vocabulary in the run folder. */
+static heed_status for_vocabulary(heed_session *s, heed_status (*act)(const char *path, const void *text, size_t bytes)) {
+  char path[HEED_RUN_PATH];
+  const char *name, *text;
+  size_t bytes;
+  for (int i = 0; heed_tokenizer_files(s->tokenizer, i, &name, &text, &bytes); i++) {
+    heed_session_path(s, name, path);
+    HEED_TRY(act(path, text, bytes));
+  }
+  return HEED_OK;
+}
+
 /* What a run folder holds beside checkpoints: configuration, vocabulary, metrics.  Rank 0 only. */
 static heed_status write_run_folder(heed_session *s) {
-  char configuration[HEED_RUN_PATH], vocabulary[HEED_RUN_PATH], metrics[HEED_RUN_PATH];
-  size_t bytes;
-  const char *text = heed_tokenizer_text(s->tokenizer, &bytes);
+  char configuration[HEED_RUN_PATH], metrics[HEED_RUN_PATH];
   heed_session_path(s, "config.yaml", configuration);
-  heed_session_path(s, "vocab.txt", vocabulary);
   heed_session_path(s, "metrics.jsonl", metrics);
   if (s->fresh) {
     HEED_TRY(heed_run_folder_check_config(configuration));
-    HEED_TRY(heed_run_folder_check_vocabulary(vocabulary, text, bytes));
+    HEED_TRY(for_vocabulary(s, heed_run_folder_check_vocabulary));
   }
   HEED_TRY(heed_file_replace(configuration, s->config_text, strlen(s->config_text)));
-  HEED_TRY(heed_file_replace(vocabulary, text, bytes));
+  HEED_TRY(for_vocabulary(s, heed_file_replace));
   HEED_TRY(heed_metrics_open(&s->metrics, metrics, s->step));
   s->report = heed_report_open(&(heed_report_spec){.folder = s->config->run.output,
                                                    .name = s->config->run.name,

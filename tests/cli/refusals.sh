@@ -6,6 +6,7 @@ export PATH="$build/bin:$PATH" OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_A
 make_good_files() {
   local text=$source/datasets/sample/text.txt
   heed tokenizer train --type wordpiece --vocab-size 300 --output vocab.txt "$text"
+  heed tokenizer train --type bpe --vocab-size 300 --output bpe "$text"
   head -n 120 "$text" >train.txt
   heed prepare --vocab vocab.txt --output train.h5 train.txt
   cat >micro.yaml <<END

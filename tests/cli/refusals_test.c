@@ -3,15 +3,18 @@
 #include "refusals.h"
 
 #define TRAIN_VOCABULARY "heed tokenizer train --type wordpiece --vocab-size 300 "
+#define TRAIN_BPE "heed tokenizer train --type bpe --vocab-size 300 "
 #define PREPARE "heed prepare --vocab vocab.txt "
 #define TRAIN "heed train micro.yaml --set run.output=new "
+#define COPY_BPE "cp -r bpe row && "
+#define ENCODE_BPE "heed tokenizer encode --vocab row/bpe"
 
 static const refusal command_lines[] = {
     {"no command", NULL, "heed", 64, "a command is needed; `heed --help` lists them"},
     {"a misspelt command", NULL, "heed evalute run", 64, "there is no command 'evalute'; did you mean 'evaluate'?"},
     {"the beginning of one", NULL, "heed eval run", 64, "did you mean 'evaluate'?"},
     {"no command at all", NULL, "heed paint", 64, "there is no command 'paint'; `heed --help` lists them"},
-    {"half a command", NULL, "heed tokenizer", 64, "say train or encode"},
+    {"half a command", NULL, "heed tokenizer", 64, "say train, encode or decode"},
     {"an unknown option", NULL, "heed fill run --tpo 3", 64, "unrecognized option '--tpo'; `heed fill --help` tells more"},
     {"an option without its value", NULL, "heed train micro.yaml --set", 64, "option '--set' requires an argument"},
     {"a setting without a value", NULL, "heed train micro.yaml --set model.layers", 64, "--set takes KEY=VALUE"},
@@ -30,7 +33,9 @@ static const refusal command_lines[] = {
     {"numbers of ranks that are none", NULL, "heed verify micro.yaml --ranks 1,,2", 64, "--ranks takes whole numbers"},
     {"an action that is none", NULL, "heed checkpoint erase run", 64, "there is no action 'erase'; list, show and verify are there"},
     {"an option of another measurement", NULL, "heed bench gemm --data train.h5", 64, "heed bench gemm takes no configuration, no --set"},
-    {"a family that is to come", NULL, "heed tokenizer train --type bpe --vocab-size 300 --output new.txt train.txt", 65, "not built yet"},
+    {"casing where there is none", NULL, TRAIN_BPE "--cased --output new train.txt", 64, "bpe always keeps upper case and accents"},
+    {"a text that is to be decoded", NULL, "heed tokenizer decode --vocab bpe train.txt", 64,
+     "'train.txt': what is read comes from standard input"},
     {"an argument of two lines", NULL, "heed $'tr\\nain'", 64, "there is no command 'tr?ain'; did you mean"},
     {"more threads than can be", NULL, "OMP_NUM_THREADS=65536 heed fill run '[MASK]'", 65, "OMP_NUM_THREADS asks for 65536 threads; 4096"},
     {"help that nobody gets", NULL, "heed train --help >/dev/full", 74, "standard output could not be written: No space left"},
@@ -111,8 +116,8 @@ static const refusal texts[] = {
 
 static const refusal vocabularies[] = {
     {"no such file", NULL, "heed tokenizer encode --vocab missing.txt", 65, "missing.txt: cannot be opened: No such file"},
-    {"a folder", NULL, "heed prepare --vocab empty-folder --output new.h5 train.txt", 65,
-     "empty-folder is a folder, a vocabulary (a token a line) is expected"},
+    {"a folder without one", NULL, "heed prepare --vocab empty-folder --output new.h5 train.txt", 65,
+     "empty-folder/vocab.json: cannot be opened: No such file or directory; the vocab.json of a BPE vocabulary is expected"},
     {"a pipe", NULL, "heed tokenizer encode --vocab pipe", 65, "pipe is no ordinary file, a vocabulary"},
     {"an empty one", NULL, "heed tokenizer encode --vocab empty.txt", 65, "the vocabulary is empty; `heed tokenizer train` makes one"},
     {"one without [MASK]", NULL, "heed prepare --vocab no-mask.txt --output new.h5 train.txt", 65,
@@ -123,6 +128,38 @@ static const refusal vocabularies[] = {
     {"a shard", NULL, "heed tokenizer encode --vocab train.h5", 65, "train.h5: not UTF-8 text"},
     {"nine mebibytes", "head -c 9437184 /dev/zero | tr '\\0' a > row/large.txt", "heed tokenizer encode --vocab row/large.txt", 65,
      "larger than 8 MiB"},
+    {"BPE: a file of the folder", NULL, "heed tokenizer encode --vocab bpe/vocab.json", 65,
+     "of a BPE vocabulary (vocab.json, merges.txt) name"},
+    {"BPE: without merges", COPY_BPE "rm row/bpe/merges.txt", ENCODE_BPE, 65, "row/bpe/merges.txt: cannot be opened: No such file"},
+    {"BPE: not JSON", COPY_BPE "head -c 99 bpe/vocab.json > row/bpe/vocab.json", ENCODE_BPE, 65, "row/bpe/vocab.json:1: not JSON: "},
+    {"BPE: no object", COPY_BPE "echo [] > row/bpe/vocab.json", ENCODE_BPE, 65, "row/bpe/vocab.json: no JSON object"},
+    {"BPE: a nest without end", COPY_BPE "head -c 8000000 /dev/zero | tr '\\0' '[' > row/bpe/vocab.json", ENCODE_BPE, 65, "not JSON: "},
+    {"BPE: eight mebibytes of numbers",
+     COPY_BPE "{ printf '{\"a\":[0'; head -c 8300000 /dev/zero | sed 's/\\x0\\x0/,0/g'; echo ']}'; } > row/bpe/vocab.json", ENCODE_BPE, 65,
+     "the id of 'a' is none of 0 … 0"},
+    {"BPE: an id twice", COPY_BPE "sed -i 's/:299/:298/' row/bpe/vocab.json", ENCODE_BPE, 65, "have the same id, 298"},
+    {"BPE: an id too many", COPY_BPE "sed -i 's/:299/:300/' row/bpe/vocab.json", ENCODE_BPE, 65, "is none of 0 … 299"},
+    {"BPE: a byte is missing", COPY_BPE "sed -i 's/\"#\":/\"##\":/' row/bpe/vocab.json", ENCODE_BPE, 65,
+     "no token '#' for the byte 35: not a byte-level BPE vocabulary"},
+    {"BPE: no end of text", COPY_BPE "sed -i 's/<|endoftext|>/<s>/' row/bpe/vocab.json", ENCODE_BPE, 65, "has no <|endoftext|>"},
+    {"BPE: a merge of what is no token", COPY_BPE "echo 'q q' >> row/bpe/merges.txt", ENCODE_BPE, 65,
+     "row/bpe/merges.txt: line 45: what it gives of 'q q' is no token of vocab.json"},
+    {"BPE: a line that is no merge", COPY_BPE "echo x >> row/bpe/merges.txt", ENCODE_BPE, 65, "line 45: two tokens with a space between"},
+    {"BPE: casing where there is none", NULL, "heed prepare --cased --vocab bpe --output new.h5 train.txt", 65,
+     "--cased goes with a WordPiece vocabulary"},
+    {"BPE: for masked tokens", "heed prepare --vocab bpe --output row/bpe.h5 train.txt",
+     TRAIN "--set data.vocabulary=bpe --set data.train=row/bpe.h5 --set data.validation=row/bpe.h5", 65,
+     "which a vocabulary of kind bpe does not have"},
+    {"BPE: for a shard of WordPiece", NULL, TRAIN "--set data.vocabulary=bpe", 65,
+     "train.h5 holds wordpiece tokens, the vocabulary is bpe"},
+    {"BPE: for [MASK]", "heed import hf --vocab bpe --output row/model", "heed fill row/model '[MASK]'", 65,
+     "row/model: its vocabulary (bpe) has no [CLS], [SEP] and [MASK]"},
+    {"BPE: in and out (goes on)", NULL,
+     "heed import hf --vocab bpe --output row/model && heed export row/model --output row/hf && cmp bpe/vocab.json row/hf/vocab.json && "
+     "cmp bpe/merges.txt row/hf/merges.txt",
+     0, NULL},
+    {"BPE: what is no id", NULL, "echo 1 two | heed tokenizer decode --vocab bpe", 65, "standard input:1: 'two' is no token id"},
+    {"BPE: an id beyond all", NULL, "echo 300 | heed tokenizer decode --vocab bpe", 65, "token id 300 is outside the vocabulary of 300"},
     {"another size than the model's", NULL, TRAIN "--set model.vocabulary_size=400", 65,
      "vocab.txt has 300 tokens, but model.vocabulary_size is 400: set it to the former, --set model.vocabulary_size=300"},
 };
@@ -150,6 +187,9 @@ static const refusal outputs[] = {
     {"a folder for a vocabulary", NULL, TRAIN_VOCABULARY "--output run train.txt", 65, "run: exists and is not a file"},
     {"into no folder", NULL, PREPARE "--output missing/new.h5 train.txt", 65,
      "missing/new.h5: no file can be made in missing: No such file"},
+    {"a file for a BPE vocabulary", NULL, TRAIN_BPE "--output vocab.txt train.txt", 65, "vocab.txt: exists and is no folder"},
+    {"a folder with another vocab.json", "mkdir row/other && echo mine > row/other/vocab.json", TRAIN_BPE "--output row/other train.txt",
+     65, "row/other: exists and is no vocabulary; it is not replaced"},
     {"a device", NULL, TRAIN_VOCABULARY "--output /dev/null train.txt", 65, "/dev/null: exists and is not a file"},
     {"over the text it is made of", NULL, TRAIN_VOCABULARY "--output train.txt train.txt", 65, "train.txt: both input and output"},
     {"a shard over its text", NULL, PREPARE "--output train.txt train.txt", 65, "train.txt: both input and output"},

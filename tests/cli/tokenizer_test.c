@@ -39,7 +39,6 @@ static void trains(void) {
   folder_write_text("words.txt", "lowest\n");
   expect(0, "low ##est\n", "tokenizer encode --vocab v.txt <words.txt");
   expect(0, "set model.vocabulary_size to 35", "tokenizer train --type wordpiece --vocab-size 99 --output v.txt - <corpus.txt");
-  expect(65, "not built yet", "tokenizer train --type bpe --vocab-size 30 --output b.txt corpus.txt");
   expect(65, "too small", "tokenizer train --type wordpiece --vocab-size 6 --output b.txt corpus.txt");
   expect(65, "No such file", "tokenizer train --type wordpiece --vocab-size 30 --output b.txt none.txt");
   expect(65, "not a file", "tokenizer train --type wordpiece --vocab-size 30 --output . corpus.txt");
@@ -48,6 +47,43 @@ static void trains(void) {
   expect(65, "not replaced", "tokenizer train --type wordpiece --vocab-size 30 --output words.txt corpus.txt");
   folder_write_text("new.txt", ""); /* as mktemp leaves it */
   expect(0, "new.txt: 30 tokens", "tokenizer train --type wordpiece --vocab-size 30 --output new.txt corpus.txt");
+}
+
+/* A BPE vocabulary: a folder, from text to ids and back. */
+static void byte_level(void) {
+  char arguments[512];
+  expect(0, "bpe: 262 tokens from 6 different words", "tokenizer train --type bpe --vocab-size 262 --output bpe corpus.txt");
+  expect(0, "only 27", "tokenizer train --type bpe --vocab-size 999 --output bpe - <corpus.txt"); /* replaced */
+  folder_write_text("bytes.txt", "lowest\n\n caf\u00E9  <|endoftext|>\t");
+  expect(0, "low est\n\n\u0120 c a f \u00C3 \u00A9 \u0120 \u0120 <|endoftext|> \u0109\n", "tokenizer encode --vocab bpe <bytes.txt");
+  snprintf(arguments, sizeof arguments, "tokenizer encode --ids --vocab bpe <bytes.txt | %s tokenizer decode --vocab bpe", HEED_PROGRAM);
+  expect(0, "lowest\n\n caf\u00E9  <|endoftext|>\t\n", arguments);
+  snprintf(arguments, sizeof arguments, "tokenizer encode --ids --vocab %s <lines.txt | %s tokenizer decode --vocab %s", vocabulary,
+           HEED_PROGRAM, vocabulary);
+  expect(0, "the fox [MASK] .\n\nlazy\n", arguments);
+  folder_write("bad.txt", "a\xFF\n", 3);
+  expect(0, "standard input:1: not UTF-8; such bytes become U+FFFD, 1 sequence in all", "tokenizer encode --vocab bpe <bad.txt");
+  expect(0, "invalid UTF-8: 1 sequences, replaced by U+FFFD", "prepare --vocab bpe --output b.h5 bad.txt");
+  expect(65, "--cased goes with a WordPiece vocabulary", "prepare --cased --vocab bpe --output b.h5 bad.txt");
+  expect(65, "--cased goes with a WordPiece vocabulary", "tokenizer encode --cased --vocab bpe <bad.txt");
+  expect(64, "bpe always keeps upper case", "tokenizer train --type bpe --cased --vocab-size 300 --output bpe corpus.txt");
+  expect(65, "is no folder", "tokenizer train --type bpe --vocab-size 300 --output v.txt corpus.txt");
+  expect(65, "too small", "tokenizer train --type bpe --vocab-size 256 --output no corpus.txt");
+  CU_ASSERT_NOT_EQUAL(access(folder_path("no"), F_OK), 0);
+  expect(65, "both input and output", "tokenizer train --type bpe --vocab-size 300 --output bpe bpe/merges.txt");
+  CU_ASSERT_EQUAL(command_run("cd '%s' && mkdir other && echo mine > other/vocab.json", folder), 0);
+  expect(65, "other: exists and is no vocabulary", "tokenizer train --type bpe --vocab-size 300 --output other corpus.txt");
+  expect(65, "name the folder", "tokenizer encode --vocab bpe/vocab.json");
+  folder_write_text("ids.txt", "1 2\n3 x 4\n");
+  expect(65, "standard input:2: 'x' is no token id", "tokenizer decode --vocab bpe <ids.txt");
+  folder_write_text("ids.txt", "1 2 99999\n");
+  expect(65, "standard input:1: token id 99999 is outside the vocabulary of", "tokenizer decode --vocab bpe <ids.txt");
+  folder_write_text("ids.txt", "-1\n");
+  expect(65, "'-1' is no token id", "tokenizer decode --vocab bpe <ids.txt");
+  folder_write_text("ids.txt", "1 2\n");
+  expect(74, "No space left", "tokenizer decode --vocab bpe <ids.txt >/dev/full");
+  CU_ASSERT_EQUAL(command_run("ls -A '%s'/bpe | tr '\\n' ' '; ls -A '%s' | grep tmp", folder, folder), 1);
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "merges.txt vocab.json "));
 }
 
 static void prepares(void) {
@@ -115,8 +151,10 @@ static void full_disk(void) {
 }
 
 static void command_lines(void) {
-  expect(64, "say train or encode", "tokenizer");
-  expect(64, "say train or encode", "tokenizer decode");
+  expect(64, "say train, encode or decode", "tokenizer");
+  expect(64, "say train, encode or decode", "tokenizer paint");
+  expect(64, "--vocab is missing", "tokenizer decode");
+  expect(64, "standard input", "tokenizer decode --vocab v.txt ids.txt");
   expect(64, "--vocab is missing", "tokenizer encode");
   expect(64, "standard input", "tokenizer encode --vocab v.txt text.txt");
   expect(64, "--type is missing", "tokenizer train --vocab-size 30 --output v.txt x");
@@ -132,5 +170,5 @@ static void command_lines(void) {
   expect(0, "heed tokenizer encode", "tokenizer --help");
 }
 
-HEED_TESTS({"begin", folder_make}, {"encodes", encodes}, {"trains", trains}, {"prepares", prepares},
+HEED_TESTS({"begin", folder_make}, {"encodes", encodes}, {"trains", trains}, {"byte level", byte_level}, {"prepares", prepares},
            {"long lines in turn", long_lines_in_turn}, {"full disk", full_disk}, {"command lines", command_lines}, {"end", folder_remove})

@@ -133,6 +133,114 @@ static void odd_files(void) {
   }
 }
 
+/* The text of one document of a shard. */
+static char *document_text(const heed_tokenizer *bpe, const heed_shard *shard, int64_t document, size_t *bytes) {
+  int64_t first = shard->sentences[shard->documents[document]], end = shard->sentences[shard->documents[document + 1]];
+  int32_t *ids = malloc((size_t)(end - first + 1) * sizeof *ids);
+  char *text = NULL;
+  for (int64_t i = first; i < end; i++)
+    ids[i - first] = heed_shard_token(shard, i);
+  CU_ASSERT_EQUAL_FATAL(heed_tokenizer_decode_bytes(bpe, ids, end - first, &text, bytes), HEED_OK);
+  free(ids);
+  return text;
+}
+
+/* All documents, one behind the other, are the text without its blank lines; each ends where a blank line stands, and with a newline. */
+static void check_text(const heed_tokenizer *bpe, const heed_shard *shard, const char *text, size_t bytes) {
+  int64_t document = 0;
+  bool equal = true;
+  size_t at = 0, size = 0;
+  char *decoded = NULL;
+  for (const char *line = text, *end = text + bytes; line < end && equal;) {
+    const char *newline = memchr(line, '\n', (size_t)(end - line)), *stop = newline ? newline : end;
+    size_t length = (size_t)(stop - line);
+    bool blank = strspn(line, " \t\r\v\f") >= length;
+    if (!decoded && !blank) {
+      CU_ASSERT_TRUE_FATAL(document < shard->document_count);
+      decoded = document_text(bpe, shard, document++, &size);
+      at = 0;
+    }
+    if (blank && decoded) {
+      equal = at == size;
+      free(decoded);
+      decoded = NULL;
+    } else if (!blank) {
+      equal = size - at > length && memcmp(decoded + at, line, length) == 0 && decoded[at + length] == '\n';
+      at += length + 1;
+    }
+    line = stop + 1;
+  }
+  CU_ASSERT_TRUE(equal && (!decoded || at == size) && document == shard->document_count);
+  free(decoded);
+}
+
+static heed_tokenizer *open_bpe(void) {
+  heed_tokenizer *bpe = NULL;
+  CU_ASSERT_EQUAL_FATAL(heed_tokenizer_open(&bpe, HEED_SOURCE "/tests/data/bpe", false), HEED_OK);
+  return bpe;
+}
+
+/* BPE: a paragraph is a sentence with its newline, and every byte comes back, on any number of threads. */
+static void bpe_keeps_every_byte(void) {
+  enum { BYTES = 10 << 20 };
+  heed_tokenizer *wordpiece = tokenizer, *bpe = tokenizer = open_bpe();
+  heed_prepare_report one, four;
+  char *text = make_text(BYTES);
+  for (size_t i = 0; i < BYTES; i++)
+    if ((unsigned char)text[i] == 0xFF || (i + 4 > BYTES && (unsigned char)text[i] > 127))
+      text[i] = '#'; /* well-formed: what is not comes back as U+FFFD */
+  const char *path = folder_write("mixed.txt", text, BYTES);
+  int threads = omp_get_max_threads();
+  omp_set_num_threads(1);
+  heed_shard shard = prepare(&path, 1, &one);
+  CU_ASSERT_TRUE(one.replaced == 0 && one.unknown == 0 && one.counts.documents > 1000);
+  CU_ASSERT_STRING_EQUAL(shard.tokenizer, "bpe");
+  CU_ASSERT_TRUE(shard.cased && shard.vocabulary_size == 600 && shard.vocabulary_hash == heed_tokenizer_hash(bpe));
+  check_text(bpe, &shard, text, BYTES);
+  omp_set_num_threads(4);
+  CU_ASSERT_EQUAL(rename(folder_path("out.h5"), folder_path("one.h5")), 0);
+  heed_shard again = prepare(&path, 1, &four);
+  omp_set_num_threads(threads);
+  CU_ASSERT_EQUAL(shard.mapped_bytes, again.mapped_bytes);
+  CU_ASSERT_EQUAL(memcmp(shard.mapping, again.mapping, again.mapped_bytes), 0);
+  heed_shard_close(&again);
+  heed_shard_close(&shard);
+  free(text);
+  heed_tokenizer_free(bpe);
+  tokenizer = wordpiece;
+}
+
+/* A line longer than a batch has the tokens of the whole. */
+static void bpe_cuts_between_words(void) {
+  enum { BYTES = 20 << 20 };
+  heed_tokenizer *wordpiece = tokenizer, *bpe = tokenizer = open_bpe();
+  heed_prepare_report report;
+  char *text = make_text(BYTES + 32);
+  for (size_t i = 0; i < BYTES; i++)
+    if (text[i] == '\n' || (i % 1000 > 500 && text[i] == ' '))
+      text[i] = i % 3 ? ' ' : '\t';
+  size_t bytes = BYTES;
+  while (((unsigned char)text[bytes] & 0xC0) == 0x80)
+    bytes--;
+  const char *path = folder_write("line.txt", text, bytes);
+  heed_shard shard = prepare(&path, 1, &report);
+  int32_t *ids = NULL;
+  int64_t capacity = 0, count;
+  text[bytes] = '\n';
+  CU_ASSERT_EQUAL_FATAL(heed_tokenizer_encode(bpe, text, bytes + 1, &ids, &capacity, &count), HEED_OK);
+  CU_ASSERT_TRUE(report.counts.documents == 1 && report.counts.sentences > 1);
+  CU_ASSERT_EQUAL_FATAL(count, shard.token_count);
+  int64_t different = 0;
+  for (int64_t i = 0; i < count; i++)
+    different += ids[i] != heed_shard_token(&shard, i);
+  CU_ASSERT_EQUAL(different, 0);
+  free(ids);
+  heed_shard_close(&shard);
+  free(text);
+  heed_tokenizer_free(bpe);
+  tokenizer = wordpiece;
+}
+
 static void refused(const char *output, const char *input, const char *reason) {
   heed_prepare_report report;
   CU_ASSERT_EQUAL(heed_prepare(tokenizer, output, &input, 1, &report), HEED_INVALID);
@@ -167,5 +275,6 @@ static void end(void) {
   folder_remove();
 }
 
-HEED_TESTS({"begin", begin}, {"documents", documents}, {"odd files", odd_files}, {"no token lost", no_token_lost}, {"refusals", refusals},
+HEED_TESTS({"begin", begin}, {"documents", documents}, {"odd files", odd_files}, {"no token lost", no_token_lost},
+           {"BPE keeps every byte", bpe_keeps_every_byte}, {"BPE cuts between words", bpe_cuts_between_words}, {"refusals", refusals},
            {"end", end})

@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "data/folder.h"
+#include "data/words.h"
 #include "test.h"
 
 /* All lines as one text: each in the form [flags:text], flags b(egins) e(nds) n(ew file). */
@@ -20,7 +21,7 @@ static char *read_all(const char *const *paths, int count) {
   int64_t line_count;
   size_t at = 0;
   all[0] = 0;
-  CU_ASSERT_EQUAL_FATAL(heed_text_open(&text, paths, count), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_text_open(&text, paths, count, heed_words_cut), HEED_OK);
   while (heed_text_next(text, &lines, &line_count) == HEED_OK && line_count > 0)
     for (int64_t i = 0; i < line_count; i++)
       at += (size_t)snprintf(all + at, sizeof all - at, "[%s%s%s:%.*s]", lines[i].begins ? "b" : "", lines[i].ends ? "e" : "",
@@ -55,7 +56,7 @@ static void long_line(const char *unit, size_t bytes, bool whole_units) {
   heed_text *text;
   const heed_line *lines;
   int64_t count;
-  CU_ASSERT_EQUAL_FATAL(heed_text_open(&text, &path, 1), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_text_open(&text, &path, 1, heed_words_cut), HEED_OK);
   for (bool ended = false; !ended;) {
     CU_ASSERT_EQUAL_FATAL(heed_text_next(text, &lines, &count), HEED_OK);
     CU_ASSERT_TRUE_FATAL(count >= 1);
@@ -106,7 +107,7 @@ static void not_text(void) {
   static const char *const heads[] = {"\x1F\x8B\x08", "BZh9", "\xFF\xFEh", "\xFE\xFF", "\x89HDF\r\n", "PK\3\4"};
   for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
     const char *path = folder_write_text("head.bin", heads[i]);
-    CU_ASSERT_EQUAL_FATAL(heed_text_open(&text, &path, 1), HEED_OK);
+    CU_ASSERT_EQUAL_FATAL(heed_text_open(&text, &path, 1, heed_words_cut), HEED_OK);
     CU_ASSERT_EQUAL(heed_text_next(text, &lines, &count), HEED_INVALID);
     CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "not UTF-8 text"));
     heed_text_close(text);
@@ -127,7 +128,7 @@ static void pipes(void) {
     usleep(200000);
     _exit(write(file, "one\ntwo", 7) != 7);
   }
-  CU_ASSERT_EQUAL_FATAL(heed_text_open(&text, &path, 1), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_text_open(&text, &path, 1, heed_words_cut), HEED_OK);
   CU_ASSERT_EQUAL(heed_text_next(text, &lines, &count), HEED_OK);
   CU_ASSERT_EQUAL_FATAL(count, 2);
   CU_ASSERT_EQUAL(strncmp(lines[1].text, "two", lines[1].bytes), 0);
@@ -150,7 +151,7 @@ static void places(void) {
   const heed_line *lines;
   int64_t count;
   int place = 0;
-  CU_ASSERT_EQUAL_FATAL(heed_text_open(&text, paths, 2), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_text_open(&text, paths, 2, heed_words_cut), HEED_OK);
   while (heed_text_next(text, &lines, &count) == HEED_OK && count > 0)
     for (int64_t i = 0; i < count; i++) {
       CU_ASSERT_EQUAL(lines[i].number, numbers[place]);

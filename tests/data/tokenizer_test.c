@@ -4,11 +4,11 @@
  * must be refused, and threads. */
 #include "heed/tokenizer.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
+#include "data/cases.h"
 #include "data/folder.h"
 #include "test.h"
 
@@ -20,36 +20,10 @@ static heed_tokenizer *open_cased(const char *path, bool cased) {
   return tokenizer;
 }
 
-/* \xHH to bytes, in place. */
-static size_t unescape(char *text) {
-  size_t length = 0;
-  for (char *at = text; *at;) {
-    if (at[0] == '\\' && at[1] == 'x') {
-      char digits[3] = {at[2], at[3], 0};
-      text[length++] = (char)strtol(digits, NULL, 16);
-      at += 4;
-    } else {
-      text[length++] = *at++;
-    }
-  }
-  return length;
-}
-
 static void check_ids(const heed_tokenizer *tokenizer, const char *name, const char *text, size_t bytes, char *expected) {
-  int32_t *ids = NULL;
-  int64_t capacity = 0, count = 0, at = 0;
-  bool equal = true;
-  /* a copy of exactly this size, so that the sanitizer sees a read beyond the end */
-  char *exact = malloc(bytes ? bytes : 1);
-  memcpy(exact, text, bytes);
-  CU_ASSERT_EQUAL_FATAL(heed_tokenizer_encode(tokenizer, exact, bytes, &ids, &capacity, &count), HEED_OK);
-  for (char *save, *word = strtok_r(expected, " \n", &save); word; word = strtok_r(NULL, " \n", &save), at++)
-    equal = equal && at < count && ids[at] == atoi(word);
-  equal = equal && at == count;
-  if (!equal)
-    fprintf(stderr, "\n%s, %s: other ids than the oracle's\n", name, heed_tokenizer_is_cased(tokenizer) ? "cased" : "uncased");
-  CU_ASSERT_TRUE(equal);
-  free(exact);
+  int32_t *ids;
+  int64_t count;
+  cases_check_ids(tokenizer, name, text, bytes, expected, &ids, &count);
   free(ids);
 }
 
@@ -70,7 +44,7 @@ static void like_the_oracle(void) {
       fields[i] = at;
     }
     char *name = strdup(text);
-    size_t bytes = unescape(text);
+    size_t bytes = cases_unescape(text);
     CU_ASSERT_EQUAL(heed_tokenizer_replaced(text, bytes), atoi(fields[0]));
     check_ids(uncased, name, text, bytes, fields[1]);
     check_ids(cased, name, text, bytes, fields[2]);
@@ -116,6 +90,13 @@ static void source_example(void) {
   const char *whole = heed_tokenizer_text(t, &bytes);
   CU_ASSERT_TRUE(bytes == strlen(small) && strcmp(whole, small) == 0);
   CU_ASSERT_EQUAL(heed_tokenizer_hash(t), heed_hash(small, strlen(small)));
+  CU_ASSERT_EQUAL(heed_tokenizer_kind(t), HEED_WORDPIECE);
+  CU_ASSERT_STRING_EQUAL(heed_tokenizer_kind_name(t), "wordpiece");
+  CU_ASSERT_EQUAL(heed_tokenizer_token_bytes(t, 5), -1);
+  const char *name;
+  CU_ASSERT_TRUE(heed_tokenizer_files(t, 0, &name, &whole, &bytes));
+  CU_ASSERT_TRUE(strcmp(name, "vocab.txt") == 0 && bytes == strlen(small) && memcmp(whole, small, bytes) == 0);
+  CU_ASSERT_FALSE(heed_tokenizer_files(t, 1, &name, &whole, &bytes));
   free(ids);
   heed_tokenizer_free(t);
 }
@@ -146,7 +127,9 @@ static void refused(const char *path, const char *reason) {
 static void bad_vocabularies(void) {
   folder_make();
   refused(folder_path("missing.txt"), "cannot be opened: No such file");
-  refused(folder, "is a folder, a vocabulary");
+  refused(folder, "vocab.json: cannot be opened: No such file");
+  refused(folder_write_text("vocab.json", "{\"a\": 0}"), "name the folder");
+  CU_ASSERT_EQUAL(remove(folder_path("vocab.json")), 0);
   refused("/dev/zero", "is no ordinary file, a vocabulary");
   refused(folder_write_text("empty.txt", ""), "empty");
   refused(folder_write_text("newline.txt", "\r\n"), "line 1 is empty");

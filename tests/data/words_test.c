@@ -5,28 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "data/checksum.h"
 #include "data/utf8.h"
 #include "test.h"
-
-/* A CRC-32 as zlib's, over texts one after the other. */
-typedef struct checksum {
-  uint32_t table[256], state;
-} checksum;
-
-static checksum checksum_begin(void) {
-  checksum sum = {.state = 0xFFFFFFFFu};
-  for (uint32_t i = 0; i < 256; i++) {
-    sum.table[i] = i;
-    for (int bit = 0; bit < 8; bit++)
-      sum.table[i] = sum.table[i] >> 1 ^ (sum.table[i] & 1 ? 0xEDB88320u : 0);
-  }
-  return sum;
-}
-
-static void checksum_add(checksum *sum, const char *text, size_t bytes) {
-  for (size_t i = 0; i < bytes; i++)
-    sum->state = sum->table[(sum->state ^ (unsigned char)text[i]) & 0xFF] ^ sum->state >> 8;
-}
 
 /* The contexts: in a word, alone, before a mark, among characters that canonical order moves.  Returns the bytes written. */
 static size_t in_contexts(char *out, int32_t code) {

@@ -182,7 +182,8 @@ static void texts_leave_no_trace(void) {
   CU_ASSERT_EQUAL(heed_inference_embed(in, "the cat sat on the mat the cat sat on a dog", HEED_POOL_MEAN, embedding, NULL), HEED_OK);
   CU_ASSERT_EQUAL_FATAL(heed_inference_fill(in, "a [MASK]", V, &after, &masks), HEED_OK);
   CU_ASSERT_EQUAL(masks, 1);
-  CU_ASSERT_EQUAL(memcmp(before, after, V * sizeof *before), 0);
+  for (int64_t i = 0; i < V; i++) /* by member: what lies between two is anything */
+    CU_ASSERT_TRUE(before[i].id == after[i].id && before[i].probability == after[i].probability);
   free(before);
   free(after);
   end(&t, in);

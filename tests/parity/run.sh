@@ -12,7 +12,7 @@ case ${1:-} in
   --help) sed -n '2,6s/^# \?//p' "$0"; exit 0 ;;
 esac
 scripts=("$@")
-[ ${#scripts[@]} -gt 0 ] || scripts=(tokenizer.py mechanism.py models.py families.py weights.py training.py events.py)
+[ ${#scripts[@]} -gt 0 ] || scripts=(tokenizer.py bpe.py mechanism.py models.py families.py weights.py training.py events.py)
 
 [ -x build/bin/heed ] && [ -x build/bin/parity ] && [ -x build/bin/parity-kernels ] || { echo "parity: build first: tests/run.sh, or cmake --build --preset release" >&2; exit 1; }
 jobs/setup.sh --parity

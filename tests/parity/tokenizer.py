@@ -1,4 +1,4 @@
-"""Compares `heed tokenizer` with Hugging Face's `tokenizers`, id for id: the corpus, hard Unicode, every code point, vocabularies.
+"""Compares WordPiece with Hugging Face's `tokenizers`, id for id: the corpus, hard Unicode, every code point, vocabularies.  (BPE: bpe.py.)
 
     pip install tokenizers==0.23.3
     python tests/parity/tokenizer.py [--heed build/bin/heed] [--corpus datasets/english]
@@ -44,11 +44,14 @@ class Heed:
 
     def encode(self, vocabulary, cased, text):
         done = self.run("encode", "--ids", "--vocab", vocabulary, *["--cased"] * cased, text=text)
-        told = re.search(rb"not UTF-8; such bytes are dropped, (\d+) sequence", done.stderr)
+        told = re.search(rb"not UTF-8; such bytes [^,]+, (\d+) sequence", done.stderr)
         return done.stdout.decode().splitlines(), int(told[1]) if told else 0
 
-    def train(self, output, size, text):
-        self.run("train", "--type", "wordpiece", "--vocab-size", size, "--output", output, text)
+    def decode(self, vocabulary, lines):
+        return self.run("decode", "--vocab", vocabulary, text="".join(line + "\n" for line in lines).encode()).stdout
+
+    def train(self, output, size, text, kind="wordpiece"):
+        self.run("train", "--type", kind, "--vocab-size", size, "--output", output, text)
 
 
 class Oracle:
@@ -233,10 +236,10 @@ def check_hard(heed, folder):
 
 # ---- Mixtures of what meets in no text: marks of all orders, what is dropped, special tokens, long words, ill-formed bytes.
 
-def mixtures(lines, seed):
+def mixtures(lines, seed, some=()):
     draw = random.Random(seed)
     marks = [chr(code) for code in CODE_POINTS if unicodedata.category(chr(code))[0] == "M"]
-    some = [*"aB .[\u4e2d\xc9\u200d\0\r\u302e\U0001d165\u1b44\u0334\ufe00", "x" * 49, *SPECIAL]
+    some = some or [*"aB .[\u4e2d\xc9\u200d\0\r\u302e\U0001d165\u1b44\u0334\ufe00", "x" * 49, *SPECIAL]
     units = [*(text.encode() for text in some), b"\xff", b"\xe4\xb8", b"\xf0\x9f\x98"]
 
     def unit():
