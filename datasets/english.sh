@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# English: about 27 MB of clean text from three Debian packages, a WordPiece vocabulary of 8,192 (uncased), and token shards.
+# English: about 27 MB of clean text from three Debian packages; a WordPiece vocabulary of 8,192 (uncased) and a byte-level BPE one of the
+# same size, and token shards of each.
 #   wordnet-base     glosses and example sentences of WordNet 3.0 (free licence, Princeton University)
 #   sword-text-web   World English Bible (public domain)
 #   anarchism        An Anarchist FAQ, long prose (GPL 2)
 #
 #   datasets/english.sh [--text]      --text: stop after train.txt and validation.txt; needs no heed
 #
-# Below datasets/english/: train.txt, validation.txt (a paragraph a line, a blank line between documents), vocab.txt, train.h5,
-# validation.h5.  Needs apt-get the first time only, no root: packages stay in datasets/english/download.  Where there is no apt-get,
+# Below datasets/english/: train.txt, validation.txt (a paragraph a line, a blank line between documents); for BERT vocab.txt, train.h5,
+# validation.h5; for GPT bpe/ (vocab.json, merges.txt), train-bpe.h5, validation-bpe.h5.  Needs apt-get the first time only, no root: packages stay in datasets/english/download.  Where there is no apt-get,
 # put the three .deb files there.  Done again, it does only what is missing or was made from something else.
 # HEED=… names the heed program; otherwise build/bin/heed, or heed on PATH.
 set -euo pipefail
@@ -24,7 +25,7 @@ text_only=
 case ${1:-} in
   '') ;;
   --text) text_only=1 ;;
-  *) sed -n '2,13s/^# \?//p' "$0"; [ "$1" = --help ] && exit 0 || exit 64 ;;
+  *) sed -n '2,14s/^# \?//p' "$0"; [ "$1" = --help ] && exit 0 || exit 64 ;;
 esac
 
 mkdir -p "$out/download"
@@ -107,23 +108,38 @@ heed=${HEED:-$root/build/bin/heed}
 [ -x "$heed" ] || heed=$(command -v heed) ||
   die "the text is there, but no heed program to go on: build it (cmake --preset release && cmake --build --preset release), or set HEED=…"
 
-key="$(checksum "$out/train.txt") $vocabulary_size"
-if made vocab.txt "$key"; then
-  say "vocab.txt is there"
-else
-  say "a vocabulary of $vocabulary_size pieces"
-  "$heed" tokenizer train --type wordpiece --vocab-size $vocabulary_size --output "$work/vocab.txt" "$out/train.txt"
-  made_now vocab.txt "$key"
-fi
-
-for split in train validation; do
-  key=$(checksum "$out/$split.txt" "$out/vocab.txt")
-  if made $split.h5 "$key"; then
-    say "$split.h5 is there"
+# vocabulary NAME KIND: trained on the training text.
+vocabulary() {
+  local key
+  key="$(checksum "$out/train.txt") $vocabulary_size"
+  if made "$1" "$key"; then
+    say "$1 is there"
   else
-    say "token shard $split.h5"
-    "$heed" prepare --vocab "$out/vocab.txt" --output "$work/$split.h5" "$out/$split.txt"
-    made_now $split.h5 "$key"
+    say "$1: a vocabulary of $vocabulary_size pieces, $2"
+    rm -rf "${out:?}/$1"
+    "$heed" tokenizer train --type "$2" --vocab-size $vocabulary_size --output "$work/$1" "$out/train.txt"
+    made_now "$1" "$key"
   fi
-done
+}
+
+# shards VOCABULARY SUFFIX FILE…: token shards of both texts; FILEs are those of the vocabulary.
+shards() {
+  local split name key
+  for split in train validation; do
+    name=$split$2.h5
+    key=$(checksum "$out/$split.txt" "${@:3}")
+    if made "$name" "$key"; then
+      say "$name is there"
+    else
+      say "token shard $name"
+      "$heed" prepare --vocab "$out/$1" --output "$work/$name" "$out/$split.txt"
+      made_now "$name" "$key"
+    fi
+  done
+}
+
+vocabulary vocab.txt wordpiece
+shards vocab.txt '' "$out/vocab.txt"
+vocabulary bpe bpe
+shards bpe -bpe "$out/bpe/vocab.json" "$out/bpe/merges.txt"
 say "ready: $(du -ch "$out"/*.txt "$out"/*.h5 | tail -n 1 | cut -f 1) in $out"

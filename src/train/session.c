@@ -230,7 +230,11 @@ static heed_status write_run_folder(heed_session *s) {
                                                    .ranks = s->communication->size,
                                                    .threads = omp_get_max_threads(),
                                                    .metrics = s->metrics});
-  return HEED_OK;
+  if (!s->validation)
+    return HEED_OK;
+  return heed_showing_create(
+      &s->showing, &(heed_showing_spec){
+                       .model = heed_stepper_model(s->stepper), .sampler = s->validation, .tokenizer = s->tokenizer, .config = s->config});
 }
 
 heed_status heed_session_open(heed_session *s, const heed_config *config, const heed_train_options *options,
@@ -250,6 +254,7 @@ heed_status heed_session_open(heed_session *s, const heed_config *config, const 
 
 void heed_session_close(heed_session *s) {
   heed_reader_free(s->reader);
+  heed_showing_free(s->showing);
   heed_report_close(s->report);
   heed_metrics_close(s->metrics);
   heed_token_evaluator_free(s->evaluator);

@@ -10,6 +10,7 @@
 #include "heed/trainer.h"
 #include "train/metrics.h"
 #include "train/report.h"
+#include "train/showing.h"
 #include "train/step.h"
 
 typedef struct heed_session {
@@ -24,6 +25,7 @@ typedef struct heed_session {
   heed_token_evaluator *evaluator;
   heed_checkpoint_store *store;
   heed_metrics *metrics; /* rank 0 only */
+  heed_showing *showing; /* with validation data, of rank 0 only */
   heed_report *report;   /* likewise */
   char *config_text;
   bool fresh;   /* begun at step 0, from no checkpoint of its own */

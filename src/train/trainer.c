@@ -48,6 +48,7 @@ static void evaluate(heed_session *s) {
             100.0 * scores.accuracy);
   if (heed_metrics_evaluation(s->metrics, &record) != HEED_OK)
     heed_warn("%s (training goes on)", heed_error_text());
+  heed_showing_make(s->showing, heed_stepper_parameters(s->stepper), s->step, s->report);
   heed_report_write(s->report);
 }
 

@@ -1,0 +1,172 @@
+#include "train/showing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "evaluate/generator.h"
+
+enum { TEXTS = 3, PROMPT = 12, MADE = 40 }; /* texts shown; tokens given and made of a continuation */
+
+static const heed_sampling usual = {.temperature = 0.8, .top_p = 0.95};
+
+struct heed_showing {
+  heed_showing_spec spec;
+  heed_batch batch;          /* one slice of the data */
+  heed_generator *generator; /* of next tokens */
+  heed_sample_part *parts;   /* of one sample after the other */
+  int64_t count, capacity;
+};
+
+static int64_t least(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+heed_status heed_showing_create(heed_showing **result, const heed_showing_spec *spec) {
+  const heed_train_config *train = &spec->config->train;
+  heed_showing *s = calloc(1, sizeof *s);
+  if (!s)
+    return heed_error(HEED_FAILED, "out of memory for samples");
+  s->spec = *spec;
+  heed_status status = heed_sampler_create_batch(spec->sampler, &s->batch, 1);
+  heed_generator_spec generator = {.model = spec->model,
+                                   .tokenizer = spec->tokenizer,
+                                   .sequences = 1,
+                                   .length = least(train->sequence_length, PROMPT + MADE),
+                                   .vocabulary_size = spec->config->model.vocabulary_size};
+  if (status == HEED_OK && spec->config->objective.predict == HEED_PREDICT_NEXT_TOKEN)
+    status = heed_generator_create(&s->generator, &generator);
+  if (status != HEED_OK) {
+    heed_showing_free(s);
+    return status;
+  }
+  *result = s;
+  return HEED_OK;
+}
+
+/* The texts of parts are this file's, though a report only reads them. */
+static void clear(heed_showing *s) {
+  for (int64_t i = 0; i < s->count; i++) {
+    free((char *)s->parts[i].text);
+    free((char *)s->parts[i].actual);
+  }
+  s->count = 0;
+}
+
+void heed_showing_free(heed_showing *s) {
+  if (!s)
+    return;
+  clear(s);
+  heed_batch_free(&s->batch);
+  heed_generator_free(s->generator);
+  free(s->parts);
+  free(s);
+}
+
+/* Adds a part; takes the texts.  False when memory is short. */
+static bool add_part(heed_showing *s, char *text, heed_sample_kind kind, char *actual) {
+  if (s->count == s->capacity) {
+    int64_t capacity = 2 * s->capacity + 64;
+    heed_sample_part *parts = realloc(s->parts, (size_t)capacity * sizeof *parts);
+    if (parts) {
+      s->parts = parts;
+      s->capacity = capacity;
+    }
+  }
+  if (!text || s->count == s->capacity) {
+    free(text);
+    free(actual);
+    return false;
+  }
+  s->parts[s->count++] = (heed_sample_part){text, kind, actual};
+  return true;
+}
+
+static char *text_of(const heed_showing *s, const int32_t *ids, int64_t count) {
+  char *text;
+  return heed_tokenizer_decode(s->spec.tokenizer, ids, count, &text) == HEED_OK ? text : NULL;
+}
+
+/* A token as it stands in a text: with the space before it, unless it goes on a word. */
+static char *token_text(const heed_showing *s, int32_t id, bool first) {
+  const char *token = heed_tokenizer_token(s->spec.tokenizer, id);
+  bool joined = heed_tokenizer_is_continuation(s->spec.tokenizer, id);
+  char *text;
+  return asprintf(&text, "%s%s", joined || first ? "" : " ", joined ? token + 2 : token) < 0 ? NULL : text;
+}
+
+static int32_t likeliest(const float *logits, int64_t vocabulary) {
+  int64_t best = 0;
+  for (int64_t v = 1; v < vocabulary; v++)
+    if (logits[v] > logits[best])
+      best = v;
+  return (int32_t)best;
+}
+
+/* The parts of row b of the batch, its targets filled in.  False when memory is short. */
+static bool fill_row(heed_showing *s, int64_t b, const float *logits) {
+  const heed_stream *stream = &s->batch.stream;
+  int64_t m = 0, vocabulary = s->spec.config->model.vocabulary_size, first = stream->offsets[b] + 1;
+  while (m < s->batch.targets && s->batch.target_tokens[m] < first)
+    m++;
+  for (int64_t t = first; t < stream->offsets[b + 1] - 1; t++) { /* between [CLS] and the last [SEP] */
+    bool begins = t == first;
+    if (m == s->batch.targets || s->batch.target_tokens[m] != t) {
+      if (!add_part(s, token_text(s, stream->ids[t], begins), HEED_SAMPLE_GIVEN, NULL))
+        return false;
+      continue;
+    }
+    int32_t predicted = likeliest(logits + m * vocabulary, vocabulary), actual = s->batch.target_ids[m++];
+    bool right = predicted == actual;
+    if (!add_part(s, token_text(s, predicted, begins), right ? HEED_SAMPLE_RIGHT : HEED_SAMPLE_WRONG,
+                  right ? NULL : token_text(s, actual, true)))
+      return false;
+  }
+  return true;
+}
+
+/* The parts of a continuation of the first tokens of row b. */
+static bool continue_row(heed_showing *s, int64_t b, const float *parameters) {
+  const heed_stream *stream = &s->batch.stream;
+  int32_t ids[PROMPT + MADE];
+  int64_t first = stream->offsets[b],
+          given = least(least(PROMPT, stream->offsets[b + 1] - first), s->spec.config->train.sequence_length - 1);
+  heed_continuation text = {.ids = ids, .count = given, .prompt = given};
+  if (given < 1)
+    return true;
+  memcpy(ids, stream->ids + first, (size_t)given * sizeof *ids);
+  if (heed_generator_run(s->generator, parameters, &text, 1, MADE, &usual, NULL, NULL) != HEED_OK)
+    return false;
+  int64_t skipped = ids[0] == heed_tokenizer_special(s->spec.tokenizer)->separate; /* a new text begins so; nobody wants to read it */
+  char *whole = text_of(s, ids + skipped, text.count - skipped), *prompt = text_of(s, ids + skipped, given - skipped);
+  char *rest = whole && prompt ? strdup(whole + least((int64_t)strlen(prompt), (int64_t)strlen(whole))) : NULL;
+  free(whole);
+  return add_part(s, prompt, HEED_SAMPLE_GIVEN, NULL) && add_part(s, rest, HEED_SAMPLE_MADE, NULL);
+}
+
+/* Reads the slice that text number i is the first row of: spread over the data, which is read in its own order. */
+static bool read_text(heed_showing *s, int64_t i) {
+  int64_t batch = s->spec.config->train.batch_sequences, batches = (heed_sampler_samples(s->spec.sampler) + batch - 1) / batch;
+  if (i > 0 && i * batches / TEXTS == (i - 1) * batches / TEXTS) /* there is too little data */
+    return false;
+  heed_sampler_read(s->spec.sampler, &s->batch, (uint32_t)(i * batches / TEXTS), 0, 1);
+  return s->batch.stream.sequences > 0;
+}
+
+void heed_showing_make(heed_showing *s, const float *parameters, int64_t step, heed_report *report) {
+  heed_sample samples[TEXTS];
+  int64_t ends[TEXTS], made = 0;
+  clear(s);
+  for (int64_t i = 0; i < TEXTS && read_text(s, i); i++) {
+    bool good = s->generator ? continue_row(s, 0, parameters) : fill_row(s, 0, heed_model_logits(s->spec.model, parameters, &s->batch));
+    if (!good)
+      break;
+    ends[made++] = s->count;
+  }
+  for (int64_t i = 0; i < made; i++) {
+    int64_t first = i > 0 ? ends[i - 1] : 0;
+    samples[i] = (heed_sample){.parts = s->parts + first, .count = ends[i] - first};
+  }
+  if (made > 0)
+    heed_report_samples(report, step, samples, made);
+}
