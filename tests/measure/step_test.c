@@ -73,7 +73,7 @@ static void made_up_rows_are_full(void) {
     bool pooler;
   } cases[] = {{0, "", false}, {2, "", false}, {4, "--set objective.next_sentence=true", true}, {0, "--set train.slices_at_once=1", false}};
   heed_model_config model = {.family = "bert", .vocabulary_size = 300, .layers = 2, .hidden = 64, .feed_forward = 128};
-  heed_work work = {.sequences = 16, .tokens = 16 * 32, .pairs = 16 * 32 * 32, .targets = 16 * 5};
+  heed_work work = {.sequences = 16, .tokens = 16 * 32, .pairs = 2 * 16 * 32 * 32, .targets = 16 * 5};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     json_t *o = bench(cases[i].ranks, cases[i].rest);
     hangs_together(o, cases[i].ranks ? cases[i].ranks : 1);
