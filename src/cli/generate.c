@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "data/ill_formed.h"
+#include "data/utf8.h"
 #include "heed/generation.h"
 #include "heed/log.h"
 
@@ -90,14 +91,14 @@ typedef struct stream {
   bool failed;
 } stream;
 
-/* Prints what has come since.  A character whose bytes have not all come waits. */
+/* Prints what has come since; of a character whose bytes have not all come, those that have. */
 static void print_more(void *self, int64_t prompt, const heed_continuation *so_far) {
   stream *s = self;
   char *text;
+  size_t bytes;
   (void)prompt;
-  if (s->failed || heed_tokenizer_decode(s->tokenizer, so_far->ids, so_far->count, &text) != HEED_OK)
+  if (s->failed || heed_tokenizer_decode_bytes(s->tokenizer, so_far->ids, so_far->count, &text, &bytes) != HEED_OK)
     return;
-  size_t bytes = strlen(text);
   if (bytes > s->printed) {
     fwrite(text + s->printed, 1, bytes - s->printed, stdout);
     s->failed = fflush(stdout) != 0;
@@ -106,33 +107,62 @@ static void print_more(void *self, int64_t prompt, const heed_continuation *so_f
   free(text);
 }
 
-static heed_status text_of(const heed_tokenizer *tokenizer, const heed_continuation *made, bool whole, char **text) {
+static heed_status text_of(const heed_tokenizer *tokenizer, const heed_continuation *made, bool whole, char **text, size_t *bytes) {
   int64_t first = whole ? 0 : made->prompt;
-  return heed_tokenizer_decode(tokenizer, made->ids + first, made->count - first, text);
+  return heed_tokenizer_decode_bytes(tokenizer, made->ids + first, made->count - first, text, bytes);
+}
+
+/* A text as JSON, which is UTF-8: U+FFFD stands where it is not, as where a character was begun and not ended.  NULL when memory is short.
+ */
+static json_t *json_text(const char *text, size_t bytes) {
+  const unsigned char *at = (const unsigned char *)text, *end = at + bytes;
+  char *clean = malloc(3 * bytes + 1);
+  size_t used = 0;
+  while (clean && at < end) {
+    int32_t code;
+    at += heed_utf8_read(at, end, &code);
+    used += (size_t)heed_utf8_write(clean + used, code < 0 ? 0xFFFD : code);
+  }
+  json_t *made = clean ? json_stringn(clean, used) : NULL;
+  free(clean);
+  return made;
 }
 
 static heed_status print_json(const generate_options *o, const heed_generation *g, const heed_continuation *made) {
   json_t *list = json_array();
-  for (int64_t b = 0; b < o->count; b++) {
+  bool good = true;
+  for (int64_t b = 0; b < o->count && good; b++) {
     char *text;
+    size_t bytes;
     json_t *ids = json_array();
-    if (text_of(heed_generation_tokenizer(g), &made[b], false, &text) != HEED_OK)
-      text = NULL;
+    heed_status status = text_of(heed_generation_tokenizer(g), &made[b], false, &text, &bytes);
+    if (status != HEED_OK) {
+      json_decref(ids);
+      json_decref(list);
+      return status;
+    }
     for (int64_t i = made[b].prompt; i < made[b].count; i++)
       json_array_append_new(ids, json_integer(made[b].ids[i]));
-    json_array_append_new(list, json_pack("{s:s, s:s%, s:o, s:b}", "prompt", o->prompts[b], "text", text ? text : "",
-                                          text ? strlen(text) : (size_t)0, "ids", ids, "ended", made[b].ended));
+    good = json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:b}", "prompt", json_text(o->prompts[b], strlen(o->prompts[b])), "text",
+                                                 json_text(text, bytes), "ids", ids, "ended", made[b].ended)) == 0;
     free(text);
   }
-  return heed_print_json(json_pack("{s:o, s:I}", "continuations", list, "step", (json_int_t)heed_generation_step(g)));
+  json_t *object = json_pack("{s:o, s:I}", "continuations", list, "step", (json_int_t)heed_generation_step(g));
+  if (!good) {
+    json_decref(object);
+    object = NULL;
+  }
+  return heed_print_json(object);
 }
 
 /* Of one prompt the text was printed as it came. */
 static heed_status print_text(const generate_options *o, const heed_generation *g, const heed_continuation *made) {
   for (int64_t b = 0; b < o->count && o->count > 1; b++) {
     char *text;
-    HEED_TRY(text_of(heed_generation_tokenizer(g), &made[b], true, &text));
-    printf("%s[%lld] %s", b ? "\n\n" : "", (long long)b + 1, text);
+    size_t bytes;
+    HEED_TRY(text_of(heed_generation_tokenizer(g), &made[b], true, &text, &bytes));
+    printf("%s[%lld] ", b ? "\n\n" : "", (long long)b + 1);
+    fwrite(text, 1, bytes, stdout);
     free(text);
   }
   putchar('\n');

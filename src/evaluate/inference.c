@@ -23,7 +23,7 @@ static heed_status open_checkpoint(heed_inference *in, const char *path) {
                             .longest = most,
                             .next_sentence = config->objective.next_sentence,
                             .token_head = true};
-  HEED_TRY(heed_sequence_create(&in->sequence, config));
+  HEED_TRY(heed_sequence_create(&in->sequence, config, in->loaded.tokenizer, in->loaded.folder));
   return heed_loaded_weights(&in->loaded, &sizes, heed_alone());
 }
 

@@ -3,9 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-heed_status heed_sequence_create(heed_sequence *sequence, const heed_config *config) {
+heed_status heed_sequence_create(heed_sequence *sequence, const heed_config *config, const heed_tokenizer *tokenizer, const char *name) {
   int64_t most = config->model.max_positions;
   *sequence = (heed_sequence){.most = most, .framed = config->objective.predict == HEED_PREDICT_MASKED};
+  if (sequence->framed && heed_tokenizer_special(tokenizer)->mask < 0)
+    return heed_error(HEED_INVALID, "%s: its vocabulary (%s) has no [CLS], [SEP] and [MASK], between which a text stands for its model",
+                      name, heed_tokenizer_kind_name(tokenizer));
   return heed_batch_create(&sequence->batch, 1, 1, most, most, false);
 }
 

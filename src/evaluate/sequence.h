@@ -14,8 +14,10 @@ typedef struct heed_sequence {
   int64_t capacity;
 } heed_sequence;
 
-/** Errors: HEED_FAILED when memory is short; the sequence is to be freed then too. */
-heed_status heed_sequence_create(heed_sequence *sequence, const heed_config *config);
+/** For texts of this model and vocabulary.  `name`: of the checkpoint, for the message.
+ *  Errors: HEED_INVALID for a model of masked tokens whose vocabulary has no [CLS], [SEP] and [MASK]; HEED_FAILED when memory is short; the
+ *  sequence is to be freed then too. */
+heed_status heed_sequence_create(heed_sequence *sequence, const heed_config *config, const heed_tokenizer *tokenizer, const char *name);
 void heed_sequence_free(heed_sequence *sequence);
 
 /** [CLS] text [SEP], or [CLS] text [SEP] second [SEP] with token types 0 and 1; not framed the texts' tokens alone,

@@ -124,7 +124,7 @@ static heed_status look(heed_inspection *in, heed_loaded *loaded, heed_sequence 
   const heed_config *config = &loaded->config;
   const heed_batch *batch = &sequence->batch;
   int64_t wanted;
-  HEED_TRY(heed_sequence_create(sequence, config));
+  HEED_TRY(heed_sequence_create(sequence, config, loaded->tokenizer, loaded->folder));
   HEED_TRY(heed_sequence_set(sequence, loaded->tokenizer, text, second, &wanted));
   HEED_TRY(check(loaded, sequence, second, wanted, in->top));
   choose_places(sequence, heed_tokenizer_special(loaded->tokenizer), predicts_next(config));

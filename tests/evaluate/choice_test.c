@@ -90,7 +90,7 @@ static void shares_are_the_twins(void) {
   test_release();
 }
 
-/* Draws of the counters: χ² of V − 1 degrees of freedom at most stays below its mean by four deviations and more. */
+/* Draws of the counters: χ² stays below its mean, the degrees of freedom, and four deviations. */
 static void frequencies_fit(void) {
   float *logits = make_logits();
   heed_choice *choice = make();

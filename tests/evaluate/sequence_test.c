@@ -11,7 +11,7 @@ static heed_sequence sequence;
 static void begin_with(int64_t most, heed_predict predict) {
   heed_config config = {.model.max_positions = most, .objective.predict = predict};
   CU_ASSERT_EQUAL_FATAL(heed_tokenizer_from_text(&tokenizer, trained_vocabulary, strlen(trained_vocabulary), "words", false), HEED_OK);
-  CU_ASSERT_EQUAL_FATAL(heed_sequence_create(&sequence, &config), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_sequence_create(&sequence, &config, tokenizer, "run"), HEED_OK);
 }
 
 static void begin(int64_t most) {

@@ -152,6 +152,22 @@ static void threads_do_not_matter(void) {
   omp_set_num_threads(before);
 }
 
+/* A window that reaches beyond all makes every layer local, which sees what a global one does: so each kind of layer turns by its own base.
+ */
+static void each_kind_of_layer_turns_by_its_own_base(void) {
+  option global = {"global", {BERT, .biases = true, .positions = HEED_POSITIONS_ROTARY, .rotary_theta = 9, .rotary_theta_local = 60}};
+  option local = {"local", {BERT, .biases = true, .positions = HEED_POSITIONS_ROTARY, .rotary_theta = 60, .rotary_theta_local = 9}};
+  option mixed = local;
+  local.config.window = mixed.config.window = POSITIONS;
+  mixed.config.global_every = 2;
+  run runs[3] = {train(&global, 0, SEQUENCES, 1), train(&local, 0, SEQUENCES, 1), train(&mixed, 0, SEQUENCES, 1)};
+  CU_ASSERT_DOUBLE_EQUAL(runs[0].sums[0].token_loss, runs[1].sums[0].token_loss, 1e-4);
+  CU_ASSERT(fabs(runs[0].sums[0].token_loss - runs[2].sums[0].token_loss) > 1e-3);
+  for (int i = 0; i < 3; i++)
+    heed_model_free(runs[i].model);
+  test_release();
+}
+
 /* The test of the tests: options that are nothing but another mask or place make another loss of the same weights. */
 static void options_show(void) {
   run plain = train(&options[0], 0, SEQUENCES, 1);
@@ -167,4 +183,4 @@ static void options_show(void) {
 
 HEED_TESTS({"gradients are the slope of the loss", gradients_are_the_slope_of_the_loss},
            {"slices may go separately", slices_may_go_separately}, {"threads do not matter", threads_do_not_matter},
-           {"options show", options_show})
+           {"each kind of layer turns by its own base", each_kind_of_layer_turns_by_its_own_base}, {"options show", options_show})
