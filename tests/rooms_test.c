@@ -22,7 +22,8 @@ static const struct {
     {"evaluate", "kernels layers models data checkpoint"},
     {"inspect", "kernels layers models data checkpoint evaluate"},
     {"convert", "kernels layers models data checkpoint evaluate"},
-    {"train", "kernels layers models data checkpoint evaluate"},
+    {"report", ""},
+    {"train", "kernels layers models data checkpoint evaluate report"},
     {"measure", "kernels layers models data checkpoint train"},
     {"cli", "kernels layers models data comm checkpoint evaluate convert inspect train measure"},
 };

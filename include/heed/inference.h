@@ -24,8 +24,8 @@ typedef struct heed_prediction {
 /** Predicts each [MASK] of the text.
  *  \param[out] predictions  [masks][top], likeliest first; allocated, freed by the caller
  *  \param[out] masks  number of masks
- *  Errors: HEED_INVALID for a model that predicts next tokens, a text without a mask or longer than the model's positions, `top` outside the vocabulary, or weights that
- *  give numbers that are not finite; HEED_FAILED when memory is short. */
+ *  Errors: HEED_INVALID for a model that predicts next tokens, a text without a mask or longer than the model's positions, `top` outside
+ *  the vocabulary, or weights that give numbers that are not finite; HEED_FAILED when memory is short. */
 heed_status heed_inference_fill(heed_inference *inference, const char *text, int64_t top, heed_prediction **predictions, int64_t *masks);
 
 typedef enum heed_pooling { HEED_POOL_MEAN, HEED_POOL_CLS } heed_pooling;

@@ -85,7 +85,8 @@ static heed_status check_special(const heed_tokenizer *tokenizer) {
   const heed_special_tokens *special = heed_tokenizer_special(tokenizer);
   if (special->classify >= 0 && special->separate >= 0 && special->mask >= 0)
     return HEED_OK;
-  return heed_error(HEED_INVALID, "objective.predict: masked needs [CLS], [SEP] and [MASK], which a vocabulary of kind %s does not have; take WordPiece",
+  return heed_error(HEED_INVALID,
+                    "objective.predict: masked needs [CLS], [SEP] and [MASK], which a vocabulary of kind %s does not have; take WordPiece",
                     heed_tokenizer_kind_name(tokenizer));
 }
 

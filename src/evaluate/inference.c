@@ -48,11 +48,6 @@ void heed_inference_free(heed_inference *in) {
   free(in);
 }
 
-static heed_status set_text(heed_inference *in, const char *text, int64_t *wanted) {
-  heed_status status = heed_sequence_set(&in->sequence, in->loaded.tokenizer, text, NULL, wanted);
-  return status == HEED_OK ? status : heed_error_in(status, "%s", in->loaded.folder);
-}
-
 /* Training skips updates that are not finite, so a sound checkpoint of Heed's never comes here; weights from elsewhere may. */
 static heed_status not_finite(const heed_inference *in) {
   return heed_error(HEED_INVALID, "%s: its weights give numbers that are not finite for this text", in->loaded.folder);
@@ -64,7 +59,7 @@ heed_status heed_inference_fill(heed_inference *in, const char *text, int64_t to
   if (!in->sequence.framed)
     return heed_error(HEED_INVALID, "%s: it predicts next tokens, not masked ones; heed generate continues a text with it",
                       in->loaded.folder);
-  HEED_TRY(set_text(in, text, &wanted));
+  HEED_TRY(heed_sequence_set(&in->sequence, in->loaded.tokenizer, text, NULL, &wanted));
   HEED_TRY(heed_sequence_check(&in->sequence, wanted));
   if (batch->targets == 0)
     return heed_error(HEED_INVALID, "the text has no [MASK]; write [MASK] where a token is to be filled in");
@@ -88,7 +83,7 @@ heed_status heed_inference_embed(heed_inference *in, const char *text, heed_pool
   int64_t width = in->loaded.config.model.hidden, wanted;
   if (pooling == HEED_POOL_CLS && !in->sequence.framed)
     return heed_error(HEED_INVALID, "%s: its texts have no [CLS]; pool by mean", in->loaded.folder);
-  HEED_TRY(set_text(in, text, &wanted));
+  HEED_TRY(heed_sequence_set(&in->sequence, in->loaded.tokenizer, text, NULL, &wanted));
   if (cut)
     *cut = wanted > in->sequence.most;
   const float *hidden = heed_model_hidden(in->loaded.model, in->loaded.parameters, &in->sequence.batch);

@@ -47,9 +47,6 @@ heed_status heed_sequence_set(heed_sequence *sequence, const heed_tokenizer *tok
   heed_stream *stream = &batch->stream;
   bool framed = sequence->framed;
   int64_t ends = framed ? 1 + (second != NULL) : 0; /* [SEP]s */
-  if (framed && special->classify < 0)
-    return heed_error(HEED_INVALID, "its vocabulary (%s) has no [CLS], [SEP] and [MASK], between which a text would stand",
-                      heed_tokenizer_kind_name(tokenizer));
   stream->tokens = 0;
   *wanted = framed + ends;
   if (framed)

@@ -24,7 +24,7 @@ void heed_sequence_free(heed_sequence *sequence);
  *  or the separator where there are none.  Cut at the model's positions, [SEP] kept.  The targets are its [MASK]s.
  *  \param[in] second  NULL for none
  *  \param[out] wanted  tokens that it would have uncut
- *  Errors: HEED_INVALID for a vocabulary without [CLS] where texts are framed; HEED_FAILED when memory is short. */
+ *  Errors: HEED_FAILED when memory is short. */
 heed_status heed_sequence_set(heed_sequence *sequence, const heed_tokenizer *tokenizer, const char *text, const char *second,
                               int64_t *wanted);
 

@@ -67,10 +67,10 @@ static heed_status print_part(FILE *out, const heed_inspection *in, const char *
     part++;
   switch (part) {
   case 0:
-    fputs((const char *)heed_page_style, out);
+    fputs(heed_page_style, out);
     return HEED_OK;
   case 1:
-    fputs((const char *)heed_page_script, out);
+    fputs(heed_page_script, out);
     return HEED_OK;
   case 2:
     print_facts(out, in);
@@ -85,7 +85,7 @@ static heed_status print_part(FILE *out, const heed_inspection *in, const char *
 }
 
 heed_status heed_page_print(const heed_inspection *in, FILE *out) {
-  const char *at = (const char *)heed_page_html, *name, *end;
+  const char *at = heed_page_html, *name, *end;
   while ((name = strchr(at, '@')) && (end = strchr(name + 1, '@'))) {
     fwrite(at, 1, (size_t)(name - at), out);
     HEED_TRY(print_part(out, in, name + 1, (size_t)(end - name - 1)));

@@ -6,7 +6,7 @@ set(page_text ${CMAKE_BINARY_DIR}/generated/page_text.c)
 add_custom_command(
   OUTPUT ${page_text}
   COMMAND ${CMAKE_COMMAND} -DOUTPUT=${page_text} "-Dheed_page_html=${page_folder}/page.html" "-Dheed_page_style=${page_folder}/page.css"
-          "-Dheed_page_script=${page_scripts}" -P ${CMAKE_CURRENT_LIST_DIR}/embed.cmake
-  DEPENDS ${page_folder}/page.html ${page_folder}/page.css ${page_scripts} ${CMAKE_CURRENT_LIST_DIR}/embed.cmake
+          "-Dheed_page_script=${page_scripts}" -P ${CMAKE_SOURCE_DIR}/src/embed.cmake
+  DEPENDS ${page_folder}/page.html ${page_folder}/page.css ${page_scripts} ${CMAKE_SOURCE_DIR}/src/embed.cmake
   VERBATIM)
 target_sources(heed PRIVATE ${page_text})

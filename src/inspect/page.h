@@ -8,6 +8,6 @@
 heed_status heed_page_print(const heed_inspection *inspection, FILE *out);
 
 /** Text with a zero behind it; the HTML with @style@, @script@, @facts@, @weights@ and @rollout@ where these belong. */
-extern const unsigned char heed_page_html[], heed_page_style[], heed_page_script[];
+extern const char heed_page_html[], heed_page_style[], heed_page_script[];
 
 #endif

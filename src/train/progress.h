@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "train/metrics.h"
+#include "report/metrics.h"
 
 typedef struct heed_progress_bar {
   int64_t first_step, steps;

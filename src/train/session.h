@@ -8,8 +8,8 @@
 #include "heed/checkpoint.h"
 #include "heed/tokenizer.h"
 #include "heed/trainer.h"
-#include "train/metrics.h"
-#include "train/report.h"
+#include "report/metrics.h"
+#include "report/report.h"
 #include "train/showing.h"
 #include "train/step.h"
 

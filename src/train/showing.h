@@ -6,7 +6,7 @@
 #include "data/sampler.h"
 #include "heed/config.h"
 #include "models/model.h"
-#include "train/report.h"
+#include "report/report.h"
 
 typedef struct heed_showing heed_showing;
 

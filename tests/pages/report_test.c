@@ -1,6 +1,6 @@
 /* The run's page in a real browser: this makes pages of runs as they may be, report.py opens them.  HEED_SCREENSHOTS=FOLDER keeps pictures.
  */
-#include "train/report.h"
+#include "report/report.h"
 
 #include <math.h>
 #include <stdbool.h>
