@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "data/ill_formed.h"
-#include "data/utf8.h"
 #include "heed/generation.h"
 #include "heed/log.h"
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "data/pretokens.h"
-#include "data/utf8.h"
 
 static heed_status encode_pretoken(const heed_bpe *bpe, const heed_pretoken *p, int32_t **ids, int64_t *capacity, int64_t *count) {
   int64_t whole = p->bytes <= INT32_MAX ? heed_string_map_find(&bpe->whole, p->text, (int32_t)p->bytes) : -1;

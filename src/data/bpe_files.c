@@ -6,11 +6,11 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/utf8.h"
 #include "data/bpe.h"
 #include "data/bpe_text.h"
 #include "data/byte_alphabet.h"
 #include "data/pretokens.h"
-#include "data/utf8.h"
 
 enum { LONGEST_WHOLE = 128 }; /* bytes; of longer tokens pre-tokens are seldom */
 

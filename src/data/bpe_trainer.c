@@ -3,12 +3,12 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "data/bpe_text.h"
 #include "data/byte_alphabet.h"
 #include "data/pair_joins.h"
 #include "data/pretokens.h"
 #include "data/text.h"
-#include "data/utf8.h"
 
 enum { ALPHABET_END = 0x144, FIRST_IDS = 257 }; /* the character behind the alphabet's last; <|endoftext|> and the bytes */
 

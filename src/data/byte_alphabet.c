@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "data/utf8.h"
+#include "base/utf8.h"
 
 enum { MOVED = 0x100 }; /* the first character of the bytes that do not print: 0–32, 127–160, 173 */
 

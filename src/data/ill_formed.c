@@ -1,6 +1,6 @@
 #include "data/ill_formed.h"
 
-#include "data/utf8.h"
+#include "base/utf8.h"
 #include "heed/log.h"
 
 void heed_ill_formed_look(heed_ill_formed *found, const heed_line *line) {

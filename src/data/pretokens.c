@@ -3,8 +3,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "base/utf8.h"
 #include "data/pretoken_exceptions.h"
-#include "data/utf8.h"
 
 enum {
   END_OF_TEXT_BYTES = sizeof HEED_END_OF_TEXT - 1,

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#include "data/utf8.h"
+#include "base/utf8.h"
 
 /* Never the last word of a sentence, or hardly ever. */
 static const char *const titles[] = {"mr",   "mrs", "ms",  "dr",  "prof",   "st",  "sr",   "jr",  "mt",   "rev",    "gen", "col",

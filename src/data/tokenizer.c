@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "data/utf8.h"
+#include "base/utf8.h"
 
 /* BPE's text begins with a JSON object.  No vocab.txt of BERT's does: two signs of punctuation are no piece of a word. */
 static bool is_bpe(const char *text, size_t bytes) {

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "data/ill_formed.h"
 #include "data/pretokens.h"
-#include "data/utf8.h"
 #include "data/words.h"
 
 static bool count_words(heed_string_map *map, const heed_line *line, bool cased) {

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/utf8.h"
 #include "data/tokenizer.h"
 #include "data/trie.h"
-#include "data/utf8.h"
 #include "data/words.h"
 
 typedef struct wordpiece {

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "data/pair_joins.h"
 #include "data/string_map.h"
 #include "data/text.h"
-#include "data/utf8.h"
 #include "data/word_counts.h"
 #include "data/words.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/utf8.h"
+#include "base/utf8.h"
 
 char *heed_shown_bytes(const char *text) {
   const unsigned char *at = (const unsigned char *)text, *end = at + strlen(text);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/utf8.h"
+#include "base/utf8.h"
 #include "report/append.h"
 #include "report/step_lines.h"
 

@@ -5,9 +5,9 @@
 
 #include <jansson.h>
 
+#include "base/utf8.h"
 #include "data/cases.h"
 #include "data/folder.h"
-#include "data/utf8.h"
 
 static const char vocabulary[] = HEED_SOURCE "/tests/data/bpe";
 

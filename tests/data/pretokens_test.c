@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "data/byte_alphabet.h"
 #include "data/checksum.h"
-#include "data/utf8.h"
 #include "test.h"
 
 /* a{c}b {c} 1{c}1 !{c}! '{c}s  {c}{c}   Returns the bytes written. */

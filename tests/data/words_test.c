@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "data/checksum.h"
-#include "data/utf8.h"
 #include "test.h"
 
 /* The contexts: in a word, alone, before a mark, among characters that canonical order moves.  Returns the bytes written. */

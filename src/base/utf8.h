@@ -1,6 +1,6 @@
 /** UTF-8, a character at a time.  Ill-formed bytes are part of the world: they are told, never trusted. */
-#ifndef HEED_DATA_UTF8_H
-#define HEED_DATA_UTF8_H
+#ifndef HEED_BASE_UTF8_H
+#define HEED_BASE_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>
