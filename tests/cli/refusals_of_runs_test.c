@@ -78,6 +78,14 @@ static const refusal foreign_models[] = {
 
 static const refusal sentences[] = {
     {"without a mask", NULL, "heed fill run 'The house.'", 65, "the text has no [MASK]; write [MASK] where a token is to be filled in"},
+    {"a masked model, to continue a text", NULL, "heed generate run 'The house'", 65,
+     "(model.causal: false), so it cannot continue a text; heed fill"},
+    {"no such run, to continue a text", NULL, "heed generate none 'The house'", 65, "none"},
+    {"a temperature below 0", NULL, "heed generate run 'The house' --temperature -1", 64,
+     "--temperature takes a number from 0 to 100, not '-1'"},
+    {"a probability above 1", NULL, "heed generate run 'The house' --top-p 1.5", 64, "--top-p takes a number from 0 to 1, not '1.5'"},
+    {"no tokens to make", NULL, "heed generate run 'The house' --tokens 0", 64, "--tokens takes a whole number from 1 on, not '0'"},
+    {"a seed that is none", NULL, "heed generate run 'The house' --seed 1.5", 64, "--seed takes a whole number, not '1.5'"},
     {"longer than the model, to fill", NULL, "heed fill run \"[MASK] " WORDS "\"", 65, "the model takes 16: shorten it"},
     {"longer than the model, to embed (goes on)", NULL, "echo \"" WORDS "\" | heed embed run", 0,
      "line 1 is longer than the model takes; its end was cut", 1},
