@@ -115,15 +115,8 @@ static heed_status text_of(const heed_tokenizer *tokenizer, const heed_continuat
 /* A text as JSON, which is UTF-8: U+FFFD stands where it is not, as where a character was begun and not ended.  NULL when memory is short.
  */
 static json_t *json_text(const char *text, size_t bytes) {
-  const unsigned char *at = (const unsigned char *)text, *end = at + bytes;
-  char *clean = malloc(3 * bytes + 1);
-  size_t used = 0;
-  while (clean && at < end) {
-    int32_t code;
-    at += heed_utf8_read(at, end, &code);
-    used += (size_t)heed_utf8_write(clean + used, code < 0 ? 0xFFFD : code);
-  }
-  json_t *made = clean ? json_stringn(clean, used) : NULL;
+  char *clean = heed_utf8_repair(text, &bytes);
+  json_t *made = clean ? json_stringn(clean, bytes) : NULL;
   free(clean);
   return made;
 }
