@@ -65,9 +65,17 @@ static void the_same_seed_gives_the_same_text(void) {
   CU_ASSERT(strcmp(first, command_output) != 0);
 }
 
+static void a_new_text_does_not_show_its_separator(void) {
+  CU_ASSERT_EQUAL_FATAL(generate("--tokens 20 --seed 3"), 0);
+  CU_ASSERT_PTR_NULL(strstr(command_output, "endoftext"));
+  CU_ASSERT_EQUAL_FATAL(generate("--tokens 1 --seed 3 '<|endoftext|>'"), 0); /* one that was given is */
+  CU_ASSERT_PTR_EQUAL(strstr(command_output, "<|endoftext|>"), command_output);
+}
+
 static void cleans_up(void) {
   CU_ASSERT_EQUAL(command_run("rm -rf %s", folder), 0);
 }
 
 HEED_TESTS({"prepares", prepares}, {"json holds every continuation", json_holds_every_continuation},
-           {"the same seed gives the same text", the_same_seed_gives_the_same_text}, {"cleans up", cleans_up})
+           {"the same seed gives the same text", the_same_seed_gives_the_same_text},
+           {"a new text does not show its separator", a_new_text_does_not_show_its_separator}, {"cleans up", cleans_up})
