@@ -218,8 +218,10 @@ heed_status heed_command_generate(int argc, char **argv) {
     status = heed_generation_open(&generation, o->checkpoint, o->count, !o->no_cache);
   if (status == HEED_OK)
     status = run(o, generation);
-  if (status == HEED_OK)
+  if (status == HEED_OK) {
+    ill_formed.kept = heed_tokenizer_kind(heed_generation_tokenizer(generation)) == HEED_BPE;
     heed_ill_formed_warn(&ill_formed);
+  }
   heed_generation_free(generation);
   free(o);
   return status;
