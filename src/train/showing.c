@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "evaluate/generator.h"
+#include "evaluate/likeliest.h"
 
 enum { TEXTS = 3, PROMPT = 12, MADE = 40 }; /* texts shown; tokens given and made of a continuation */
 
@@ -95,14 +96,6 @@ static char *token_text(const heed_showing *s, int32_t id, bool first) {
   return asprintf(&text, "%s%s", joined || first ? "" : " ", joined ? token + 2 : token) < 0 ? NULL : text;
 }
 
-static int32_t likeliest(const float *logits, int64_t vocabulary) {
-  int64_t best = 0;
-  for (int64_t v = 1; v < vocabulary; v++)
-    if (logits[v] > logits[best])
-      best = v;
-  return (int32_t)best;
-}
-
 /* The parts of row b of the batch, its targets filled in.  False when memory is short. */
 static bool fill_row(heed_showing *s, int64_t b, const float *logits) {
   const heed_stream *stream = &s->batch.stream;
@@ -116,9 +109,11 @@ static bool fill_row(heed_showing *s, int64_t b, const float *logits) {
         return false;
       continue;
     }
-    int32_t predicted = likeliest(logits + m * vocabulary, vocabulary), actual = s->batch.target_ids[m++];
-    bool right = predicted == actual;
-    if (!add_part(s, token_text(s, predicted, begins), right ? HEED_SAMPLE_RIGHT : HEED_SAMPLE_WRONG,
+    heed_prediction predicted;
+    int32_t actual = s->batch.target_ids[m];
+    heed_likeliest(&predicted, 1, logits + m++ * vocabulary, vocabulary);
+    bool right = predicted.id == actual;
+    if (!add_part(s, token_text(s, predicted.id, begins), right ? HEED_SAMPLE_RIGHT : HEED_SAMPLE_WRONG,
                   right ? NULL : token_text(s, actual, true)))
       return false;
   }
@@ -141,7 +136,8 @@ static bool continue_row(heed_showing *s, int64_t b, const float *parameters) {
   char *whole = text_of(s, ids + skipped, text.count - skipped), *prompt = text_of(s, ids + skipped, given - skipped);
   char *rest = whole && prompt ? strdup(whole + least((int64_t)strlen(prompt), (int64_t)strlen(whole))) : NULL;
   free(whole);
-  return add_part(s, prompt, HEED_SAMPLE_GIVEN, NULL) && add_part(s, rest, HEED_SAMPLE_MADE, NULL);
+  bool added = add_part(s, prompt, HEED_SAMPLE_GIVEN, NULL);
+  return add_part(s, rest, HEED_SAMPLE_MADE, NULL) && added;
 }
 
 /* Reads the slice that text number i is the first row of: spread over the data, which is read in its own order. */
