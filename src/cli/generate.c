@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -127,7 +128,17 @@ static json_t *json_text(const char *text, size_t bytes) {
   return made;
 }
 
-static heed_status print_json(const generate_options *o, const heed_generation *g, const heed_continuation *made) {
+/* How fast it was: tokens of all prompts, and the time from the first pass to the last. */
+typedef struct speed {
+  int64_t tokens;
+  double seconds;
+} speed;
+
+static double tokens_per_second(const speed *s) {
+  return s->seconds > 0 ? (double)s->tokens / s->seconds : 0;
+}
+
+static heed_status print_json(const generate_options *o, const heed_generation *g, const heed_continuation *made, const speed *took) {
   json_t *list = json_array();
   bool good = true;
   for (int64_t b = 0; b < o->count && good; b++) {
@@ -146,7 +157,8 @@ static heed_status print_json(const generate_options *o, const heed_generation *
                                                  json_text(text, bytes), "ids", ids, "ended", made[b].ended)) == 0;
     free(text);
   }
-  json_t *object = json_pack("{s:o, s:I}", "continuations", list, "step", (json_int_t)heed_generation_step(g));
+  json_t *object = json_pack("{s:o, s:I, s:f, s:f}", "continuations", list, "step", (json_int_t)heed_generation_step(g), "seconds",
+                             took->seconds, "tokens_per_second", tokens_per_second(took));
   if (!good) {
     json_decref(object);
     object = NULL;
@@ -174,12 +186,18 @@ static heed_status run(const generate_options *o, heed_generation *g) {
   bool streams = o->count == 1 && !o->json;
   if (!made)
     return heed_error(HEED_FAILED, "out of memory for %lld prompts", (long long)o->count);
+  double begun = heed_seconds();
   heed_status status = heed_generate(g, o->prompts, o->count, o->tokens, &o->sampling, made, streams ? print_more : NULL, &s);
   if (status != HEED_OK) {
     free(made);
     return status;
   }
-  status = o->json ? print_json(o, g, made) : print_text(o, g, made);
+  speed took = {.seconds = heed_seconds() - begun};
+  for (int64_t b = 0; b < o->count; b++)
+    took.tokens += made[b].count - made[b].prompt;
+  status = o->json ? print_json(o, g, made, &took) : print_text(o, g, made);
+  if (status == HEED_OK && !o->json)
+    heed_info("%lld tokens in %.1f s, %.0f tokens/s", (long long)took.tokens, took.seconds, tokens_per_second(&took));
   for (int64_t b = 0; b < o->count; b++) {
     if (!made[b].ended && made[b].count - made[b].prompt < o->tokens)
       heed_warn("prompt %lld: the model's %lld places are full; it has no room for more tokens", (long long)b + 1,

@@ -1,11 +1,13 @@
 """GPT-2 and ModernBERT: hidden states, logits, loss, every gradient, and greedy text, against transformers in double precision."""
 
 import json
+import os
+import shutil
 import tempfile
 
 import numpy as np
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, ModernBertConfig, ModernBertForMaskedLM
+from transformers import GPT2Config, GPT2LMHeadModel, GPT2TokenizerFast, ModernBertConfig, ModernBertForMaskedLM
 
 import bert
 import heed
@@ -164,6 +166,30 @@ def there_and_back(name, make):
         check(f"{name}: the same logits", same)
 
 
+def text_to_text(name):
+    """With a BPE vocabulary trained here: the exported folder's tokenizer and model continue a text just as heed does."""
+    torch.manual_seed(3)
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=8192, n_layer=2, n_embd=64, n_head=4, n_positions=128, bos_token_id=0, eos_token_id=0)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3)
+    with tempfile.TemporaryDirectory() as folder:
+        save(f"{folder}/hf", model)
+        os.remove(f"{folder}/hf/vocab.txt")
+        for file in ("vocab.json", "merges.txt"):
+            shutil.copy(f"{heed.ENGLISH}/bpe/{file}", f"{folder}/hf/{file}")
+        checkpoint = import_from(f"{folder}/hf")
+        heed.run("export", checkpoint, "--output", f"{folder}/back")
+        tokenizer = GPT2TokenizerFast.from_pretrained(f"{folder}/back")
+        prompts = ["In the beginning God created", "naïve café 漢字 — don't!\n  two  spaces", "3.14"]
+        made = json.loads(heed.run("generate", checkpoint, *prompts, "--tokens", 60, "--temperature", 0, "--json"))["continuations"]
+        for prompt, ours in zip(prompts, made):
+            ids = tokenizer(prompt, return_tensors="pt").input_ids
+            theirs = model.generate(ids, max_new_tokens=60, do_sample=False, pad_token_id=0)[0, ids.shape[1]:].tolist()
+            theirs = theirs[: theirs.index(0)] if 0 in theirs else theirs
+            check(f"{name}: {prompt[:12]!r}…", ours["ids"] == theirs and ours["text"] == tokenizer.decode(theirs), f"{len(theirs)} tokens")
+
+
 if __name__ == "__main__":
     for case, arguments in GPT2.items():
         compare_gpt2(case, **arguments)
@@ -171,6 +197,7 @@ if __name__ == "__main__":
         compare_modernbert(case, **arguments)
     greedy_text("GPT-2, 2 layers", dict(vocab_size=320, n_layer=2, n_embd=64, n_head=4, n_positions=256))
     greedy_text("GPT-2 124M", dict(vocab_size=50257, n_layer=12, n_embd=768, n_head=12, n_positions=256), tokens=200)
+    text_to_text("GPT-2 with a vocabulary of its own")
     there_and_back("GPT2LMHeadModel", lambda: GPT2LMHeadModel(GPT2Config(**GPT2["GPT-2, odd sizes"]["sizes"], bos_token_id=3, eos_token_id=3)))
     there_and_back("ModernBertForMaskedLM", lambda: ModernBertForMaskedLM(ModernBertConfig(
         pad_token_id=None, bos_token_id=2, eos_token_id=3, cls_token_id=2, sep_token_id=3, max_position_embeddings=64, **MODERN)))

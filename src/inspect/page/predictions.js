@@ -69,6 +69,6 @@ function makePredictions() {
   document.getElementById("predictions-about").textContent = about();
   if (!manyPlaces) return cards.append(...facts.places.map(makeCard));
   makePlaces();
-  choosePlace(0);
+  choosePlace(facts.causal ? facts.places.length - 1 : 0); // of a text that goes on, what follows it
 }
 makePredictions();
