@@ -85,21 +85,19 @@ static error_t parse(int key, char *value, struct argp_state *state) {
   }
 }
 
-/* The text of the tokens from `first` on. */
-static heed_status text_of(const heed_tokenizer *tokenizer, const heed_continuation *made, int64_t first, char **text, size_t *bytes) {
-  return heed_tokenizer_decode_bytes(tokenizer, made->ids + first, made->count - first, text, bytes);
-}
-
-/* The separator that a new text begins with is no part of it. */
-static int64_t first_shown(const char *prompt) {
-  return *prompt ? 0 : 1;
+/* The text of the tokens from `first` on, as it goes on behind those before.  The separator that a new text begins with is no part of it.
+ */
+static heed_status text_of(const heed_tokenizer *tokenizer, const char *prompt, const heed_continuation *made, int64_t first, char **text,
+                           size_t *bytes) {
+  int64_t begins = *prompt ? 0 : 1, from = first > begins ? first - begins : 0;
+  return heed_tokenizer_decode_behind(tokenizer, made->ids + begins, from, made->count - begins, text, bytes);
 }
 
 /* What has been printed of the one text that streams. */
 typedef struct stream {
   const heed_tokenizer *tokenizer;
-  int64_t first; /* token that is shown */
-  size_t printed;
+  const char *prompt;
+  int64_t printed; /* tokens */
   bool failed;
 } stream;
 
@@ -109,13 +107,11 @@ static void print_more(void *self, int64_t prompt, const heed_continuation *so_f
   char *text;
   size_t bytes;
   (void)prompt;
-  if (s->failed || text_of(s->tokenizer, so_far, s->first, &text, &bytes) != HEED_OK)
+  if (s->failed || text_of(s->tokenizer, s->prompt, so_far, s->printed, &text, &bytes) != HEED_OK)
     return;
-  if (bytes > s->printed) {
-    fwrite(text + s->printed, 1, bytes - s->printed, stdout);
-    s->failed = fflush(stdout) != 0;
-    s->printed = bytes;
-  }
+  fwrite(text, 1, bytes, stdout);
+  s->failed = fflush(stdout) != 0;
+  s->printed = so_far->count;
   free(text);
 }
 
@@ -145,7 +141,7 @@ static heed_status print_json(const generate_options *o, const heed_generation *
     char *text;
     size_t bytes;
     json_t *ids = json_array();
-    heed_status status = text_of(heed_generation_tokenizer(g), &made[b], made[b].prompt, &text, &bytes);
+    heed_status status = text_of(heed_generation_tokenizer(g), o->prompts[b], &made[b], made[b].prompt, &text, &bytes);
     if (status != HEED_OK) {
       json_decref(ids);
       json_decref(list);
@@ -171,7 +167,7 @@ static heed_status print_text(const generate_options *o, const heed_generation *
   for (int64_t b = 0; b < o->count && o->count > 1; b++) {
     char *text;
     size_t bytes;
-    HEED_TRY(text_of(heed_generation_tokenizer(g), &made[b], first_shown(o->prompts[b]), &text, &bytes));
+    HEED_TRY(text_of(heed_generation_tokenizer(g), o->prompts[b], &made[b], 0, &text, &bytes));
     printf("%s[%lld] ", b ? "\n\n" : "", (long long)b + 1);
     fwrite(text, 1, bytes, stdout);
     free(text);
@@ -182,7 +178,7 @@ static heed_status print_text(const generate_options *o, const heed_generation *
 
 static heed_status run(const generate_options *o, heed_generation *g) {
   heed_continuation *made = calloc((size_t)o->count, sizeof *made);
-  stream s = {.tokenizer = heed_generation_tokenizer(g), .first = first_shown(o->prompts[0])};
+  stream s = {.tokenizer = heed_generation_tokenizer(g), .prompt = o->prompts[0]};
   bool streams = o->count == 1 && !o->json;
   if (!made)
     return heed_error(HEED_FAILED, "out of memory for %lld prompts", (long long)o->count);

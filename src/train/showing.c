@@ -83,9 +83,10 @@ static bool add_part(heed_showing *s, char *text, heed_sample_kind kind, char *a
   return true;
 }
 
-static char *text_of(const heed_showing *s, const int32_t *ids, int64_t count) {
+static char *text_of(const heed_showing *s, const int32_t *ids, int64_t first, int64_t count) {
   char *text;
-  return heed_tokenizer_decode(s->spec.tokenizer, ids, count, &text) == HEED_OK ? text : NULL;
+  size_t bytes;
+  return heed_tokenizer_decode_behind(s->spec.tokenizer, ids, first, count, &text, &bytes) == HEED_OK ? text : NULL;
 }
 
 /* A token as it stands in a text: with the space before it, unless it goes on a word. */
@@ -133,11 +134,8 @@ static bool continue_row(heed_showing *s, int64_t b, const float *parameters) {
   if (heed_generator_run(s->generator, parameters, &text, 1, MADE, &usual, NULL, NULL) != HEED_OK)
     return false;
   int64_t skipped = ids[0] == heed_tokenizer_special(s->spec.tokenizer)->separate; /* a new text begins so; nobody wants to read it */
-  char *whole = text_of(s, ids + skipped, text.count - skipped), *prompt = text_of(s, ids + skipped, given - skipped);
-  char *rest = whole && prompt ? strdup(whole + least((int64_t)strlen(prompt), (int64_t)strlen(whole))) : NULL;
-  free(whole);
-  bool added = add_part(s, prompt, HEED_SAMPLE_GIVEN, NULL);
-  return add_part(s, rest, HEED_SAMPLE_MADE, NULL) && added;
+  return add_part(s, text_of(s, ids + skipped, 0, given - skipped), HEED_SAMPLE_GIVEN, NULL) &&
+         add_part(s, text_of(s, ids + skipped, given - skipped, text.count - skipped), HEED_SAMPLE_MADE, NULL);
 }
 
 /* Reads the slice that text number i is the first row of: spread over the data, which is read in its own order. */
