@@ -39,7 +39,7 @@ heed_status heed_command_export(int argc, char **argv) {
       "Writes a checkpoint as a folder that Hugging Face transformers loads: model.safetensors, config.json, "
       "its vocabulary (vocab.txt; or vocab.json and merges.txt), tokenizer_config.json.\v"
       "AutoModelForMaskedLM.from_pretrained(DIR) loads a BERT or ModernBERT, AutoModelForPreTraining a BERT trained on next "
-      "sentences, AutoModelForCausalLM a GPT-2; AutoTokenizer its vocabulary.  Options that none of these "
+      "sentences, AutoModelForCausalLM a GPT-2; BertTokenizerFast or GPT2TokenizerFast its vocabulary.  Options that none of these "
       "classes has are refused.",
       0,
       0,
