@@ -1,4 +1,5 @@
-/** Models from and for Hugging Face transformers: model.safetensors, config.json, vocab.txt, tokenizer_config.json. */
+/** Models from and for Hugging Face transformers: model.safetensors, config.json, the vocabulary, tokenizer_config.json.  Its classes are
+ *  BERT, GPT-2 and ModernBERT. */
 #ifndef HEED_CONVERT_H
 #define HEED_CONVERT_H
 
@@ -30,18 +31,18 @@ typedef struct heed_import_report {
 } heed_import_report;
 
 /** Makes a checkpoint (step 0, weights only) of a model that transformers saved.  The file's names may be old ones (gamma, beta) and
- *  may lack the family's prefix (bert.).  A head that the file lacks is initialised as training would; a body that is not whole is refused.
- *  The next-sentence head and pooler are taken when the file has both, or when objective.next_sentence is set.  Rank-local.
- *  \param[out] report  to be freed with heed_import_report_free.
- *  Errors: HEED_INVALID for files that are missing, unsound or do not fit each other, or ask for what is not built; HEED_IO; HEED_FAILED.
+ *  may lack the body's prefix (bert., transformer., model.).  A head that the file lacks is initialised as training would; a body that is
+ * not whole is refused. The next-sentence head and pooler are taken when the file has both, or when objective.next_sentence is set.
+ * Rank-local. \param[out] report  to be freed with heed_import_report_free. Errors: HEED_INVALID for files that are missing, unsound or do
+ * not fit each other, or ask for what is not built; HEED_IO; HEED_FAILED.
  */
 heed_status heed_import(const heed_import_spec *spec, heed_import_report *report);
 void heed_import_report_free(heed_import_report *report);
 
-/** Writes the folder `output` (which must not be there yet, or be empty) with model.safetensors, config.json, vocab.txt and
- *  tokenizer_config.json, from a checkpoint or a run's newest good one.  transformers loads it as BertForMaskedLM, or as
- *  BertForPreTraining when the model was trained on next sentences.  Weights keep their bits.  It appears whole or not at all.
- *  Rank-local.  Errors: HEED_INVALID, HEED_IO, HEED_FAILED. */
+/** Writes the folder `output` (which must not be there yet, or be empty) with model.safetensors, config.json, the vocabulary's files and
+ *  tokenizer_config.json, from a checkpoint or a run's newest good one.  transformers loads it as BertForMaskedLM (BertForPreTraining when
+ *  the model was trained on next sentences), GPT2LMHeadModel or ModernBertForMaskedLM.  Weights keep their bits.  It appears whole or not
+ * at all.  Rank-local.  Errors: HEED_INVALID, also for options that none of these classes has; HEED_IO, HEED_FAILED. */
 heed_status heed_export(const char *checkpoint, const char *output);
 
 #endif

@@ -36,6 +36,7 @@ typedef struct heed_inspected_model {
   char *family;
   int64_t step, hidden, vocabulary_size, parameters;
   bool next_token; /**< predicts what follows, so that no token sees what stands behind it */
+  bool byte_level; /**< its vocabulary is one of bytes: what is not UTF-8 becomes U+FFFD, not nothing */
 } heed_inspected_model;
 
 /** S tokens, L layers of H heads. */

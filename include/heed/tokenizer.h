@@ -60,6 +60,10 @@ heed_status heed_tokenizer_decode(const heed_tokenizer *tokenizer, const int32_t
 /** The same with the text's length, since BPE's bytes may hold zeros.  A zero stands behind them too. */
 heed_status heed_tokenizer_decode_bytes(const heed_tokenizer *tokenizer, const int32_t *ids, int64_t count, char **text, size_t *bytes);
 
+/** The text of ids [first, count) as it goes on behind that of those before them: the two together are the text of all. */
+heed_status heed_tokenizer_decode_behind(const heed_tokenizer *tokenizer, const int32_t *ids, int64_t first, int64_t count, char **text,
+                                         size_t *bytes);
+
 int64_t heed_tokenizer_size(const heed_tokenizer *tokenizer);
 const char *heed_tokenizer_token(const heed_tokenizer *tokenizer, int32_t id);   /**< NULL outside the vocabulary */
 int32_t heed_tokenizer_find(const heed_tokenizer *tokenizer, const char *token); /**< −1 when absent */

@@ -79,6 +79,9 @@ char *heed_utf8_repair(const char *text, size_t *bytes) {
     }
     at += length;
   }
-  *bytes = (size_t)(out - copy);
+  if (copy) {
+    *out = 0;
+    *bytes = (size_t)(out - copy);
+  }
   return copy;
 }

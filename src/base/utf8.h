@@ -20,7 +20,7 @@ bool heed_utf8_is_valid(const char *text, size_t bytes);
 /** Ill-formed sequences in the text: how many U+FFFD would stand in their places. */
 int64_t heed_utf8_count_invalid(const char *text, size_t bytes);
 
-/** A copy with U+FFFD for each ill-formed sequence.  The caller frees it; NULL when memory is short.
+/** A copy with U+FFFD for each ill-formed sequence, and a zero behind it.  The caller frees it; NULL when memory is short.
  *  \param[in,out] bytes  of the text, of the copy */
 char *heed_utf8_repair(const char *text, size_t *bytes);
 

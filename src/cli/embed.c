@@ -118,7 +118,7 @@ static heed_status embed_line(heed_inference *inference, const embed_options *o,
 static heed_status embed_lines(heed_inference *inference, const embed_options *o, json_t *all) {
   int64_t width = heed_inference_width(inference);
   heed_status status = HEED_OK;
-  progress p = {0};
+  progress p = {.ill_formed.kept = heed_tokenizer_kind(heed_inference_tokenizer(inference)) == HEED_BPE};
   size_t bytes;
   bool cut;
   char *line = malloc(LONGEST_LINE + 1);

@@ -32,16 +32,18 @@ static error_t parse(int key, char *value, struct argp_state *state) {
 }
 
 heed_status heed_command_export(int argc, char **argv) {
-  static const struct argp argp = {options,
-                                   parse,
-                                   "CHECKPOINT|RUN",
-                                   "Writes a checkpoint as a folder that Hugging Face transformers loads: model.safetensors, config.json, "
-                                   "its vocabulary (vocab.txt; or vocab.json and merges.txt), tokenizer_config.json.\v"
-                                   "BertForMaskedLM.from_pretrained(DIR), or BertForPreTraining for a model trained on next sentences; "
-                                   "BertTokenizerFast.from_pretrained(DIR).",
-                                   0,
-                                   0,
-                                   0};
+  static const struct argp argp = {
+      options,
+      parse,
+      "CHECKPOINT|RUN",
+      "Writes a checkpoint as a folder that Hugging Face transformers loads: model.safetensors, config.json, "
+      "its vocabulary (vocab.txt; or vocab.json and merges.txt), tokenizer_config.json.\v"
+      "AutoModelForMaskedLM.from_pretrained(DIR) loads a BERT or ModernBERT, AutoModelForPreTraining a BERT trained on next "
+      "sentences, AutoModelForCausalLM a GPT-2; BertTokenizerFast or GPT2TokenizerFast its vocabulary.  Options that none of these "
+      "classes has are refused.",
+      0,
+      0,
+      0};
   export_options o = {0};
   HEED_TRY(heed_parse_options(&argp, argc, argv, &o));
   HEED_TRY(heed_export(o.checkpoint, o.output));

@@ -85,10 +85,19 @@ static error_t parse(int key, char *value, struct argp_state *state) {
   }
 }
 
+/* The text of the tokens from `first` on, as it goes on behind those before.  The separator that a new text begins with is no part of it.
+ */
+static heed_status text_of(const heed_tokenizer *tokenizer, const char *prompt, const heed_continuation *made, int64_t first, char **text,
+                           size_t *bytes) {
+  int64_t begins = *prompt ? 0 : 1, from = first > begins ? first - begins : 0;
+  return heed_tokenizer_decode_behind(tokenizer, made->ids + begins, from, made->count - begins, text, bytes);
+}
+
 /* What has been printed of the one text that streams. */
 typedef struct stream {
   const heed_tokenizer *tokenizer;
-  size_t printed;
+  const char *prompt;
+  int64_t printed; /* tokens */
   bool failed;
 } stream;
 
@@ -98,33 +107,19 @@ static void print_more(void *self, int64_t prompt, const heed_continuation *so_f
   char *text;
   size_t bytes;
   (void)prompt;
-  if (s->failed || heed_tokenizer_decode_bytes(s->tokenizer, so_far->ids, so_far->count, &text, &bytes) != HEED_OK)
+  if (s->failed || text_of(s->tokenizer, s->prompt, so_far, s->printed, &text, &bytes) != HEED_OK)
     return;
-  if (bytes > s->printed) {
-    fwrite(text + s->printed, 1, bytes - s->printed, stdout);
-    s->failed = fflush(stdout) != 0;
-    s->printed = bytes;
-  }
+  fwrite(text, 1, bytes, stdout);
+  s->failed = fflush(stdout) != 0;
+  s->printed = so_far->count;
   free(text);
-}
-
-static heed_status text_of(const heed_tokenizer *tokenizer, const heed_continuation *made, bool whole, char **text, size_t *bytes) {
-  int64_t first = whole ? 0 : made->prompt;
-  return heed_tokenizer_decode_bytes(tokenizer, made->ids + first, made->count - first, text, bytes);
 }
 
 /* A text as JSON, which is UTF-8: U+FFFD stands where it is not, as where a character was begun and not ended.  NULL when memory is short.
  */
 static json_t *json_text(const char *text, size_t bytes) {
-  const unsigned char *at = (const unsigned char *)text, *end = at + bytes;
-  char *clean = malloc(3 * bytes + 1);
-  size_t used = 0;
-  while (clean && at < end) {
-    int32_t code;
-    at += heed_utf8_read(at, end, &code);
-    used += (size_t)heed_utf8_write(clean + used, code < 0 ? 0xFFFD : code);
-  }
-  json_t *made = clean ? json_stringn(clean, used) : NULL;
+  char *clean = heed_utf8_repair(text, &bytes);
+  json_t *made = clean ? json_stringn(clean, bytes) : NULL;
   free(clean);
   return made;
 }
@@ -146,7 +141,7 @@ static heed_status print_json(const generate_options *o, const heed_generation *
     char *text;
     size_t bytes;
     json_t *ids = json_array();
-    heed_status status = text_of(heed_generation_tokenizer(g), &made[b], false, &text, &bytes);
+    heed_status status = text_of(heed_generation_tokenizer(g), o->prompts[b], &made[b], made[b].prompt, &text, &bytes);
     if (status != HEED_OK) {
       json_decref(ids);
       json_decref(list);
@@ -172,7 +167,7 @@ static heed_status print_text(const generate_options *o, const heed_generation *
   for (int64_t b = 0; b < o->count && o->count > 1; b++) {
     char *text;
     size_t bytes;
-    HEED_TRY(text_of(heed_generation_tokenizer(g), &made[b], true, &text, &bytes));
+    HEED_TRY(text_of(heed_generation_tokenizer(g), o->prompts[b], &made[b], 0, &text, &bytes));
     printf("%s[%lld] ", b ? "\n\n" : "", (long long)b + 1);
     fwrite(text, 1, bytes, stdout);
     free(text);
@@ -183,7 +178,7 @@ static heed_status print_text(const generate_options *o, const heed_generation *
 
 static heed_status run(const generate_options *o, heed_generation *g) {
   heed_continuation *made = calloc((size_t)o->count, sizeof *made);
-  stream s = {.tokenizer = heed_generation_tokenizer(g)};
+  stream s = {.tokenizer = heed_generation_tokenizer(g), .prompt = o->prompts[0]};
   bool streams = o->count == 1 && !o->json;
   if (!made)
     return heed_error(HEED_FAILED, "out of memory for %lld prompts", (long long)o->count);
@@ -237,8 +232,10 @@ heed_status heed_command_generate(int argc, char **argv) {
     status = heed_generation_open(&generation, o->checkpoint, o->count, !o->no_cache);
   if (status == HEED_OK)
     status = run(o, generation);
-  if (status == HEED_OK)
+  if (status == HEED_OK) {
+    ill_formed.kept = heed_tokenizer_kind(heed_generation_tokenizer(generation)) == HEED_BPE;
     heed_ill_formed_warn(&ill_formed);
+  }
   heed_generation_free(generation);
   free(o);
   return status;

@@ -73,9 +73,9 @@ heed_status heed_command_import(int argc, char **argv) {
       options,
       parse,
       "MODEL.safetensors|FOLDER",
-      "Makes a checkpoint of a BERT that Hugging Face transformers saved.\v"
-      "FOLDER is one that save_pretrained wrote: model.safetensors, config.json, vocab.txt.  evaluate, fill, embed and export take the "
-      "checkpoint; train takes it as train.start_from.",
+      "Makes a checkpoint of a BERT, GPT-2 or ModernBERT that Hugging Face transformers saved.\v"
+      "FOLDER is one that save_pretrained wrote: model.safetensors, config.json, and vocab.txt, or vocab.json and merges.txt.  evaluate, "
+      "fill, generate, embed, inspect and export take the checkpoint; train takes it as train.start_from.",
       0,
       0,
       0};

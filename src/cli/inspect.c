@@ -81,8 +81,10 @@ heed_status heed_command_inspect(int argc, char **argv) {
   heed_status status = heed_inspect(&inspection, o.checkpoint, o.text, o.second, o.top);
   if (status == HEED_OK)
     status = put(&inspection, &o);
-  if (status == HEED_OK)
+  if (status == HEED_OK) {
+    ill_formed.kept = inspection.model.byte_level;
     heed_ill_formed_warn(&ill_formed);
+  }
   heed_inspection_free(&inspection);
   return status;
 }

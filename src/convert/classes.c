@@ -121,9 +121,13 @@ static double plain_number(const json_t *json, const char *key, double otherwise
 static heed_status read_global_every(const json_t *json, int64_t *every) {
   const json_t *list = json_object_get(json, "layer_types"), *number = json_object_get(json, "global_attn_every_n_layers");
   *every = json_is_integer(number) ? (int64_t)json_integer_value(number) : 3;
+  if (!json_is_array(list) && *every < 1)
+    return heed_error(HEED_INVALID, "global_attn_every_n_layers: %lld is impossible; it must be from 1 on", (long long)*every);
   if (!json_is_array(list))
     return HEED_OK;
   int64_t layers = (int64_t)json_array_size(list);
+  if ((double)layers != plain_number(json, "num_hidden_layers", 0))
+    return heed_error(HEED_INVALID, "layer_types has %lld words; num_hidden_layers says how many there must be", (long long)layers);
   for (*every = 1; *every < layers; ++*every) {
     const char *type = json_string_value(json_array_get(list, (size_t)*every));
     if (type && strcmp(type, "full_attention") == 0)
@@ -138,21 +142,27 @@ static heed_status read_global_every(const json_t *json, int64_t *every) {
   return HEED_OK;
 }
 
-/* local_attention counts both sides.  Newer files keep the bases of the rotary frequencies in rope_parameters. */
+/* local_attention counts both sides; no window at all is 0 and every layer global.  Newer files keep the bases of the rotary frequencies in
+ * rope_parameters. */
 static heed_status read_modernbert(FILE *out, const json_t *json) {
   int64_t every;
   HEED_TRY(read_global_every(json, &every));
+  double both = plain_number(json, "local_attention", 128);
+  if (!(both >= 0 && both <= INT32_MAX) || (both < 2 && every > 1))
+    return heed_error(HEED_INVALID, "local_attention: %g is impossible", both);
+  int64_t window = (int64_t)both / 2;
   double theta = number_at(json, "full_attention", "rope_theta", plain_number(json, "global_rope_theta", 160000));
   double local = number_at(json, "sliding_attention", "rope_theta", plain_number(json, "local_rope_theta", 10000));
-  fprintf(out, ", window: %lld, global_every: %lld, rotary_theta: %.17g, rotary_theta_local: %.17g",
-          (long long)(plain_number(json, "local_attention", 128) / 2), (long long)every, theta, local);
+  fprintf(out, ", window: %lld, global_every: %lld, rotary_theta: %.17g, rotary_theta_local: %.17g", (long long)window,
+          (long long)(window > 0 ? every : 0), theta, local);
   return HEED_OK;
 }
 
-/* Under the keys that older and newer versions read. */
+/* Under the keys that older and newer versions read.  They divide a layer's number by global_attn_every_n_layers: without a window it is 1.
+ * A window in every layer is none of theirs; its 0 is refused when it is read back. */
 static void write_modernbert(json_t *json, const heed_model_config *model) {
   json_object_set_new(json, "local_attention", json_integer(2 * model->window));
-  json_object_set_new(json, "global_attn_every_n_layers", json_integer(model->global_every));
+  json_object_set_new(json, "global_attn_every_n_layers", json_integer(model->window > 0 ? model->global_every : 1));
   json_object_set_new(json, "global_rope_theta", json_real(model->rotary_theta));
   json_object_set_new(json, "local_rope_theta", json_real(model->rotary_theta_local));
 }

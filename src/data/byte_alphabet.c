@@ -26,13 +26,6 @@ int heed_byte_of_character(int32_t code) {
   return (int)(moved <= 32 ? moved : moved <= 66 ? moved - 33 + 127 : 173);
 }
 
-size_t heed_bytes_to_characters(char *out, const char *bytes, size_t count) {
-  size_t length = 0;
-  for (size_t i = 0; i < count; i++)
-    length += (size_t)heed_utf8_write(out + length, heed_byte_character((unsigned char)bytes[i]));
-  return length;
-}
-
 size_t heed_characters_to_bytes(char *out, const char *text, size_t length) {
   const unsigned char *at = (const unsigned char *)text, *end = at + length;
   size_t count = 0;

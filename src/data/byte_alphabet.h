@@ -14,9 +14,6 @@ int32_t heed_byte_character(unsigned char byte);
 /** The byte of a character, −1 for one that is not of the alphabet. */
 int heed_byte_of_character(int32_t code);
 
-/** Writes bytes as characters; `out` has room for 2 · bytes.  Returns the length. */
-size_t heed_bytes_to_characters(char *out, const char *bytes, size_t count);
-
 /** Writes characters as bytes; `out` has room for `length`.  A text with another character in it stands for itself.  Returns the number
  *  of bytes. */
 size_t heed_characters_to_bytes(char *out, const char *text, size_t length);

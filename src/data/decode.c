@@ -52,20 +52,16 @@ static heed_status read_ids(decoder *d, const heed_line *line) {
   }
 }
 
-/* What stands between two pieces depends on both: the last id of a part goes along with the next part, and its text is left out. */
+/* What stands between two pieces depends on both: the last id of a part goes along with the next part. */
 static heed_status decode_line(decoder *d, const heed_line *line, FILE *out) {
-  char *text, *earlier;
-  size_t bytes, skipped = 0;
+  char *text;
+  size_t bytes;
   if (line->begins)
     d->count = 0;
   int64_t before = d->count;
   HEED_TRY(read_ids(d, line));
-  if (before > 0) {
-    HEED_TRY(heed_tokenizer_decode_bytes(d->tokenizer, d->ids, before, &earlier, &skipped));
-    free(earlier);
-  }
-  HEED_TRY(heed_tokenizer_decode_bytes(d->tokenizer, d->ids, d->count, &text, &bytes));
-  bool written = fwrite(text + skipped, 1, bytes - skipped, out) == bytes - skipped && (!line->ends || putc('\n', out) != EOF);
+  HEED_TRY(heed_tokenizer_decode_behind(d->tokenizer, d->ids, before, d->count, &text, &bytes));
+  bool written = fwrite(text, 1, bytes, out) == bytes && (!line->ends || putc('\n', out) != EOF);
   free(text);
   if (d->count > 0)
     d->ids[0] = d->ids[d->count - 1];

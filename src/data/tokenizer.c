@@ -78,11 +78,12 @@ int64_t heed_tokenizer_replaced(const char *text, size_t bytes) {
   return heed_utf8_count_invalid(text, bytes);
 }
 
-heed_status heed_tokenizer_decode_bytes(const heed_tokenizer *tokenizer, const int32_t *ids, int64_t count, char **text, size_t *bytes) {
+heed_status heed_tokenizer_decode_behind(const heed_tokenizer *tokenizer, const int32_t *ids, int64_t first, int64_t count, char **text,
+                                         size_t *bytes) {
   size_t all = 0, at = 0;
   *text = NULL;
   *bytes = 0;
-  for (int64_t i = 0; i < count; i++) {
+  for (int64_t i = first; i < count; i++) {
     if (ids[i] < 0 || ids[i] >= tokenizer->size)
       return heed_error(HEED_INVALID, "token id %d is outside the vocabulary of %lld", (int)ids[i], (long long)tokenizer->size);
     all += tokenizer->operations->print(tokenizer, ids[i], i, NULL);
@@ -90,12 +91,16 @@ heed_status heed_tokenizer_decode_bytes(const heed_tokenizer *tokenizer, const i
   char *out = malloc(all + 1);
   if (!out)
     return heed_error(HEED_FAILED, "out of memory for the text of %lld tokens", (long long)count);
-  for (int64_t i = 0; i < count; i++)
+  for (int64_t i = first; i < count; i++)
     at += tokenizer->operations->print(tokenizer, ids[i], i, out + at);
   out[at] = 0;
   *text = out;
   *bytes = at;
   return HEED_OK;
+}
+
+heed_status heed_tokenizer_decode_bytes(const heed_tokenizer *tokenizer, const int32_t *ids, int64_t count, char **text, size_t *bytes) {
+  return heed_tokenizer_decode_behind(tokenizer, ids, 0, count, text, bytes);
 }
 
 heed_status heed_tokenizer_decode(const heed_tokenizer *tokenizer, const int32_t *ids, int64_t count, char **text) {

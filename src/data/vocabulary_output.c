@@ -1,5 +1,6 @@
 #include "data/vocabulary_output.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,8 +43,25 @@ static heed_status path_in(const char *folder, const char *name, char **path) {
   return heed_error(HEED_FAILED, "out of memory for a path");
 }
 
+static const char *const names[] = {"vocab.json", "merges.txt"};
+
+static bool begins_with(const char *text, const char *beginning) {
+  return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
+/* Whether a folder holds more than a vocabulary, or what a kill left of writing one: that of a model or a run goes with what is beside it.
+ */
+static bool holds_more(const char *path) {
+  bool more = false;
+  DIR *folder = opendir(path);
+  for (const struct dirent *entry; folder && (entry = readdir(folder));)
+    more = more || (entry->d_name[0] != '.' && !begins_with(entry->d_name, names[0]) && !begins_with(entry->d_name, names[1]));
+  if (folder)
+    closedir(folder);
+  return more;
+}
+
 static heed_status check_folder(const char *path, const char *const *inputs, int input_count) {
-  static const char *const names[] = {"vocab.json", "merges.txt"};
   bool any = false;
   if (access(path, F_OK) == 0 && !is_folder(path))
     return heed_error(HEED_INVALID, "%s: exists and is no folder; a BPE vocabulary is one, with vocab.json and merges.txt", path);
@@ -58,6 +76,8 @@ static heed_status check_folder(const char *path, const char *const *inputs, int
     HEED_TRY(status);
     any = any || replaces;
   }
+  if (any && holds_more(path))
+    return heed_error(HEED_INVALID, "%s: holds a vocabulary and other files, which it may belong to; choose another output", path);
   return any ? check_earlier(path) : HEED_OK;
 }
 

@@ -26,6 +26,6 @@ bool heed_likeliest(heed_prediction *best, int64_t top, const float *logits, int
 heed_status heed_likeliest_check(int64_t top, int64_t vocabulary) {
   if (top >= 1 && top <= vocabulary)
     return HEED_OK;
-  return heed_error(HEED_INVALID, "%lld predictions a mask are not possible; the vocabulary has %lld tokens", (long long)top,
+  return heed_error(HEED_INVALID, "%lld predictions a place are not possible; the vocabulary has %lld tokens", (long long)top,
                     (long long)vocabulary);
 }

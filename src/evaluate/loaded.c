@@ -49,7 +49,6 @@ heed_status heed_loaded_open(heed_loaded *loaded, const char *checkpoint, heed_c
 
 static heed_status plan(heed_loaded *loaded, const heed_model_sizes *sizes) {
   HEED_TRY(heed_model_create(&loaded->model, &loaded->config.model, sizes, loaded->kernels));
-  HEED_TRY(heed_model_commit(loaded->model));
   int64_t total = heed_model_table(loaded->model)->total;
   loaded->parameters = aligned_alloc(64, ((size_t)total * sizeof(float) + 63) / 64 * 64);
   if (!loaded->parameters)
@@ -57,10 +56,12 @@ static heed_status plan(heed_loaded *loaded, const heed_model_sizes *sizes) {
   return HEED_OK;
 }
 
+/* Buffers and tables of positions come last: a stranger's configuration may ask for any size, and must first fit its weights. */
 heed_status heed_loaded_weights(heed_loaded *loaded, const heed_model_sizes *sizes, heed_communication *communication) {
   HEED_TRY(communication->agree(communication, plan(loaded, sizes)));
   heed_checkpoint_tensors tensors = {.table = heed_model_table(loaded->model), .parameters = loaded->parameters};
-  return heed_checkpoint_load(loaded->folder, &tensors, communication);
+  HEED_TRY(heed_checkpoint_load(loaded->folder, &tensors, communication));
+  return communication->agree(communication, heed_model_commit(loaded->model));
 }
 
 void heed_loaded_free(heed_loaded *loaded) {

@@ -32,6 +32,7 @@ static heed_status take_model(heed_inspected_model *model, const heed_loaded *lo
                                   .hidden = config->hidden,
                                   .vocabulary_size = config->vocabulary_size,
                                   .parameters = heed_model_table(loaded->model)->total,
+                                  .byte_level = heed_tokenizer_kind(loaded->tokenizer) == HEED_BPE,
                                   .next_token = predicts_next(&loaded->config)};
   return model->checkpoint && model->name && model->family ? HEED_OK : out_of_memory(1);
 }

@@ -45,14 +45,6 @@ char *heed_shown_token(const heed_tokenizer *tokenizer, int32_t id) {
 }
 
 char *heed_shown_text(const char *text) {
-  const unsigned char *at = (const unsigned char *)text, *end = at + strlen(text);
-  char *shown = malloc(3 * strlen(text) + 1), *to = shown;
-  while (shown && at < end) {
-    int32_t code;
-    at += heed_utf8_read(at, end, &code);
-    to += heed_utf8_write(to, code < 0 ? 0xFFFD : code);
-  }
-  if (shown)
-    *to = 0;
-  return shown;
+  size_t bytes = strlen(text);
+  return heed_utf8_repair(text, &bytes);
 }

@@ -209,7 +209,7 @@ heed_status heed_events_open(heed_events **result, const char *folder, const hee
   heed_events *e = calloc(1, sizeof *e);
   FILE *out = open_memstream(&text, &bytes);
   *result = NULL;
-  heed_status status = e && out ? print_history(e, out, history) : HEED_FAILED;
+  heed_status status = e && out ? print_history(e, out, history) : heed_error(HEED_FAILED, "out of memory for events");
   bool whole = out && !ferror(out);
   if ((out && fclose(out) != 0) || !whole)
     status = heed_error(HEED_FAILED, "out of memory for events");

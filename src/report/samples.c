@@ -105,17 +105,9 @@ void heed_samples_close(heed_samples *s) {
 
 /* A text as JSON's, with U+FFFD for what is no UTF-8; NULL when memory is short. */
 static json_t *valid_text(const char *text) {
-  size_t bytes = strlen(text), used = 0;
-  char *valid = malloc(3 * bytes + 4);
-  if (!valid)
-    return NULL;
-  const unsigned char *at = (const unsigned char *)text, *end = at + bytes;
-  while (at < end) {
-    int32_t code;
-    at += heed_utf8_read(at, end, &code);
-    used += (size_t)heed_utf8_write(valid + used, code < 0 ? 0xFFFD : code);
-  }
-  json_t *string = json_stringn(valid, used);
+  size_t bytes = strlen(text);
+  char *valid = heed_utf8_repair(text, &bytes);
+  json_t *string = valid ? json_stringn(valid, bytes) : NULL;
   free(valid);
   return string;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "evaluate/generator.h"
+#include "evaluate/likeliest.h"
 
 enum { TEXTS = 3, PROMPT = 12, MADE = 40 }; /* texts shown; tokens given and made of a continuation */
 
@@ -82,9 +83,10 @@ static bool add_part(heed_showing *s, char *text, heed_sample_kind kind, char *a
   return true;
 }
 
-static char *text_of(const heed_showing *s, const int32_t *ids, int64_t count) {
+static char *text_of(const heed_showing *s, const int32_t *ids, int64_t first, int64_t count) {
   char *text;
-  return heed_tokenizer_decode(s->spec.tokenizer, ids, count, &text) == HEED_OK ? text : NULL;
+  size_t bytes;
+  return heed_tokenizer_decode_behind(s->spec.tokenizer, ids, first, count, &text, &bytes) == HEED_OK ? text : NULL;
 }
 
 /* A token as it stands in a text: with the space before it, unless it goes on a word. */
@@ -93,14 +95,6 @@ static char *token_text(const heed_showing *s, int32_t id, bool first) {
   bool joined = heed_tokenizer_is_continuation(s->spec.tokenizer, id);
   char *text;
   return asprintf(&text, "%s%s", joined || first ? "" : " ", joined ? token + 2 : token) < 0 ? NULL : text;
-}
-
-static int32_t likeliest(const float *logits, int64_t vocabulary) {
-  int64_t best = 0;
-  for (int64_t v = 1; v < vocabulary; v++)
-    if (logits[v] > logits[best])
-      best = v;
-  return (int32_t)best;
 }
 
 /* The parts of row b of the batch, its targets filled in.  False when memory is short. */
@@ -116,9 +110,11 @@ static bool fill_row(heed_showing *s, int64_t b, const float *logits) {
         return false;
       continue;
     }
-    int32_t predicted = likeliest(logits + m * vocabulary, vocabulary), actual = s->batch.target_ids[m++];
-    bool right = predicted == actual;
-    if (!add_part(s, token_text(s, predicted, begins), right ? HEED_SAMPLE_RIGHT : HEED_SAMPLE_WRONG,
+    heed_prediction predicted;
+    int32_t actual = s->batch.target_ids[m];
+    heed_likeliest(&predicted, 1, logits + m++ * vocabulary, vocabulary);
+    bool right = predicted.id == actual;
+    if (!add_part(s, token_text(s, predicted.id, begins), right ? HEED_SAMPLE_RIGHT : HEED_SAMPLE_WRONG,
                   right ? NULL : token_text(s, actual, true)))
       return false;
   }
@@ -138,10 +134,8 @@ static bool continue_row(heed_showing *s, int64_t b, const float *parameters) {
   if (heed_generator_run(s->generator, parameters, &text, 1, MADE, &usual, NULL, NULL) != HEED_OK)
     return false;
   int64_t skipped = ids[0] == heed_tokenizer_special(s->spec.tokenizer)->separate; /* a new text begins so; nobody wants to read it */
-  char *whole = text_of(s, ids + skipped, text.count - skipped), *prompt = text_of(s, ids + skipped, given - skipped);
-  char *rest = whole && prompt ? strdup(whole + least((int64_t)strlen(prompt), (int64_t)strlen(whole))) : NULL;
-  free(whole);
-  return add_part(s, prompt, HEED_SAMPLE_GIVEN, NULL) && add_part(s, rest, HEED_SAMPLE_MADE, NULL);
+  return add_part(s, text_of(s, ids + skipped, 0, given - skipped), HEED_SAMPLE_GIVEN, NULL) &&
+         add_part(s, text_of(s, ids + skipped, given - skipped, text.count - skipped), HEED_SAMPLE_MADE, NULL);
 }
 
 /* Reads the slice that text number i is the first row of: spread over the data, which is read in its own order. */

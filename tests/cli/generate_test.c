@@ -65,9 +65,27 @@ static void the_same_seed_gives_the_same_text(void) {
   CU_ASSERT(strcmp(first, command_output) != 0);
 }
 
+static void a_new_text_does_not_show_its_separator(void) {
+  CU_ASSERT_EQUAL_FATAL(generate("--tokens 20 --seed 3"), 0);
+  CU_ASSERT_PTR_NULL(strstr(command_output, "endoftext"));
+  CU_ASSERT_EQUAL_FATAL(generate("--tokens 1 --seed 3 '<|endoftext|>'"), 0); /* one that was given is */
+  CU_ASSERT_PTR_EQUAL(strstr(command_output, "<|endoftext|>"), command_output);
+}
+
+/* Bytes that are not UTF-8 are not dropped: that is for WordPiece. */
+static void the_warning_is_of_the_vocabulary(void) {
+  static const char *const commands[] = {"generate run $'a \\xff' --tokens 1", "embed run <<<$'\\xff'", "inspect run $'\\xff' --json"};
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+    CU_ASSERT_EQUAL(command_run("cd %s && bash -c \"" HEED_PROGRAM " %s\" 2>&1 >/dev/null", folder, commands[i]), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "become U+FFFD, 1 sequence in all"));
+  }
+}
+
 static void cleans_up(void) {
   CU_ASSERT_EQUAL(command_run("rm -rf %s", folder), 0);
 }
 
 HEED_TESTS({"prepares", prepares}, {"json holds every continuation", json_holds_every_continuation},
-           {"the same seed gives the same text", the_same_seed_gives_the_same_text}, {"cleans up", cleans_up})
+           {"the same seed gives the same text", the_same_seed_gives_the_same_text},
+           {"a new text does not show its separator", a_new_text_does_not_show_its_separator},
+           {"the warning is of the vocabulary", the_warning_is_of_the_vocabulary}, {"cleans up", cleans_up})

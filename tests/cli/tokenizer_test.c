@@ -72,6 +72,9 @@ static void byte_level(void) {
   CU_ASSERT_NOT_EQUAL(access(folder_path("no"), F_OK), 0);
   expect(65, "both input and output", "tokenizer train --type bpe --vocab-size 300 --output bpe bpe/merges.txt");
   CU_ASSERT_EQUAL(command_run("cd '%s' && mkdir other && echo mine > other/vocab.json", folder), 0);
+  CU_ASSERT_EQUAL(command_run("cd '%s' && cp -r bpe model && touch model/config.json bpe/vocab.json.tmp-1", folder), 0);
+  expect(0, "bpe: 262 tokens", "tokenizer train --type bpe --vocab-size 262 --output bpe corpus.txt");
+  expect(65, "holds a vocabulary and other files", "tokenizer train --type bpe --vocab-size 300 --output model corpus.txt");
   expect(65, "other: exists and is no vocabulary", "tokenizer train --type bpe --vocab-size 300 --output other corpus.txt");
   expect(65, "name the folder", "tokenizer encode --vocab bpe/vocab.json");
   folder_write_text("ids.txt", "1 2\n3 x 4\n");

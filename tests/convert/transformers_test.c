@@ -70,6 +70,10 @@ static const struct {
     {"{\"model_type\": \"modernbert\", " SIZES ", \"norm_bias\": true}", "norm_bias: true is not built yet; false is"},
     {"{\"model_type\": \"modernbert\", " SIZES ", \"layer_types\": [\"full_attention\", \"full_attention\", \"sliding_attention\"]}",
      "layer_types is not built yet"},
+    {"{\"model_type\": \"modernbert\", " SIZES ", \"layer_types\": [\"full_attention\"]}", "layer_types has 1 words"},
+    {"{\"model_type\": \"modernbert\", " SIZES ", \"global_attn_every_n_layers\": 0}", "global_attn_every_n_layers: 0 is impossible"},
+    {"{\"model_type\": \"modernbert\", " SIZES ", \"local_attention\": 1e300}", "local_attention: 1e+300 is impossible"},
+    {"{\"model_type\": \"modernbert\", " SIZES ", \"local_attention\": 1}", "local_attention: 1 is impossible"},
     {"{\"model_type\": \"modernbert\", " SIZES ", \"rope_parameters\": {\"full_attention\": {\"rope_type\": \"yarn\"}}}",
      "\"yarn\" is not built"},
 };
@@ -158,6 +162,35 @@ static void modernbert_has_its_keys(void) {
   folder_remove();
 }
 
+#define MODERNBERT "model.positions=rotary", "model.norm=pre", "model.biases=false", "model.activation=geglu", "model.token_types=0"
+
+static void parse(heed_config *config, const char *const *settings, int count) {
+  CU_ASSERT_EQUAL_FATAL(heed_config_parse(config,
+                                          "run: {name: x}\nmodel: {family: bert, vocabulary_size: 50, layers: 2, hidden: 8, heads: 2}\n"
+                                          "train: {steps: 1, sequence_length: 8, batch_sequences: 2}\noptimizer: {learning_rate: 1}\n",
+                                          "x", settings, count),
+                        HEED_OK);
+}
+
+/* transformers divides the numbers of layers by this one; a ModernBERT with a window in all of them it does not have. */
+static void modernbert_without_a_window_is_global_in_every_layer(void) {
+  static const char *const settings[] = {MODERNBERT, "model.window=8"};
+  const heed_special_tokens special = {.pad = -1};
+  heed_config config;
+  const heed_class *class;
+  char *text;
+  parse(&config, settings, 5);
+  CU_ASSERT_EQUAL_FATAL(heed_transformers_class_of(&class, &config), HEED_OK);
+  CU_ASSERT_STRING_EQUAL(class->model_type, "modernbert");
+  CU_ASSERT_EQUAL_FATAL(heed_transformers_print_config(&config, class, &special, &text), HEED_OK);
+  CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"global_attn_every_n_layers\": 1,"));
+  free(text);
+  heed_config_free(&config);
+  parse(&config, settings, 6);
+  CU_ASSERT_EQUAL(heed_transformers_class_of(&class, &config), HEED_INVALID);
+  heed_config_free(&config);
+}
+
 /* Options that no class of transformers has, alone or together. */
 static void what_transformers_lacks_is_refused(void) {
   static const char *const settings[] = {"model.positions=sinusoidal", "model.activation=reglu", "model.norm=pre", "model.window=8",
@@ -165,11 +198,7 @@ static void what_transformers_lacks_is_refused(void) {
   for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
     heed_config config;
     const heed_class *class;
-    CU_ASSERT_EQUAL_FATAL(heed_config_parse(&config,
-                                            "run: {name: x}\nmodel: {family: bert, vocabulary_size: 50, layers: 2, hidden: 8, heads: 2}\n"
-                                            "train: {steps: 1, sequence_length: 8, batch_sequences: 2}\noptimizer: {learning_rate: 1}\n",
-                                            "x", &settings[i], 1),
-                          HEED_OK);
+    parse(&config, &settings[i], 1);
     CU_ASSERT_EQUAL(heed_transformers_class_of(&class, &config), HEED_INVALID);
     CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "no class"));
     heed_config_free(&config);
@@ -193,4 +222,5 @@ static void casing_is_read(void) {
 
 HEED_TESTS({"keys have their places", keys_have_their_places}, {"what is not built is refused", what_is_not_built_is_refused},
            {"GPT-2 has its keys", gpt2_has_its_keys}, {"ModernBERT has its keys", modernbert_has_its_keys},
+           {"ModernBERT without a window is global in every layer", modernbert_without_a_window_is_global_in_every_layer},
            {"what transformers lacks is refused", what_transformers_lacks_is_refused}, {"casing is read", casing_is_read})

@@ -74,6 +74,11 @@ static void source_example(void) {
   CU_ASSERT_EQUAL(heed_tokenizer_decode(t, ids, count, &text), HEED_OK);
   CU_ASSERT_STRING_EQUAL(text, "unaffable wanted");
   free(text);
+  size_t behind;
+  CU_ASSERT_EQUAL_FATAL(heed_tokenizer_decode_behind(t, ids, 1, count, &text, &behind), HEED_OK); /* what "un" goes on with */
+  CU_ASSERT_STRING_EQUAL(text, "affable wanted");
+  CU_ASSERT_EQUAL(behind, 14);
+  free(text);
   CU_ASSERT_EQUAL(heed_tokenizer_decode(t, (const int32_t[]){14}, 1, &text), HEED_INVALID);
   CU_ASSERT_EQUAL(heed_tokenizer_size(t), 14);
   CU_ASSERT_EQUAL(heed_tokenizer_find(t, "##able"), 7);
