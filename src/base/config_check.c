@@ -6,6 +6,8 @@
 
 #include "base/file.h"
 
+enum { MOST_DROPPED = 65536 }; /* keys that dropout's counters tell apart (kernels.h) */
+
 static const heed_config_value *value_of(const heed_config_document *document, const char *path) {
   return &document->values[heed_config_find(path)];
 }
@@ -95,6 +97,11 @@ static heed_status check_model(const heed_config *config, const heed_config_docu
   if (config->objective.predict == HEED_PREDICT_NEXT_TOKEN && config->objective.next_sentence)
     return at_either(document, "objective.next_sentence", "objective.predict",
                      heed_error(HEED_INVALID, "objective.next_sentence goes with objective.predict: masked only"));
+  if (model->attention_dropout > 0 && config->train.sequence_length > MOST_DROPPED)
+    return at_either(document, "model.attention_dropout", "train.sequence_length",
+                     heed_error(HEED_INVALID,
+                                "model.attention_dropout draws for up to %d tokens; set it to 0 for train.sequence_length %lld",
+                                MOST_DROPPED, (long long)config->train.sequence_length));
   if (config->objective.next_sentence && model->token_types < 2)
     return at_either(
         document, "objective.next_sentence", "model.token_types",

@@ -29,7 +29,7 @@ static const struct argp_option options[] = {
     {"temperature", 't', "T", 0, "divides the logits: below 1 safer, above 1 wilder, 0 always the likeliest token (0.8)", 0},
     {"top-k", 'k', "K", 0, "draw from the K likeliest tokens only (0 = all)", 0},
     {"top-p", 'p', "P", 0, "draw from the likeliest tokens that together reach probability P only (0.95; 1 = all)", 0},
-    {"seed", 's', "N", 0, "another seed gives another text (0)", 0},
+    {"seed", 'S', "N", 0, "another seed gives another text (0)", 0},
     {"no-cache", 'c', NULL, 0, "compute all tokens anew for each one: slow, to check the cache", 0},
     {"json", 'j', NULL, 0, "print one JSON object", 0},
     {0}};
@@ -44,7 +44,7 @@ static error_t read_number(struct argp_state *state, const char *name, const cha
 
 static error_t parse(int key, char *value, struct argp_state *state) {
   generate_options *o = state->input;
-  double number = 0;
+  unsigned long long number;
   switch (key) {
   case 'n':
     return heed_option_count(state, "--tokens", value, &o->tokens);
@@ -56,10 +56,10 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     return heed_option_count(state, "--top-k", value, &o->sampling.top_k);
   case 'p':
     return read_number(state, "--top-p", value, 1, &o->sampling.top_p);
-  case 's':
-    read_number(state, "--seed", value, 4294967295.0, &number);
-    if (number != (double)(uint32_t)number)
-      argp_error(state, "--seed takes a whole number, not '%s'", value);
+  case 'S':
+    number = strtoull(value, NULL, 10);
+    if (strspn(value, "0123456789") != strlen(value) || strlen(value) > 10 || number > UINT32_MAX)
+      argp_error(state, "--seed takes a whole number from 0 to %u, not '%s'", UINT32_MAX, value);
     o->sampling.seed = (uint32_t)number;
     return 0;
   case 'c':

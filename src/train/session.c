@@ -230,11 +230,11 @@ static heed_status write_run_folder(heed_session *s) {
                                                    .ranks = s->communication->size,
                                                    .threads = omp_get_max_threads(),
                                                    .metrics = s->metrics});
-  if (!s->validation)
-    return HEED_OK;
-  return heed_showing_create(
-      &s->showing, &(heed_showing_spec){
-                       .model = heed_stepper_model(s->stepper), .sampler = s->validation, .tokenizer = s->tokenizer, .config = s->config});
+  heed_showing_spec showing = {
+      .model = heed_stepper_model(s->stepper), .sampler = s->validation, .tokenizer = s->tokenizer, .config = s->config};
+  if (s->validation && heed_showing_create(&s->showing, &showing) != HEED_OK)
+    heed_warn("%s (training goes on without them)", heed_error_text());
+  return HEED_OK;
 }
 
 heed_status heed_session_open(heed_session *s, const heed_config *config, const heed_train_options *options,

@@ -150,6 +150,8 @@ static bool read_text(heed_showing *s, int64_t i) {
 void heed_showing_make(heed_showing *s, const float *parameters, int64_t step, heed_report *report) {
   heed_sample samples[TEXTS];
   int64_t ends[TEXTS], made = 0;
+  if (!s)
+    return;
   clear(s);
   for (int64_t i = 0; i < TEXTS && read_text(s, i); i++) {
     bool good = s->generator ? continue_row(s, 0, parameters) : fill_row(s, 0, heed_model_logits(s->spec.model, parameters, &s->batch));

@@ -22,7 +22,7 @@ typedef struct heed_showing_spec {
 heed_status heed_showing_create(heed_showing **showing, const heed_showing_spec *spec);
 void heed_showing_free(heed_showing *showing);
 
-/** Makes the samples of a step and hands them to the report.  What fails is left out. */
+/** Makes the samples of a step and hands them to the report.  What fails is left out; without a showing nothing is done. */
 void heed_showing_make(heed_showing *showing, const float *parameters, int64_t step, heed_report *report);
 
 #endif

@@ -124,6 +124,7 @@ static const struct {
     {GPT, {"model.causal=false"}, "--set model.causal=false: objective.predict: next_token needs model.causal: true"},
     {GPT, {"objective.next_sentence=true"}, "objective.next_sentence goes with objective.predict: masked only"},
     {BERT, {"objective.next_sentence=true", "model.token_types=1"}, "objective.next_sentence needs model.token_types 2 or more, found 1"},
+    {BERT, {"train.sequence_length=70000", "model.max_positions=70000"}, "model.attention_dropout draws for up to 65536 tokens"},
     {BERT, {"model.token_types=-1"}, "model.token_types: -1 is impossible; it must be from 0 to 65536"},
     {BERT, {"model.window=-1"}, "model.window: -1 is impossible"},
     {BERT, {"model.rotary_theta=0"}, "model.rotary_theta: 0 is impossible; it must be above 0"},
