@@ -120,6 +120,8 @@ static heed_status read_vocabulary(import *in) {
   heed_casing casing = in->spec->casing;
   if (casing == HEED_CASING_UNSAID)
     HEED_TRY(heed_transformers_read_casing(in->casing_path, &casing));
+  if (!in->spec->vocabulary && access(in->vocabulary_path, F_OK) != 0)
+    return heed_error(HEED_INVALID, "%s holds no vocabulary (vocab.txt, or vocab.json and merges.txt); name it with --vocab", in->folder);
   HEED_TRY(heed_tokenizer_open(&in->tokenizer, in->vocabulary_path, casing == HEED_CASED));
   in->report->cased = heed_tokenizer_is_cased(in->tokenizer);
   int64_t tokens = heed_tokenizer_size(in->tokenizer), rows = in->config.model.vocabulary_size;

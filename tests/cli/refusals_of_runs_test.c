@@ -58,6 +58,8 @@ static const refusal foreign_models[] = {
     {"another kind of model", NULL, "heed import hf --model-config t5.json --output new", 65, "model_type 't5' is not built yet"},
     {"another size of model", NULL, "heed import hf --model-config wider.json --output new", 65,
      "has the shape [300, 16]; wider.json makes it"},
+    {"no vocabulary beside the weights", "mkdir row/hf && cp hf/config.json hf/model.safetensors row/hf", "heed import row/hf --output new",
+     65, "row/hf holds no vocabulary (vocab.txt, or vocab.json and merges.txt); name it with --vocab"},
     {"a vocabulary that is too large", "{ cat vocab.txt && echo zzz; } > row/larger.txt",
      "heed import hf --vocab row/larger.txt --output new", 65,
      "row/larger.txt has 301 tokens, hf/config.json says vocab_size 300: they are of different models"},
