@@ -22,7 +22,7 @@ struct heed_sampler {
   heed_special_tokens special;
   int64_t sequence_length, batch_sequences, slices;
   uint32_t seed;
-  bool evaluation, cased;
+  bool evaluation;
 };
 
 /* [CLS] A [SEP], or [CLS] A [SEP] B [SEP] */
@@ -119,7 +119,6 @@ static heed_status fill_sampler(heed_sampler *sampler, const heed_sampler_spec *
   sampler->slices = spec->slices;
   sampler->seed = spec->evaluation ? 0 : spec->seed;
   sampler->evaluation = spec->evaluation;
-  sampler->cased = heed_tokenizer_is_cased(spec->tokenizer);
   sampler->predict = objective->predict;
   heed_status status = objective->predict == HEED_PREDICT_MASKED
                            ? fill_segments(sampler, spec, count)
@@ -166,10 +165,6 @@ void heed_sampler_free(heed_sampler *sampler) {
 
 int64_t heed_sampler_samples(const heed_sampler *sampler) {
   return sampler->samples;
-}
-
-bool heed_sampler_is_cased(const heed_sampler *sampler) {
-  return sampler->cased;
 }
 
 int64_t heed_sampler_most_targets(const heed_sampler *sampler, int64_t rows) {

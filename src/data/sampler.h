@@ -38,7 +38,6 @@ heed_status heed_sampler_create_from_shards(heed_sampler **sampler, const heed_s
 void heed_sampler_free(heed_sampler *sampler);
 
 int64_t heed_sampler_samples(const heed_sampler *sampler); /**< samples in an epoch */
-bool heed_sampler_is_cased(const heed_sampler *sampler);   /**< casing of the shards */
 
 /** The most tokens and targets that `rows` rows can hold: what to allocate batches and plan models for. */
 int64_t heed_sampler_most_targets(const heed_sampler *sampler, int64_t rows);
