@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 import tempfile
 
 import numpy as np
@@ -124,7 +125,7 @@ def compare_modernbert(name, sizes, lengths):
         judge(name, ours, hidden, logits, loss, our_names(theirs, config.num_hidden_layers))
 
 
-def greedy_text(name, sizes, tokens=200):
+def greedy_text(name, sizes, tokens=200, caches=((), ("--no-cache",))):
     """Token for token what transformers generates, with and without the cache, for prompts of several lengths at once."""
     torch.manual_seed(1)
     config = GPT2Config(resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=3, eos_token_id=None, pad_token_id=0, **sizes)
@@ -139,7 +140,7 @@ def greedy_text(name, sizes, tokens=200):
         checkpoint = import_from(f"{folder}/hf")
         texts = [" ".join(f"w{i - len(bert.SPECIAL)}" for i in prompt) for prompt in prompts]
         theirs = [model.generate(torch.as_tensor(p)[None], max_new_tokens=tokens, do_sample=False)[0, len(p):].tolist() for p in prompts]
-        for cache in ((), ("--no-cache",)):
+        for cache in caches:
             made = json.loads(heed.run("generate", checkpoint, *texts, "--tokens", tokens, "--temperature", 0, "--json", *cache))
             ours = [c["ids"] for c in made["continuations"]]
             for o, t in zip(ours, theirs):  # transformers was told of no end, heed ends at [SEP]
@@ -196,7 +197,8 @@ if __name__ == "__main__":
     for case, arguments in MODERNBERT.items():
         compare_modernbert(case, **arguments)
     greedy_text("GPT-2, 2 layers", dict(vocab_size=320, n_layer=2, n_embd=64, n_head=4, n_positions=256))
-    greedy_text("GPT-2 124M", dict(vocab_size=50257, n_layer=12, n_embd=768, n_head=12, n_positions=256), tokens=200)
+    large = dict(vocab_size=50257, n_layer=12, n_embd=768, n_head=12, n_positions=256)
+    greedy_text("GPT-2 124M", large, caches=((), ("--no-cache",)) if "--long" in sys.argv else ((),))
     text_to_text("GPT-2 with a vocabulary of its own")
     there_and_back("GPT2LMHeadModel", lambda: GPT2LMHeadModel(GPT2Config(**GPT2["GPT-2, odd sizes"]["sizes"], bos_token_id=3, eos_token_id=3)))
     there_and_back("ModernBertForMaskedLM", lambda: ModernBertForMaskedLM(ModernBertConfig(

@@ -3,13 +3,14 @@
 # gradients, greedy text, training step by step, weights to and fro, events.  Its last line is "N passed, N failed".  Needs a release build
 # with tests (tests/run.sh makes it) and, the first time, the network: PyTorch and the rest go into build/parity, the text into
 # datasets/english.
-#   tests/parity/run.sh [--long] [SCRIPT.py …]     --long: also 1,000 steps of BERT-mini beside PyTorch, most of an hour on two cores
+#   tests/parity/run.sh [--long] [SCRIPT.py …]     --long: also 1,000 steps of BERT-mini beside PyTorch, most of an hour on two cores,
+#                                                and GPT-2 124M without the cache
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 long=
 case ${1:-} in
   --long) long=1; shift ;;
-  --help) sed -n '2,6s/^# \?//p' "$0"; exit 0 ;;
+  --help) sed -n '2,7s/^# \?//p' "$0"; exit 0 ;;
 esac
 scripts=("$@")
 [ ${#scripts[@]} -gt 0 ] || scripts=(tokenizer.py bpe.py mechanism.py models.py families.py weights.py training.py events.py)
@@ -42,6 +43,6 @@ run() {
 }
 
 for script in "${scripts[@]}"; do run "$script"; done
-[ -z "$long" ] || run training.py --long
+[ -z "$long" ] || { run families.py --long; run training.py --long; }
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
