@@ -14,16 +14,14 @@ struct heed_choice {
 };
 
 heed_status heed_choice_create(heed_choice **choice, int64_t vocabulary) {
-  heed_choice *made = malloc(sizeof *made);
-  candidate *candidates = malloc((size_t)vocabulary * sizeof *candidates);
-  if (!made || !candidates) {
-    free(made);
-    free(candidates);
-    return heed_error(HEED_FAILED, "out of memory for a choice among %lld tokens", (long long)vocabulary);
+  heed_choice *made = calloc(1, sizeof *made);
+  if (made && (made->candidates = malloc((size_t)vocabulary * sizeof *made->candidates))) {
+    made->vocabulary = vocabulary;
+    *choice = made;
+    return HEED_OK;
   }
-  *made = (heed_choice){vocabulary, candidates};
-  *choice = made;
-  return HEED_OK;
+  free(made);
+  return heed_error(HEED_FAILED, "out of memory for a choice among %lld tokens", (long long)vocabulary);
 }
 
 void heed_choice_free(heed_choice *choice) {
