@@ -8,8 +8,9 @@
 #   datasets/english.sh [--text]      --text: stop after train.txt and validation.txt; needs no heed
 #
 # Below datasets/english/: train.txt, validation.txt (a paragraph a line, a blank line between documents); for BERT vocab.txt, train.h5,
-# validation.h5; for GPT bpe/ (vocab.json, merges.txt), train-bpe.h5, validation-bpe.h5.  Needs apt-get the first time only, no root: packages stay in datasets/english/download.  Where there is no apt-get,
-# put the three .deb files there.  Done again, it does only what is missing or was made from something else.
+# validation.h5; for GPT bpe/ (vocab.json, merges.txt), train-bpe.h5, validation-bpe.h5.  Needs apt-get the first time only, no root:
+# packages stay in datasets/english/download.  Where there is no apt-get, put the three .deb files there.  Done again, it does only what
+# is missing or was made from something else.
 # HEED=… names the heed program; otherwise build/bin/heed, or heed on PATH.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

@@ -22,10 +22,11 @@ typedef struct embed_options {
   bool normalize, json;
 } embed_options;
 
-static const struct argp_option options[] = {{"pool", 'p', "mean|cls", 0, "average over all tokens (mean), or the state at [CLS]", 0},
-                                             {"normalize", 'n', NULL, 0, "scale each vector to length 1, for cosines by a dot product", 0},
-                                             {"json", 'j', NULL, 0, "print one JSON object: {\"embeddings\": [[…], …]}", 0},
-                                             {0}};
+static const struct argp_option options[] = {
+    {"pool", 'p', "mean|cls", 0, "average over all tokens (mean, the default), or the state at [CLS]", 0},
+    {"normalize", 'n', NULL, 0, "scale each vector to length 1, for cosines by a dot product", 0},
+    {"json", 'j', NULL, 0, "print one JSON object: {\"embeddings\": [[…], …]}", 0},
+    {0}};
 
 static error_t parse(int key, char *value, struct argp_state *state) {
   embed_options *o = state->input;

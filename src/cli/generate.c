@@ -51,9 +51,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
   case 't':
     return read_number(state, "--temperature", value, 100, &o->sampling.temperature);
   case 'k':
-    if (strcmp(value, "0") == 0)
-      return 0;
-    return heed_option_count(state, "--top-k", value, &o->sampling.top_k);
+    if (*value == '-')
+      argp_error(state, "--top-k takes a whole number from 0 on (0 = all), not '%s'", value);
+    return strcmp(value, "0") == 0 ? 0 : heed_option_count(state, "--top-k", value, &o->sampling.top_k);
   case 'p':
     return read_number(state, "--top-p", value, 1, &o->sampling.top_p);
   case 'S':
@@ -189,11 +189,17 @@ static heed_status run(const generate_options *o, heed_generation *g) {
     return status;
   }
   speed took = {.seconds = heed_seconds() - begun};
-  for (int64_t b = 0; b < o->count; b++)
+  int64_t ended = 0;
+  for (int64_t b = 0; b < o->count; b++) {
     took.tokens += made[b].count - made[b].prompt;
+    ended += made[b].ended;
+  }
   status = o->json ? print_json(o, g, made, &took) : print_text(o, g, made);
   if (status == HEED_OK && !o->json)
-    heed_info("%lld tokens in %.1f s, %.0f tokens/s", (long long)took.tokens, took.seconds, tokens_per_second(&took));
+    heed_info("%lld tokens in %.1f s, %.0f tokens/s%s", (long long)took.tokens, took.seconds, tokens_per_second(&took),
+              ended == 0         ? ""
+              : ended < o->count ? "; some texts came to their end"
+                                 : "; the text came to its end");
   for (int64_t b = 0; b < o->count; b++) {
     if (!made[b].ended && made[b].count - made[b].prompt < o->tokens)
       heed_warn("prompt %lld: the model's %lld places are full; it has no room for more tokens", (long long)b + 1,
@@ -211,7 +217,8 @@ heed_status heed_command_generate(int argc, char **argv) {
       "CHECKPOINT|RUN [\"A prompt\" …]",
       "Continues texts with a model that predicts next tokens.  A run folder stands for its newest good checkpoint.\v"
       "One text is printed as it comes, the prompt first; several are made together and printed one behind the other.  Without a prompt "
-      "a new text begins.  The same seed gives the same text.",
+      "a new text begins; standard input is not read.  A text ends where the model draws its end, <|endoftext|> or [SEP].  The same seed "
+      "gives the same text.",
       0,
       0,
       0};

@@ -56,6 +56,8 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     s->vocabulary = value;
     return 0;
   case 'o':
+    for (size_t end = strlen(value); end > 1 && value[end - 1] == '/';) /* a folder's name, as people complete it */
+      value[--end] = 0;
     s->output = value;
     return 0;
   case ARGP_KEY_ARGS:

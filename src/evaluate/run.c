@@ -1,6 +1,7 @@
 #include "evaluate/run.h"
 
 #include "evaluate/loaded.h"
+#include "heed/log.h"
 
 static heed_status check(const heed_loaded *loaded, const char *data, const heed_communication *c) {
   if (!data && loaded->config.data.validation_count == 0)
@@ -52,7 +53,9 @@ static heed_status score(heed_loaded *loaded, const heed_sampler *sampler, heed_
                           .tokenizer = loaded->tokenizer,
                           .communication = c,
                           .config = config,
-                          .slices_at_once = at_once};
+                          .slices_at_once = at_once,
+                          .shows = true};
+  heed_info("%lld samples of %lld tokens at most", (long long)heed_sampler_samples(sampler), (long long)config->train.sequence_length);
   heed_status status = c->agree(c, heed_token_evaluator_create(&evaluator, &spec));
   if (status == HEED_OK)
     *scores = heed_token_evaluate(evaluator, loaded->parameters, 0);

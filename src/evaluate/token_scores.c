@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/tree.h"
+#include "heed/log.h"
 
 /* What is summed over a slice, in double. */
 typedef struct slice_scores {
@@ -176,17 +178,31 @@ static double highest_frequency(heed_token_evaluator *e) {
   return highest;
 }
 
+/* Often on a terminal, seldom elsewhere. */
+static void show(const heed_token_evaluator *e, int64_t done, int64_t all, double *last) {
+  double now = heed_seconds();
+  if (!e->spec.shows || now - *last < (heed_log_is_terminal() ? 0.3 : 30.0))
+    return;
+  *last = now;
+  heed_progress("%lld of %lld batches", (long long)done, (long long)all);
+}
+
 heed_token_scores heed_token_evaluate(heed_token_evaluator *e, const float *parameters, int64_t batches) {
   int64_t all = (heed_sampler_samples(e->spec.sampler) + e->spec.config->train.batch_sequences - 1) / e->spec.config->train.batch_sequences;
   slice_scores sum = {0};
   memset(e->frequencies, 0, (size_t)(e->spec.communication->size * e->spec.config->model.vocabulary_size) * sizeof *e->frequencies);
-  for (int64_t n = 0; n < (batches > 0 && batches < all ? batches : all); n++) {
+  double last = heed_seconds();
+  all = batches > 0 && batches < all ? batches : all;
+  for (int64_t n = 0; n < all; n++) {
+    show(e, n, all, &last);
     slice_scores scores = score_global_batch(e, parameters, n);
     const double *from = (const double *)&scores;
     double *to = (double *)&sum;
     for (int i = 0; i < SCORES; i++)
       to[i] += from[i];
   }
+  if (e->spec.shows)
+    heed_progress_end();
   double highest = highest_frequency(e), targets = sum.targets > 0 ? sum.targets : 1;
   return (heed_token_scores){.loss = sum.loss / targets,
                              .perplexity = exp(sum.loss / targets),

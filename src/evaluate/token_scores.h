@@ -30,6 +30,7 @@ typedef struct heed_token_spec {
   heed_communication *communication;
   const heed_config *config; /**< train.batch_sequences, slices, sequence_length; the model's sizes; next_sentence */
   int64_t slices_at_once;
+  bool shows; /**< whether heed_token_evaluate tells how far it is */
 } heed_token_spec;
 
 /** Allocates a batch and counters.  Rank-local.  Errors: HEED_FAILED when memory is short. */

@@ -121,12 +121,28 @@ static bool fill_row(heed_showing *s, int64_t b, const float *logits) {
   return true;
 }
 
-/* The parts of a continuation of the first tokens of row b. */
+/* Whether a text or a line of it ends with this token. */
+static bool ends_line(const heed_showing *s, int32_t id) {
+  char *text = text_of(s, &id, 0, 1);
+  bool ends = id == heed_tokenizer_special(s->spec.tokenizer)->separate || (text && strchr(text, '\n'));
+  free(text);
+  return ends;
+}
+
+/* Where in row b a text or a line begins, with a prompt's tokens behind it; else its first token. */
+static int64_t beginning(const heed_showing *s, int64_t b) {
+  const heed_stream *stream = &s->batch.stream;
+  for (int64_t t = stream->offsets[b]; t + PROMPT < stream->offsets[b + 1]; t++)
+    if (ends_line(s, stream->ids[t]))
+      return t + 1;
+  return stream->offsets[b];
+}
+
+/* The parts of a continuation of the first tokens that begin something in row b. */
 static bool continue_row(heed_showing *s, int64_t b, const float *parameters) {
   const heed_stream *stream = &s->batch.stream;
   int32_t ids[PROMPT + MADE];
-  int64_t first = stream->offsets[b],
-          given = least(least(PROMPT, stream->offsets[b + 1] - first), s->spec.config->train.sequence_length - 1);
+  int64_t first = beginning(s, b), given = least(least(PROMPT, stream->offsets[b + 1] - first), s->spec.config->train.sequence_length - 1);
   heed_continuation text = {.ids = ids, .count = given, .prompt = given};
   if (given < 1)
     return true;

@@ -57,7 +57,7 @@ static scored evaluate(heed_communication *c, heed_predict predict) {
   heed_token_evaluator *evaluator;
   CU_ASSERT_EQUAL_FATAL(heed_model_create(&model, &config.model, &sizes, heed_kernels_choose(NULL)), HEED_OK);
   CU_ASSERT_EQUAL_FATAL(heed_model_commit(model), HEED_OK);
-  heed_token_spec spec = {model, sampler, data.tokenizer, c, &config, at_once};
+  heed_token_spec spec = {model, sampler, data.tokenizer, c, &config, at_once, false};
   CU_ASSERT_EQUAL_FATAL(heed_token_evaluator_create(&evaluator, &spec), HEED_OK);
   float *parameters = test_floats(heed_model_table(model)->total);
   heed_parameters_initialise(heed_model_table(model), parameters, 3);

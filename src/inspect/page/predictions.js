@@ -7,7 +7,7 @@ const masks = facts.places.some((place) => facts.tokens[place.at] === "[MASK]");
 
 function about() {
   if (facts.places.length === 0) return "";
-  if (facts.causal) return "What follows each token. The bar below a token shows how likely the model finds it after those before it.";
+  if (facts.causal) return "What follows each token." + (manyPlaces ? " The bar below a token shows how likely the model finds it after those before it." : "");
   if (masks) return "What the model puts in the place of each [MASK].";
   return "What the model predicts at each token's place, the token itself in view. Write [MASK] for one to see what it knows without it.";
 }
