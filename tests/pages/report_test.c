@@ -75,8 +75,9 @@ static void play(const example *e, heed_metrics *metrics, heed_report *report) {
                                                  .layers = e->layers,
                                                  .heads = e->heads};
     CU_ASSERT_EQUAL(heed_metrics_evaluation(metrics, &evaluation), HEED_OK);
+    bool loud_now = e->loud && i > e->lines * 9 / 10;
     if (e->samples > 0)
-      heed_report_samples(report, step, e->loud && i > e->lines * 9 / 10 ? loud_samples : samples, e->samples);
+      heed_report_samples(report, step, loud_now ? loud_samples : samples, loud_now || e->samples < 2 ? e->samples : 2);
   }
   free(entropy);
 }
