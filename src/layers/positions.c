@@ -6,42 +6,47 @@
  * hundred million. */
 static const double base = 10000;
 
-static void interleaved(float *row, double place, int64_t width) {
+/* The angles of channel pair i at all places are multiples of one frequency, so the tables are filled a pair at a time. */
+
+static void interleaved(float *out, const heed_model_config *config) {
+  int64_t width = config->hidden;
   for (int64_t i = 0; 2 * i < width; i++) {
-    double angle = place * pow(base, -2.0 * (double)i / (double)width);
-    row[2 * i] = (float)sin(angle);
-    row[2 * i + 1] = (float)cos(angle);
+    double frequency = pow(base, -2.0 * (double)i / (double)width);
+    for (int64_t p = 0; p < config->max_positions; p++) {
+      out[p * width + 2 * i] = (float)sin((double)p * frequency);
+      out[p * width + 2 * i + 1] = (float)cos((double)p * frequency);
+    }
   }
 }
 
-static void side_by_side(float *row, double place, int64_t width) {
-  int64_t half = width / 2;
+static void columns_and_rows(float *out, const heed_model_config *config) {
+  int64_t width = config->hidden, part = width / 2, half = part / 2, columns = config->position_columns;
   for (int64_t i = 0; i < half; i++) {
-    double angle = place * pow(base, -(double)i / (double)half);
-    row[i] = (float)sin(angle);
-    row[half + i] = (float)cos(angle);
+    double frequency = pow(base, -(double)i / (double)half);
+    for (int64_t p = 0; p < config->max_positions; p++) {
+      float *column = out + p * width + i, *row = column + part;
+      column[0] = (float)sin((double)(p % columns) * frequency);
+      column[half] = (float)cos((double)(p % columns) * frequency);
+      row[0] = (float)sin((double)(p / columns) * frequency);
+      row[half] = (float)cos((double)(p / columns) * frequency);
+    }
   }
 }
 
 void heed_positions_waves(float *out, const heed_model_config *config) {
-  int64_t width = config->hidden, columns = config->position_columns;
-  for (int64_t p = 0; p < config->max_positions; p++) {
-    float *row = out + p * width;
-    if (config->positions == HEED_POSITIONS_SINUSOIDAL) {
-      interleaved(row, (double)p, width);
-      continue;
-    }
-    side_by_side(row, (double)(p % columns), width / 2);
-    side_by_side(row + width / 2, (double)(p / columns), width / 2);
-  }
+  if (config->positions == HEED_POSITIONS_SINUSOIDAL)
+    interleaved(out, config);
+  else
+    columns_and_rows(out, config);
 }
 
 void heed_positions_turns(float *out, const heed_model_config *config, double theta) {
   int64_t width = config->hidden / config->heads, half = width / 2;
-  for (int64_t p = 0; p < config->max_positions; p++)
-    for (int64_t i = 0; i < half; i++) {
-      double angle = (double)p * pow(theta, -2.0 * (double)i / (double)width);
-      out[p * width + i] = (float)cos(angle);
-      out[p * width + half + i] = (float)sin(angle);
+  for (int64_t i = 0; i < half; i++) {
+    double frequency = pow(theta, -2.0 * (double)i / (double)width);
+    for (int64_t p = 0; p < config->max_positions; p++) {
+      out[p * width + i] = (float)cos((double)p * frequency);
+      out[p * width + half + i] = (float)sin((double)p * frequency);
     }
+  }
 }
