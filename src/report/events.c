@@ -111,7 +111,7 @@ static double now(void) {
 static heed_status print_beginning(heed_events *e, FILE *out, double time) {
   Heed__Events__Event event = HEED__EVENTS__EVENT__INIT;
   Heed__Events__SessionLog session = HEED__EVENTS__SESSION_LOG__INIT;
-  size_t bytes;
+  size_t bytes = 0;
   event.wall_time = time;
   event.what_case = HEED__EVENTS__EVENT__WHAT_FILE_VERSION;
   event.file_version = (char[]){"brain.Event:2"};
