@@ -7,8 +7,11 @@
 #include <string.h>
 
 #include "kernels/draws.h"
+#include "kernels/element.h"
 #include "kernels/level.h"
 #include "kernels/vector_math.h"
+
+enum { BLOCK = 1024 }; /* elements of a row that are converted at a time */
 
 static void drop_row(float *y, const float *x, const float *residual, int64_t width, const heed_draw_source *source) {
   for (int64_t first = 0; first < width; first += HEED_DRAWS) {
@@ -54,7 +57,32 @@ void HEED_KERNEL(dropout_forward)(float *y, const float *x, const float *residua
   }
 }
 
-void HEED_KERNEL(dropout_backward)(float *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
-                                   int64_t width, const heed_dropout *dropout) {
-  HEED_KERNEL(dropout_forward)(d_x, d_y, NULL, sequence_of, offsets, tokens, width, dropout);
+/** One row of gradients: what a row of forward's, without a residual, makes of it. */
+static void backward_row(float *y, const float *x, int64_t width, const heed_draw_source *source) {
+  if (source->dropout->threshold)
+    drop_row(y, x, NULL, width, source);
+  else
+    pass_row(y, x, NULL, width);
+}
+
+void HEED_KERNEL(dropout_backward)(void *d_x, bool wide, const float *d_y, const int32_t *sequence_of, const int64_t *offsets,
+                                   int64_t tokens, int64_t width, const heed_dropout *dropout) {
+  uint32_t row_counters = (uint32_t)((width + 7) / 8);
+  bool direct = wide || sizeof(heed_element) == sizeof(float);
+#pragma omp for schedule(static)
+  for (int64_t t = 0; t < tokens; t++) {
+    uint32_t sequence = (uint32_t)sequence_of[t], token = (uint32_t)(t - offsets[sequence]);
+    heed_draw_source source = {token * row_counters, dropout->first_row + sequence, dropout->site, dropout};
+    if (direct) {
+      backward_row((float *)d_x + t * width, d_y + t * width, width, &source);
+      continue;
+    }
+    for (int64_t first = 0; first < width; first += BLOCK) { /* BLOCK is a multiple of 8 elements, a call of the counters */
+      float part[BLOCK];
+      int64_t count = heed_at_most(BLOCK, width - first);
+      backward_row(part, d_y + t * width + first, count, &source);
+      heed_elements((heed_element *)d_x + t * width + first, part, count);
+      source.counter += BLOCK / 8;
+    }
+  }
 }
