@@ -20,7 +20,8 @@ static int64_t most_scores(int64_t longest) {
   return heed_at_most(HEED_QUERIES_MOST * row, heed_at_least(HEED_TILE, HEED_QUERIES_LEAST * row));
 }
 
-int64_t HEED_KERNEL(attention_scratch)(int64_t longest) {
+int64_t HEED_KERNEL(attention_scratch)(int64_t longest, int64_t head_width) {
+  (void)head_width;
   return 2 * most_scores(longest);
 }
 
@@ -82,7 +83,7 @@ static void drop_row(float *p, heed_range columns, int64_t key, const heed_draw_
   }
 }
 
-void HEED_KERNEL(attention_forward)(float *out, float *lse, const float *q, const float *k, const float *v,
+static void float_forward(float *out, float *lse, const float *q, const float *k, const float *v,
                                     const heed_attention_shape *shape, const heed_dropout *dropout, float *scratch) {
   int64_t width = shape->head_width;
 #pragma omp for schedule(dynamic)
@@ -177,7 +178,7 @@ static void backward_block(const backward_call *c, const heed_attention_unit *u,
   heed_product(c->d_k + kv_at, shape->kv_stride, true, shape->scale, heed_transposed(dp, padded), query, b->keys, width, b->rows);
 }
 
-void HEED_KERNEL(attention_backward)(float *d_q, float *d_k, float *d_v, const float *d_out, const float *out, const float *lse,
+static void float_backward(float *d_q, float *d_k, float *d_v, const float *d_out, const float *out, const float *lse,
                                      const float *q, const float *k, const float *v, const heed_attention_shape *shape,
                                      const heed_dropout *dropout, float *scratch) {
   backward_call call = {d_q, d_k, d_v, d_out, out, lse, q, k, v, shape, dropout};
@@ -194,4 +195,47 @@ void HEED_KERNEL(attention_backward)(float *d_q, float *d_k, float *d_v, const f
       backward_block(&call, &u, &b, scratch);
     }
   }
+}
+
+#include <stdlib.h>
+#include "kernels/element.h"
+static void rows_in(float *to, const void *from, int64_t tokens, int64_t stride, int64_t width) {
+#pragma omp for
+  for (int64_t t = 0; t < tokens; t++) heed_values(to + t * width, (const heed_element *)from + t * stride, width);
+}
+static void rows_out(void *to, const float *from, int64_t tokens, int64_t stride, int64_t width) {
+#pragma omp for
+  for (int64_t t = 0; t < tokens; t++) heed_elements((heed_element *)to + t * stride, from + t * width, width);
+}
+void HEED_KERNEL(attention_forward)(void *out, float *lse, const void *q, const void *k, const void *v,
+                                    const heed_attention_shape *shape, const heed_dropout *dropout, float *scratch) {
+  if (sizeof(heed_element) == 4) { float_forward(out, lse, q, k, v, shape, dropout, scratch); return; }
+  int64_t w = shape->heads * shape->head_width, tq = shape->q_offsets[shape->sequences], tk = shape->kv_offsets[shape->sequences];
+  float *m;
+#pragma omp single copyprivate(m)
+  m = malloc((size_t)((2 * tq + 2 * tk) * w) * 4);
+  float *o = m, *fq = o + tq * w, *fk = fq + tq * w, *fv = fk + tk * w;
+  rows_in(fq, q, tq, shape->q_stride, w); rows_in(fk, k, tk, shape->kv_stride, w); rows_in(fv, v, tk, shape->kv_stride, w);
+  heed_attention_shape s = *shape; s.q_stride = s.kv_stride = s.out_stride = w;
+  float_forward(o, lse, fq, fk, fv, &s, dropout, scratch);
+  rows_out(out, o, tq, shape->out_stride, w);
+#pragma omp single
+  free(m);
+}
+void HEED_KERNEL(attention_backward)(void *d_q, void *d_k, void *d_v, const void *d_out, const void *out, const float *lse,
+                                     const void *q, const void *k, const void *v, const heed_attention_shape *shape,
+                                     const heed_dropout *dropout, float *scratch) {
+  if (sizeof(heed_element) == 4) { float_backward(d_q, d_k, d_v, d_out, out, lse, q, k, v, shape, dropout, scratch); return; }
+  int64_t w = shape->heads * shape->head_width, tq = shape->q_offsets[shape->sequences], tk = shape->kv_offsets[shape->sequences];
+  float *m;
+#pragma omp single copyprivate(m)
+  m = malloc((size_t)((4 * tq + 4 * tk) * w) * 4);
+  float *o = m, *fq = o + tq * w, *fk = fq + tq * w, *fv = fk + tk * w, *dout = fv + tk * w, *dq = dout + tq * w, *dk = dq + tq * w, *dv = dk + tk * w;
+  rows_in(fq, q, tq, shape->q_stride, w); rows_in(fk, k, tk, shape->kv_stride, w); rows_in(fv, v, tk, shape->kv_stride, w);
+  rows_in(o, out, tq, shape->out_stride, w); rows_in(dout, d_out, tq, shape->out_stride, w);
+  heed_attention_shape s = *shape; s.q_stride = s.kv_stride = s.out_stride = w;
+  float_backward(dq, dk, dv, dout, o, lse, fq, fk, fv, &s, dropout, scratch);
+  rows_out(d_q, dq, tq, shape->q_stride, w); rows_out(d_k, dk, tk, shape->kv_stride, w); rows_out(d_v, dv, tk, shape->kv_stride, w);
+#pragma omp single
+  free(m);
 }

@@ -3,7 +3,7 @@
 #include "kernels/attention.h"
 #include "kernels/vector_math.h"
 
-void HEED_KERNEL(attention_weights)(float *weights, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
+void HEED_KERNEL(attention_weights)(float *weights, const void *q, const void *k, const float *lse, const heed_attention_shape *shape,
                                     int64_t sequence, float *scratch) {
 #pragma omp for schedule(dynamic)
   for (int64_t head = 0; head < shape->heads; head++) {
@@ -39,7 +39,7 @@ static float row_sum(const float *scores, float lse, int64_t count) {
   return heed_lanes_sum(lane);
 }
 
-void HEED_KERNEL(attention_entropy)(double *entropy, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
+void HEED_KERNEL(attention_entropy)(double *entropy, const void *q, const void *k, const float *lse, const heed_attention_shape *shape,
                                     float *scratch) {
 #pragma omp for schedule(dynamic)
   for (int64_t item = 0; item < shape->sequences * shape->heads; item++) {

@@ -13,28 +13,33 @@ enum { SLICES = 8, LEAST_WINDOWS = 3, WINDOWS = 10 };
 const int64_t heed_gemm_shapes[HEED_GEMM_SHAPES][3] = {{512, 512, 512},  {2048, 256, 256},  {2048, 1024, 256}, {2048, 256, 1024},
                                                        {4096, 768, 768}, {4096, 3072, 768}, {4096, 768, 3072}, {640, 30522, 256}};
 
-/* The operands of one linear layer and its backward. */
+/* The operands of one linear layer and its backward: elements x [tokens, inputs] and y [tokens, outputs], floats w [outputs, inputs] and
+ * bias [outputs]. */
 typedef struct layer {
   const heed_kernels *kernels;
-  float *x, *w, *bias, *y, *scratch; /* [tokens, inputs], [outputs, inputs], [outputs], [tokens, outputs] */
+  void *x, *y;
+  float *w, *bias, *scratch, *workspace;
   int64_t tokens, outputs, inputs, scratch_floats;
   int64_t starts[SLICES + 1];
 } layer;
 
 typedef void product(const layer *l);
 
+static float *own_scratch(const layer *l) {
+  return l->scratch + l->scratch_floats * omp_get_thread_num();
+}
+
 static void forward(const layer *l) {
 #pragma omp parallel
-  l->kernels->linear_forward(l->y, l->x, l->w, l->bias, l->starts, SLICES, l->inputs, l->outputs);
+  l->kernels->linear_forward(l->y, false, l->x, l->w, l->bias, l->tokens, l->inputs, l->outputs, l->workspace, own_scratch(l));
 }
 static void backward_input(const layer *l) {
 #pragma omp parallel
-  l->kernels->linear_backward_input(l->x, l->y, l->w, l->starts, SLICES, l->inputs, l->outputs, false);
+  l->kernels->linear_backward_input(l->x, false, false, l->y, l->w, l->tokens, l->inputs, l->outputs, l->workspace, own_scratch(l));
 }
 static void backward_weight(const layer *l) {
 #pragma omp parallel
-  l->kernels->linear_backward_weight(l->w, NULL, l->y, l->x, l->starts, SLICES, l->inputs, l->outputs,
-                                     l->scratch + l->scratch_floats * omp_get_thread_num());
+  l->kernels->linear_backward_weight(l->w, NULL, l->y, l->x, l->starts, SLICES, l->inputs, l->outputs, l->workspace, own_scratch(l));
 }
 
 static void fill(float *values, int64_t count) {
