@@ -79,13 +79,13 @@ static heed_status read_config(const bench_options *o, heed_config *config) {
   return heed_config_parse(config, usual_config, "bert-mini", o->settings.items, o->settings.count);
 }
 
-static heed_status print_step(const bench_options *o, const place *p, const heed_step_speed *r) {
+static heed_status print_step(const bench_options *o, const place *p, const char *precision, const heed_step_speed *r) {
   if (o->json)
     return heed_print_json(json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:i, s:i, s:I, s:I, s:f}", "tokens_per_second",
                                      r->tokens_per_second, "step_ms_median", r->step_ms_median, "model_flops_per_step", r->flops_per_step,
                                      "gflops", r->flops_per_second / 1e9, "ceiling_gflops", r->ceiling / 1e9, "fraction_of_ceiling",
-                                     r->flops_per_second / r->ceiling, "isa", p->kernels->isa, "precision", "fp32", "threads", p->threads,
-                                     "ranks", p->world->size, "peak_rss_bytes", (json_int_t)r->peak_bytes, "parameters",
+                                     r->flops_per_second / r->ceiling, "isa", p->kernels->isa, "precision", precision, "threads",
+                                     p->threads, "ranks", p->world->size, "peak_rss_bytes", (json_int_t)r->peak_bytes, "parameters",
                                      (json_int_t)r->parameters, "waited_share", r->waited_share));
   printf("tokens/s      %.0f\n", r->tokens_per_second);
   printf("step          %.2f ms, the median of %lld\n", r->step_ms_median, (long long)o->steps);
@@ -96,8 +96,8 @@ static heed_status print_step(const bench_options *o, const place *p, const heed
          (double)r->parameters / 1e6);
   if (o->data)
     printf("waiting       %.2f%% of the time, for data\n", 100 * r->waited_share);
-  printf("on            %d rank%s × %d thread%s, %s, fp32\n", p->world->size, p->world->size > 1 ? "s" : "", p->threads,
-         p->threads > 1 ? "s" : "", p->kernels->isa);
+  printf("on            %d rank%s × %d thread%s, %s, %s\n", p->world->size, p->world->size > 1 ? "s" : "", p->threads,
+         p->threads > 1 ? "s" : "", p->kernels->isa, precision);
   return HEED_OK;
 }
 
@@ -117,7 +117,7 @@ static heed_status bench_step(const bench_options *o, const place *p) {
   if (status == HEED_OK)
     status = heed_step_measure(&speed, &spec);
   if (status == HEED_OK && p->world->rank == 0)
-    status = print_step(o, p, &speed);
+    status = print_step(o, p, heed_precision_name(config.train.precision), &speed);
   heed_config_free(&config);
   return status;
 }
