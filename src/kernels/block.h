@@ -17,7 +17,7 @@
 #include "kernels/transpose.h"
 
 enum { HEED_PANEL = 32 };
-#ifdef HEED_BF16
+#ifdef HEED_ELEMENT_BF16
 enum { HEED_STEP = 32, HEED_BLOCK = 32 };
 #else
 enum { HEED_STEP = 1, HEED_BLOCK = 24 };
@@ -48,7 +48,7 @@ static inline int64_t heed_panel_room(int64_t depth) {
   return HEED_PANEL * heed_in_steps(depth);
 }
 
-#ifdef HEED_BF16
+#ifdef HEED_ELEMENT_BF16
 #include "kernels/block_bf16.h"
 #else
 #include "kernels/block_fp32.h"

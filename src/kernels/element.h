@@ -22,7 +22,7 @@ static inline float heed_float_of_bf16(uint16_t value) {
   return heed_float_of((uint32_t)value << 16);
 }
 
-#ifdef HEED_BF16
+#ifdef HEED_ELEMENT_BF16
 typedef uint16_t heed_element;
 
 static inline heed_element heed_element_of(float value) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/tree.h"
+#include "models/level.h"
 
 enum { SUMS = sizeof(heed_slice_sums) / sizeof(double), MOST_BLOCKS = 64 };
 
@@ -116,16 +117,10 @@ static heed_status check_ranks(int64_t slices, int ranks) {
                     (long long)slices, ranks);
 }
 
-static heed_status check_precision(heed_precision precision) {
-  return precision == HEED_FP32 ? HEED_OK
-                                : heed_error(HEED_INVALID, "train.precision: %s is not built yet", heed_precision_name(precision));
-}
-
 /* Collective. */
 static heed_status build(heed_stepper *s) {
   heed_communication *c = s->spec.communication;
   HEED_TRY(check_ranks(s->spec.config->train.slices, c->size));
-  HEED_TRY(check_precision(s->spec.config->train.precision));
   s->slices = s->spec.config->train.slices / c->size;
   HEED_TRY(c->agree(c, plan_model(s)));
   /* All ranks take the same passes: the fewest slices at once of any. */
@@ -150,6 +145,7 @@ heed_status heed_stepper_create(heed_stepper **result, const heed_stepper_spec *
   heed_status status = c->agree(c, s ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the training step"));
   if (status == HEED_OK) {
     s->spec = *spec;
+    s->spec.kernels = heed_kernels_of(spec->kernels, spec->config->train.precision);
     status = build(s);
   }
   if (status != HEED_OK) {
