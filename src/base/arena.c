@@ -32,6 +32,7 @@ heed_status heed_arena_commit(heed_arena *arena) {
   if (memory == MAP_FAILED)
     return heed_error(HEED_FAILED, "%s: %.1f MiB of memory are not to be had; use a smaller batch, sequence or model",
                       arena->name ? arena->name : "memory", (double)bytes / 1048576.0);
+  madvise(memory, bytes, MADV_HUGEPAGE); /* products stride through it: with pages of 4 KiB each row is another one */
   arena->base = memory;
   arena->capacity = bytes;
   return HEED_OK;

@@ -37,7 +37,7 @@ static void forward(const layer *l) {
 }
 static void backward_input(const layer *l) {
 #pragma omp parallel
-  l->kernels->linear_backward_input(l->x, false, false, l->y, l->w, l->tokens, l->inputs, l->outputs, l->workspace, own_scratch(l));
+  l->kernels->linear_backward_input(l->x, true, false, l->y, l->w, l->tokens, l->inputs, l->outputs, l->workspace, own_scratch(l));
 }
 static void backward_weight(const layer *l) {
 #pragma omp parallel
