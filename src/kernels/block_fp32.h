@@ -55,6 +55,18 @@ static inline void heed_pack_panel_turned(float *panel, const float *from, int64
     }
 }
 
+/** Puts 16 columns (the first or the second half) of depths `even` and even + 1 into a panel. */
+static inline void heed_panel_pair(float *panel, int64_t even, int64_t half, heed_lanes16 at_even, heed_lanes16 at_odd) {
+  float *at = panel + even * HEED_PANEL + half * 16;
+  memcpy(at, &at_even, sizeof at_even);
+  memcpy(at + HEED_PANEL, &at_odd, sizeof at_odd);
+}
+/** Puts 32 places of depth of row `row` into a block whose rows are 32 apart. */
+static inline void heed_left_row(float *block, int64_t row, heed_lanes16 low, heed_lanes16 high) {
+  memcpy(block + row * 32, &low, sizeof low);
+  memcpy(block + row * 32 + 16, &high, sizeof high);
+}
+
 static inline void heed_pack_weights(float *panel, const float *from, int64_t stride, int64_t columns, int64_t depth) {
   heed_pack_panel(panel, from, stride, columns, depth);
 }
@@ -62,13 +74,13 @@ static inline void heed_pack_weights_turned(float *panel, const float *from, int
   heed_pack_panel_turned(panel, from, stride, columns, depth);
 }
 
-/** c[rows, 32] of one group of rows; `rows` is a constant where it is called. */
+/** c[rows, 32] of one group of rows; `rows` and `add` are constants where it is called. */
 static inline __attribute__((always_inline)) void heed_micro(float *c, const float *a, int64_t row, int64_t deep, const float *panel,
-                                                             int64_t depth, const int rows) {
-  heed_lanes16 sum[HEED_MICRO][2];
+                                                             int64_t depth, const int rows, const bool add) {
+  heed_lanes16 sum[HEED_MICRO][2] = {{{0}}};
 #pragma GCC unroll 16
-  for (int r = 0; r < rows; r++)
-    sum[r][0] = sum[r][1] = (heed_lanes16){0};
+  for (int r = 0; add && r < rows; r++)
+    memcpy(sum[r], c + r * HEED_PANEL, sizeof sum[r]);
 #pragma GCC unroll 2
   for (int64_t d = 0; d < depth; d++, panel += HEED_PANEL) {
     __builtin_prefetch(panel + 8 * HEED_PANEL); /* measured: a panel comes from the second cache, 8 rows ahead are in time */
@@ -91,16 +103,25 @@ static inline void heed_blocks_begin(void) {
 static inline void heed_blocks_end(void) {
 }
 
-/** c[rows, 32] of the block of a that begins at row `first`. */
-static inline void heed_block_product(float *c, const heed_left *a, int64_t first, int64_t rows, const float *panel, int64_t depth) {
+static inline __attribute__((always_inline)) void heed_block_sum(float *c, const heed_left *a, int64_t first, int64_t rows,
+                                                                 const float *panel, int64_t depth, const bool add) {
   const float *at = a->at + first / HEED_BLOCK * a->block;
   int64_t r = 0;
   for (; r + HEED_MICRO <= rows; r += HEED_MICRO)
-    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_MICRO);
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_MICRO, add);
   for (; r + HEED_FEW <= rows; r += HEED_FEW)
-    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_FEW);
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_FEW, add);
   for (; r < rows; r++)
-    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, 1);
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, 1, add);
+}
+
+/** c[rows, 32] of the block of a that begins at row `first`. */
+static inline void heed_block_product(float *c, const heed_left *a, int64_t first, int64_t rows, const float *panel, int64_t depth) {
+  heed_block_sum(c, a, first, rows, panel, depth, false);
+}
+/** Likewise, added to c. */
+static inline void heed_block_add(float *c, const heed_left *a, int64_t first, int64_t rows, const float *panel, int64_t depth) {
+  heed_block_sum(c, a, first, rows, panel, depth, true);
 }
 
 #endif
