@@ -126,7 +126,7 @@ static inline void heed_attention_add(float *c, const heed_left *columns, heed_r
 /* ---- 16 elements at a time ---- */
 
 /** `count` elements as floats, and 0 for the rest. */
-static inline heed_lanes16 heed_attention_take(const heed_element *from, int64_t count) {
+static inline __attribute__((always_inline)) heed_lanes16 heed_attention_take(const heed_element *from, int64_t count) {
 #ifdef HEED_ELEMENT_BF16
   return (heed_lanes16)(heed_widen(from, count) << 16);
 #else
@@ -139,7 +139,7 @@ static inline heed_lanes16 heed_attention_take(const heed_element *from, int64_t
 #endif
 }
 
-static inline void heed_attention_give(heed_element *to, heed_lanes16 from, int64_t count) {
+static inline __attribute__((always_inline)) void heed_attention_give(heed_element *to, heed_lanes16 from, int64_t count) {
   float lanes[16];
   memcpy(lanes, &from, sizeof lanes);
   if (count >= 16)
@@ -153,22 +153,32 @@ static inline void heed_attention_turn(heed_element *to, int64_t stride, const f
                                        int64_t width) {
   for (int64_t d = 0; d < width; d += 16)
     for (int64_t half = 0; half < HEED_PANEL && half < count; half += 16) {
-      heed_words row[16] = {{0}};
-      for (int64_t i = 0; i < heed_at_most(16, width - d); i++)
-        row[i] = (heed_words)(*(const heed_lanes16 *)(turned + (d + i) * HEED_PANEL + half) * factor[half / 16]);
+      heed_words row[16];
+      const float *at = turned + d * HEED_PANEL + half;
+      int64_t deep = heed_at_most(16, width - d), rows = heed_at_most(16, count - half);
+      for (int64_t i = 0; i < 16; i++)
+        row[i] = (heed_words)(i < deep ? *(const heed_lanes16 *)(at + i * HEED_PANEL) * factor[half / 16] : (heed_lanes16){0});
       heed_transpose(row);
-      for (int64_t c = 0; c < heed_at_most(16, count - half); c++)
-        heed_attention_give(to + (half + c) * stride + d, (heed_lanes16)row[c], width - d);
+      if (deep == 16) {
+        for (int64_t c = 0; c < rows; c++)
+          heed_attention_give(to + (half + c) * stride + d, (heed_lanes16)row[c], 16);
+      } else {
+        for (int64_t c = 0; c < rows; c++)
+          heed_attention_give(to + (half + c) * stride + d, (heed_lanes16)row[c], deep);
+      }
     }
 }
 
 /** Σ_d a·b of 16 rows, the lanes; from row `count` on 0. */
 static inline heed_lanes16 heed_attention_dots(const heed_element *a, int64_t a_stride, const heed_element *b, int64_t b_stride,
                                                int64_t count, int64_t width) {
-  heed_words row[16] = {{0}};
-  for (int64_t r = 0; r < heed_at_most(16, count); r++) {
+  heed_words row[16];
+  for (int64_t r = 0; r < 16; r++) {
     heed_lanes16 sum = {0};
-    for (int64_t d = 0; d < width; d += 16)
+    int64_t d = 0;
+    for (; r < count && d + 16 <= width; d += 16)
+      sum = heed_lanes16_fma(heed_attention_take(a + r * a_stride + d, 16), heed_attention_take(b + r * b_stride + d, 16), sum);
+    if (r < count && d < width)
       sum = heed_lanes16_fma(heed_attention_take(a + r * a_stride + d, width - d), heed_attention_take(b + r * b_stride + d, width - d), sum);
     row[r] = (heed_words)sum;
   }

@@ -6,7 +6,7 @@
  * of queries: dk and dv of the chunk, and dq of all queries, are summed in scratch in one order, by one thread. */
 #include "kernels/attention.h"
 
-enum { PANELS = HEED_STEP > 1 ? 4 : 2, QUERIES = PANELS * HEED_PANEL }; /* of a block: the depth of dk and dv */
+enum { PANELS = 4, QUERIES = PANELS * HEED_PANEL }; /* of a block: the depth of dk and dv */
 
 /* ---- memory ---- */
 
@@ -90,6 +90,7 @@ static queries_panel panel_at(const backward_call *c, const heed_attention_unit 
 /** Where P̃ᵀ and dSᵀ of some keys and a panel of queries go: as left factors, and dSᵀ as a panel too. */
 typedef struct outcome {
   heed_element *weights, *d_scores, *d_score_panel;
+  int64_t query; /* the panel's first in the block */
 } outcome;
 
 /** S and dP of two keys `row` and row + 1 → P̃ and dS; `word`: their draws. */
@@ -115,8 +116,8 @@ static inline __attribute__((always_inline)) void differentiate_pair(const outco
     }
   }
   for (int key = 0; key < 2; key++) {
-    heed_left_row(o->weights, row + key, weight[key][0], weight[key][1]);
-    heed_left_row(o->d_scores, row + key, d_score[key][0], d_score[key][1]);
+    heed_left_row(o->weights, QUERIES, row + key, o->query, weight[key][0], weight[key][1]);
+    heed_left_row(o->d_scores, QUERIES, row + key, o->query, d_score[key][0], d_score[key][1]);
   }
   for (int half = 0; half < 2; half++)
     heed_panel_pair(o->d_score_panel, depth + row, half, d_score[0][half], d_score[1][half]);
@@ -143,19 +144,6 @@ static void differentiate(const outcome *o, const float *scores, const float *d_
 }
 
 /* ---- a block of queries and a chunk of keys ---- */
-
-/** c[rows, 32] += a block of P̃ᵀ or dSᵀ, panel by panel of queries, · a panel whose depth is the queries. */
-static void add_rows(float *c, const heed_element *left, int64_t rows, const heed_element *panel, int64_t queries) {
-#ifdef HEED_ELEMENT_BF16
-  heed_left a = {.at = left};
-  heed_block_add(c, &a, 0, rows, panel, queries);
-#else
-  for (int64_t first = 0; first < queries; first += HEED_PANEL) {
-    heed_left a = {left + first * HEED_BLOCK, 0, HEED_PANEL, 1};
-    heed_block_add(c, &a, 0, rows, panel + first * HEED_PANEL, heed_at_most(HEED_PANEL, queries - first));
-  }
-#endif
-}
 
 static void pack_block(const backward_call *c, const heed_attention_unit *u, const rooms *r, int64_t query, int64_t count) {
   const heed_attention_shape *s = c->shape;
@@ -188,14 +176,14 @@ static void backward_keys(const backward_call *c, const heed_attention_unit *u, 
     heed_attention_product(r->scores, &f->keys, keys, r->query + p * heed_panel_room(width), width);
     heed_attention_product(r->d_weights, &f->values, keys, r->d_out + p * heed_panel_room(width), width);
     heed_attention_veil(r->scores, u, panels[p].query, panels[p].count, first, rows);
-    outcome o = {r->weights + p * HEED_BLOCK * HEED_PANEL, r->d_scores + p * HEED_BLOCK * HEED_PANEL,
-                 r->d_score_panels + p * heed_panel_room(r->chunk)};
+    outcome o = {r->weights, r->d_scores, r->d_score_panels + p * heed_panel_room(r->chunk), p * HEED_PANEL};
     differentiate(&o, r->scores, r->d_weights, rows, row - range, first, &panels[p], c->shape->scale, draws);
   }
+  heed_left weights = heed_left_block(r->weights, QUERIES), d_scores = heed_left_block(r->d_scores, QUERIES);
   for (int64_t d = 0; d < width; d += HEED_PANEL) {
     int64_t to = (d / HEED_PANEL * r->chunk + row) * HEED_PANEL, room = d / HEED_PANEL * heed_panel_room(QUERIES);
-    add_rows(r->d_values + to, r->weights, rows, r->d_out_rows + room, queries);
-    add_rows(r->d_keys + to, r->d_scores, rows, r->query_rows + room, queries);
+    heed_block_add(r->d_values + to, &weights, 0, rows, r->d_out_rows + room, queries);
+    heed_block_add(r->d_keys + to, &d_scores, 0, rows, r->query_rows + room, queries);
   }
 }
 

@@ -15,15 +15,20 @@ static inline heed_words heed_pairs(heed_words even, heed_words odd) {
 }
 
 /** 16 elements as words; those from `count` on are 0. */
-static inline heed_words heed_widen(const heed_element *from, int64_t count) {
-  heed_words words;
+static inline __attribute__((always_inline)) heed_words heed_widen(const heed_element *from, int64_t count) {
   heed_element row[16] = {0};
-  if (count >= 16)
-    memcpy(row, from, sizeof row);
-  else if (count > 0)
-    memcpy(row, from, (size_t)count * sizeof *row);
+  heed_words words;
+  if (count < 16) {
+    if (count > 0)
+      memcpy(row, from, (size_t)count * sizeof *row);
+    from = row;
+  }
+#ifdef __AVX512F__
+  words = (heed_words)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)from));
+#else
   for (int i = 0; i < 16; i++)
-    words[i] = row[i];
+    words[i] = from[i];
+#endif
   return words;
 }
 
@@ -61,10 +66,15 @@ static inline void heed_panel_pair(heed_element *panel, int64_t even, int64_t ha
   heed_words pairs = heed_pairs_of(at_even, at_odd);
   memcpy(panel + even / HEED_STEP * (2 * HEED_TILE_ELEMENTS) + half * HEED_TILE_ELEMENTS + even % HEED_STEP * 16, &pairs, sizeof pairs);
 }
-/** Puts 32 places of depth of row `row` into a block. */
-static inline void heed_left_row(heed_element *block, int64_t row, heed_lanes16 low, heed_lanes16 high) {
+/** Puts 32 places of depth, from `deep` on, of row `row` into a block. */
+static inline void heed_left_row(heed_element *block, int64_t depth, int64_t row, int64_t deep, heed_lanes16 low, heed_lanes16 high) {
+  (void)depth;
   heed_words elements = heed_row_of(low, high);
-  memcpy(block + row * HEED_STEP, &elements, sizeof elements);
+  memcpy(block + deep * HEED_BLOCK + row * HEED_STEP, &elements, sizeof elements);
+}
+/** Such a block as a left factor. */
+static inline heed_left heed_left_block(const heed_element *block, int64_t depth) {
+  return (heed_left){.at = block, .block = HEED_BLOCK * depth};
 }
 
 /** Lays out one block: a[r, d] = from[r · stride + d], rows ≤ 32. */
@@ -131,9 +141,19 @@ static inline void heed_pack_panel_turned(heed_element *panel, const heed_elemen
   for (int64_t d = 0; d < depth; d += HEED_STEP) {
     int64_t count = heed_at_most(HEED_STEP, depth - d);
     for (int64_t half = 0; half < HEED_PANEL; half += 16, panel += HEED_TILE_ELEMENTS) {
-      heed_words row[16] = {{0}};
-      for (int64_t c = 0; c < heed_at_most(16, columns - half); c++)
-        memcpy(&row[c], from + (half + c) * stride + d, (size_t)count * sizeof *from);
+      heed_words row[16];
+      const heed_element *at = from + half * stride + d;
+      if (count == HEED_STEP && columns - half >= 16) {
+#pragma GCC unroll 16
+        for (int64_t c = 0; c < 16; c++)
+          memcpy(&row[c], at + c * stride, sizeof row[c]);
+      } else {
+        for (int64_t c = 0; c < 16; c++) {
+          row[c] = (heed_words){0};
+          if (half + c < columns)
+            memcpy(&row[c], at + c * stride, (size_t)count * sizeof *from);
+        }
+      }
       heed_transpose(row);
       memcpy(panel, row, sizeof row);
     }

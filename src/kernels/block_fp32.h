@@ -4,13 +4,13 @@
 
 #include "kernels/lanes16.h"
 
-/** Rows whose sums fit the registers together with what they are made of; and a few, for what is left. */
+/** Rows whose sums fit the registers together with what they are made of; and fewer, for what is left. */
 #if defined(__AVX512F__)
-enum { HEED_MICRO = 12, HEED_FEW = 4 };
+enum { HEED_MICRO = 12, HEED_SOME = 8, HEED_FEW = 4 };
 #elif defined(__FMA__)
-enum { HEED_MICRO = 3, HEED_FEW = 1 };
+enum { HEED_MICRO = 3, HEED_SOME = 2, HEED_FEW = 1 };
 #else
-enum { HEED_MICRO = 1, HEED_FEW = 1 };
+enum { HEED_MICRO = 1, HEED_SOME = 1, HEED_FEW = 1 };
 #endif
 
 /** a[r, d] = from[r · stride + d]. */
@@ -43,11 +43,18 @@ static inline void heed_pack_panel_turned(float *panel, const float *from, int64
   for (int64_t d = 0; d < depth; d += 16)
     for (int64_t half = 0; half < HEED_PANEL; half += 16) {
       heed_words row[16];
-      int64_t count = heed_at_most(16, depth - d);
-      for (int64_t c = 0; c < 16; c++) {
-        row[c] = (heed_words){0};
-        if (half + c < columns)
-          memcpy(&row[c], from + (half + c) * stride + d, (size_t)count * sizeof *from);
+      int64_t count = heed_at_most(16, depth - d), whole = count == 16 ? heed_at_most(16, columns - half) : 0;
+      const float *at = from + half * stride + d;
+      if (whole == 16) {
+#pragma GCC unroll 16
+        for (int64_t c = 0; c < 16; c++)
+          memcpy(&row[c], at + c * stride, sizeof row[c]);
+      } else {
+        for (int64_t c = 0; c < 16; c++) {
+          row[c] = (heed_words){0};
+          if (half + c < columns)
+            memcpy(&row[c], at + c * stride, (size_t)count * sizeof *from);
+        }
       }
       heed_transpose(row);
       for (int64_t i = 0; i < count; i++)
@@ -61,10 +68,14 @@ static inline void heed_panel_pair(float *panel, int64_t even, int64_t half, hee
   memcpy(at, &at_even, sizeof at_even);
   memcpy(at + HEED_PANEL, &at_odd, sizeof at_odd);
 }
-/** Puts 32 places of depth of row `row` into a block whose rows are 32 apart. */
-static inline void heed_left_row(float *block, int64_t row, heed_lanes16 low, heed_lanes16 high) {
-  memcpy(block + row * 32, &low, sizeof low);
-  memcpy(block + row * 32 + 16, &high, sizeof high);
+/** Puts 32 places of depth, from `deep` on, of row `row` into a block whose rows are `depth` apart. */
+static inline void heed_left_row(float *block, int64_t depth, int64_t row, int64_t deep, heed_lanes16 low, heed_lanes16 high) {
+  memcpy(block + row * depth + deep, &low, sizeof low);
+  memcpy(block + row * depth + deep + 16, &high, sizeof high);
+}
+/** Such a block as a left factor. */
+static inline heed_left heed_left_block(const float *block, int64_t depth) {
+  return (heed_left){block, HEED_BLOCK * depth, depth, 1};
 }
 
 static inline void heed_pack_weights(float *panel, const float *from, int64_t stride, int64_t columns, int64_t depth) {
@@ -107,8 +118,10 @@ static inline __attribute__((always_inline)) void heed_block_sum(float *c, const
                                                                  const float *panel, int64_t depth, const bool add) {
   const float *at = a->at + first / HEED_BLOCK * a->block;
   int64_t r = 0;
-  for (; r + HEED_MICRO <= rows; r += HEED_MICRO)
+  for (; r + HEED_MICRO <= rows && r + 2 * HEED_SOME != rows; r += HEED_MICRO) /* 16 are two times 8 */
     heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_MICRO, add);
+  for (; r + HEED_SOME <= rows; r += HEED_SOME)
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_SOME, add);
   for (; r + HEED_FEW <= rows; r += HEED_FEW)
     heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_FEW, add);
   for (; r < rows; r++)
