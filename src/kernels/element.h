@@ -8,11 +8,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "kernels/vector_math.h"
 #ifdef __AVX512BF16__
 #include <immintrin.h>
 #endif
-
-#include "kernels/vector_math.h"
 
 /** To the nearest bf16, ties to even; NaN stays NaN. */
 static inline uint16_t heed_bf16_of(float value) {
@@ -52,19 +52,14 @@ static inline void heed_values(float *restrict to, const heed_element *restrict 
     to[i] = heed_value_of(from[i]);
 }
 static inline void heed_elements(heed_element *restrict to, const float *restrict from, int64_t count) {
+  int64_t i = 0;
 #if defined(HEED_ELEMENT_BF16) && defined(__AVX512BF16__)
-  int64_t whole = count / 16 * 16;
-  for (int64_t i = 0; i < whole; i += 16)
-    _mm256_storeu_si256((void *)(to + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
-  if (whole < count) {
-    __mmask16 rest = (__mmask16)((1u << (count - whole)) - 1);
-    _mm256_mask_storeu_epi16(to + whole, rest, (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(rest, from + whole)));
-  }
-#else
-#pragma omp simd
-  for (int64_t i = 0; i < count; i++)
-    to[i] = heed_element_of(from[i]);
+  for (; i + 16 <= count; i += 16)
+    _mm256_storeu_si256((__m256i *)(to + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
 #endif
+#pragma omp simd
+  for (int64_t j = i; j < count; j++)
+    to[j] = heed_element_of(from[j]);
 }
 
 #endif

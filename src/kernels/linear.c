@@ -14,7 +14,7 @@
 #include "kernels/tree.h"
 
 enum {
-  LEFT = 393216,    /* elements of the left factor that a thread takes at a time: they stay in the second cache */
+  LEFT = 786432 / (int)sizeof(heed_element), /* elements of the left factor that a thread takes at a time: they stay in the second cache */
   RIGHT = 4194304,  /* of packed weights at a time */
   DEPTH = 4096,     /* at a time */
   FEW = 64,         /* rows that are not worth sharing packed weights for */
