@@ -9,6 +9,7 @@
 #include "comm/world.h"
 #include "heed/config.h"
 #include "measure/allreduce.h"
+#include "measure/attention.h"
 #include "measure/gemm.h"
 #include "measure/step.h"
 #include "models/level.h"
@@ -18,7 +19,7 @@ typedef struct bench_options {
   heed_settings settings;
   int64_t steps, warmup;
   heed_precision precision;
-  bool has_precision, json;
+  bool has_precision, causal, json;
 } bench_options;
 
 /* Where a measurement runs. */
@@ -32,7 +33,8 @@ static const struct argp_option options[] = {
     {"json", 'j', NULL, 0, "print JSON", 0},
     {"steps", 'S', "N", 0, "step: steps that count (default: 20)", 0},
     {"warmup", 'w', "N", 0, "step: steps before them (default: 3)", 0},
-    {"precision", 'p', "fp32|bf16", 0, "gemm: what is multiplied (default: fp32); of a step: --set train.precision=…", 0},
+    {"precision", 'p', "fp32|bf16", 0, "gemm, attention: what is multiplied (default: fp32); of a step: --set train.precision=…", 0},
+    {"causal", 'c', NULL, 0, "attention: a token sees those before it and itself only", 0},
     {"data", 'd', "FILE.h5", 0, "step: token shard to read; without it full rows are made up and no file is opened", 0},
     {"set", 's', "KEY=VALUE", 0, "step: replace a value of the configuration; as often as wanted", 0},
     {0}};
@@ -58,6 +60,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
   case 'j':
     o->json = true;
     return 0;
+  case 'c':
+    o->causal = true;
+    return 0;
   case 'S':
     return heed_option_count(state, "--steps", value, &o->steps);
   case 'w':
@@ -79,7 +84,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     return 0;
   case ARGP_KEY_END:
     if (!o->what)
-      argp_error(state, "what to measure is needed: step, gemm or allreduce");
+      argp_error(state, "what to measure is needed: step, gemm, attention or allreduce");
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
@@ -160,6 +165,35 @@ static heed_status bench_gemm(const bench_options *o, const place *p) {
   return HEED_OK;
 }
 
+static heed_status bench_attention(const bench_options *o, const place *p) {
+  heed_attention_result results[HEED_ATTENTION_LENGTHS];
+  const char *precision = heed_precision_name(o->precision);
+  HEED_TRY(heed_attention_measure(results, o->precision, o->causal, p->kernels, p->world));
+  if (p->world->rank != 0)
+    return HEED_OK;
+  json_t *list = o->json ? json_array() : NULL;
+  if (!o->json)
+    printf("%8s %6s  %11s  %12s  %9s  of ceiling\n", "sequence", "batch", "forward, ms", "backward, ms", "GFLOP/s");
+  for (int i = 0; i < HEED_ATTENTION_LENGTHS; i++) {
+    const heed_attention_result *r = &results[i];
+    double forward = 1e3 * r->seconds_forward, backward = 1e3 * r->seconds_backward;
+    if (o->json)
+      json_array_append_new(list, json_pack("{s:I, s:I, s:i, s:i, s:s, s:b, s:f, s:f, s:f, s:f}", "sequence_length",
+                                            (json_int_t)r->sequence_length, "batch", (json_int_t)r->batch, "heads", HEED_ATTENTION_HEADS,
+                                            "head_width", HEED_ATTENTION_HEAD_WIDTH, "precision", precision, "causal", o->causal,
+                                            "ms_forward", forward, "ms_backward", backward, "gflops", r->flops_per_second / 1e9,
+                                            "ceiling_gflops", r->ceiling / 1e9));
+    else
+      printf("%8lld %6lld  %11.2f  %12.2f  %9.1f  %9.1f%%\n", (long long)r->sequence_length, (long long)r->batch, forward, backward,
+             r->flops_per_second / 1e9, 100 * r->flops_per_second / r->ceiling);
+  }
+  if (o->json)
+    return heed_print_json(list);
+  printf("%d heads of %d, dropout 0.1%s; %d rank%s × %d thread%s, %s\n", HEED_ATTENTION_HEADS, HEED_ATTENTION_HEAD_WIDTH,
+         o->causal ? ", causal" : "", p->world->size, p->world->size > 1 ? "s" : "", p->threads, p->threads > 1 ? "s" : "", precision);
+  return HEED_OK;
+}
+
 /* Rates as others give them: the size over the time, and what crosses each rank's link, 2(P − 1)/P of the size. */
 static heed_status bench_allreduce(const bench_options *o, const place *p) {
   heed_allreduce_result results[HEED_ALLREDUCE_SIZES];
@@ -186,7 +220,8 @@ static heed_status bench_allreduce(const bench_options *o, const place *p) {
 static const struct {
   const char *name;
   heed_status (*run)(const bench_options *o, const place *p); /* NULL: not built yet */
-} benches[] = {{"step", bench_step}, {"gemm", bench_gemm}, {"allreduce", bench_allreduce}, {"attention", NULL}, {"tokenizer", NULL}};
+} benches[] = {
+    {"step", bench_step}, {"gemm", bench_gemm}, {"attention", bench_attention}, {"allreduce", bench_allreduce}, {"tokenizer", NULL}};
 enum { BENCHES = sizeof benches / sizeof *benches };
 
 static heed_status run(const bench_options *o, heed_communication *world) {
@@ -195,12 +230,14 @@ static heed_status run(const bench_options *o, heed_communication *world) {
   while (i < BENCHES && strcmp(benches[i].name, o->what) != 0)
     i++;
   if (i == BENCHES)
-    return heed_error(HEED_USAGE, "heed bench: '%s' is nothing it measures; step, gemm and allreduce are", o->what);
+    return heed_error(HEED_USAGE, "heed bench: '%s' is nothing it measures; step, gemm, attention and allreduce are", o->what);
   if (!benches[i].run)
-    return heed_error(HEED_INVALID, "heed bench %s is not built yet; step, gemm and allreduce are", o->what);
+    return heed_error(HEED_INVALID, "heed bench %s is not built yet; step, gemm, attention and allreduce are", o->what);
   if ((o->config || o->settings.count > 0 || o->data) && benches[i].run != bench_step)
     return heed_error(HEED_USAGE, "heed bench %s takes no configuration, no --set and no --data", o->what);
-  if (o->has_precision && benches[i].run != bench_gemm)
+  if (o->causal && benches[i].run != bench_attention)
+    return heed_error(HEED_USAGE, "heed bench %s takes no --causal", o->what);
+  if (o->has_precision && benches[i].run != bench_gemm && benches[i].run != bench_attention)
     return heed_error(HEED_USAGE, "heed bench %s takes no --precision%s", o->what,
                       benches[i].run == bench_step ? "; --set train.precision=bf16 does that" : "");
   HEED_TRY(world->agree(world, heed_world_threads(world, &p.threads)));
@@ -212,11 +249,12 @@ heed_status heed_command_bench(int argc, char **argv) {
   static const struct argp argp = {
       options,
       parse,
-      "step [CONFIG.yaml]\ngemm\nallreduce",
+      "step [CONFIG.yaml]\ngemm\nattention\nallreduce",
       "Measures how fast training and its parts run here, and what this machine can do at most.\v"
       "step       a whole training step on all ranks and threads: forward, backward, sum over ranks, optimizer.  Without CONFIG.yaml: "
       "BERT-mini with a vocabulary of 30,522 on 32 rows of 128 tokens.\n"
       "gemm       matrix products at the shapes of BERT, forward and both gradients\n"
+      "attention  12 heads of 64 with dropout over 4,096 tokens, in sequences of 128, 512 and 2,048, forward and backward\n"
       "allreduce  the sum of gradients over ranks; under mpirun\n\n"
       "The ceiling is measured in the same run, before, between and after, and the highest counts; a result above it is an error.",
       0,

@@ -11,7 +11,7 @@
 
 #include "kernels/attention.h"
 
-enum { SHARE = 128, SHARES = 4 }; /* queries that are worth packing keys for; pieces of work a thread, so that all end together */
+enum { SHARE = 128, SHARES = 4 };   /* queries that are worth packing keys for; pieces of work a thread, so that all end together */
 static const float lowest = -1e30f; /* below any score, and what is subtracted where none is seen: −∞ − (−∞) is no number */
 
 /* ---- memory ---- */
@@ -114,8 +114,8 @@ static void rescale(heed_lanes16 *state, const heed_lanes16 most[2], float scale
       state[2 * row + half] *= factor[half];
 }
 
-static void forward_panel(const forward_call *c, const heed_attention_unit *u, const rooms *r, const heed_left *keys, const heed_left *values,
-                          int64_t chunk, int64_t query, float *state, const heed_draws *draws) {
+static void forward_panel(const forward_call *c, const heed_attention_unit *u, const rooms *r, const heed_left *keys,
+                          const heed_left *values, int64_t chunk, int64_t query, float *state, const heed_draws *draws) {
   const heed_attention_shape *s = c->shape;
   int64_t width = s->head_width, count = heed_at_most(HEED_PANEL, u->queries - query);
   heed_range range = heed_attention_range(u, chunk, query, count);
@@ -151,8 +151,8 @@ static void finish(const forward_call *c, const heed_attention_unit *u, int64_t 
   }
   for (int64_t i = 0; i < count; i++)
     c->lse[(token + i) * s->heads + u->head] = lse[i];
-  heed_attention_turn(c->out + token * s->out_stride + u->channel, s->out_stride, state + 2 * HEED_PANEL, (const heed_lanes16 *)factor, count,
-                      s->head_width);
+  heed_attention_turn(c->out + token * s->out_stride + u->channel, s->out_stride, state + 2 * HEED_PANEL, (const heed_lanes16 *)factor,
+                      count, s->head_width);
 }
 
 /** The queries [first, end) of a unit; first is a whole number of panels. */

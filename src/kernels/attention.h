@@ -64,7 +64,8 @@ static inline heed_range heed_attention_range(const heed_attention_unit *u, int6
 }
 
 /** −∞ for the scores[keys, 32] of queries [query, query + count) that are not seen; row 0 is key `key` of the sequence. */
-static inline void heed_attention_veil(float *scores, const heed_attention_unit *u, int64_t query, int64_t count, int64_t key, int64_t keys) {
+static inline void heed_attention_veil(float *scores, const heed_attention_unit *u, int64_t query, int64_t count, int64_t key,
+                                       int64_t keys) {
   uint32_t first[HEED_PANEL], span[HEED_PANEL];
   heed_range all = {heed_attention_seen(u, query + count - 1).first, heed_attention_seen(u, query).end}; /* seen by all */
   if (all.first <= key && all.end >= key + keys)
@@ -179,7 +180,8 @@ static inline heed_lanes16 heed_attention_dots(const heed_element *a, int64_t a_
     for (; r < count && d + 16 <= width; d += 16)
       sum = heed_lanes16_fma(heed_attention_take(a + r * a_stride + d, 16), heed_attention_take(b + r * b_stride + d, 16), sum);
     if (r < count && d < width)
-      sum = heed_lanes16_fma(heed_attention_take(a + r * a_stride + d, width - d), heed_attention_take(b + r * b_stride + d, width - d), sum);
+      sum =
+          heed_lanes16_fma(heed_attention_take(a + r * a_stride + d, width - d), heed_attention_take(b + r * b_stride + d, width - d), sum);
     row[r] = (heed_words)sum;
   }
   heed_transpose(row);

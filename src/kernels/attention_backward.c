@@ -11,15 +11,15 @@ enum { PANELS = 4, QUERIES = PANELS * HEED_PANEL }; /* of a block: the depth of 
 /* ---- memory ---- */
 
 typedef struct rooms {
-  heed_element *keys, *values, *columns;        /* of the chunk: k and v as rows, k as columns */
-  float *d_keys, *d_values;                     /* [panels of width][chunk][32] */
-  float *d_query;                               /* of all queries: [panel][width][32] */
-  heed_element *query, *d_out;                  /* of the block, as panels whose depth is the width: [PANELS] */
-  heed_element *query_rows, *d_out_rows;        /* as panels whose depth is the queries: [panels of width] */
-  heed_element *weights, *d_scores;             /* P̃ᵀ and dSᵀ of a block of keys, as left factors */
-  heed_element *d_score_panels;                 /* dSᵀ of the chunk, as panels whose depth is the keys: [PANELS] */
-  float *scores, *d_weights;                    /* Sᵀ and (dout·vᵀ)ᵀ of a block of keys */
-  int64_t chunk;                                /* keys there is room for */
+  heed_element *keys, *values, *columns; /* of the chunk: k and v as rows, k as columns */
+  float *d_keys, *d_values;              /* [panels of width][chunk][32] */
+  float *d_query;                        /* of all queries: [panel][width][32] */
+  heed_element *query, *d_out;           /* of the block, as panels whose depth is the width: [PANELS] */
+  heed_element *query_rows, *d_out_rows; /* as panels whose depth is the queries: [panels of width] */
+  heed_element *weights, *d_scores;      /* P̃ᵀ and dSᵀ of a block of keys, as left factors */
+  heed_element *d_score_panels;          /* dSᵀ of the chunk, as panels whose depth is the keys: [PANELS] */
+  float *scores, *d_weights;             /* Sᵀ and (dout·vᵀ)ᵀ of a block of keys */
+  int64_t chunk;                         /* keys there is room for */
 } rooms;
 
 static int64_t lay_out(rooms *r, float *scratch, int64_t queries, int64_t keys, int64_t width) {
@@ -235,8 +235,8 @@ static void backward_unit(const backward_call *c, const heed_attention_unit *u, 
   }
   heed_lanes16 scale[2] = {heed_lanes16_of(s->scale), heed_lanes16_of(s->scale)};
   for (int64_t query = 0; query < u->queries; query += HEED_PANEL)
-    heed_attention_turn(c->d_q + (u->q_first + query) * s->q_stride + u->channel, s->q_stride, r.d_query + query * heed_in_blocks(width), scale,
-                        heed_at_most(HEED_PANEL, u->queries - query), width);
+    heed_attention_turn(c->d_q + (u->q_first + query) * s->q_stride + u->channel, s->q_stride, r.d_query + query * heed_in_blocks(width),
+                        scale, heed_at_most(HEED_PANEL, u->queries - query), width);
 }
 
 void HEED_KERNEL(attention_backward)(void *d_q, void *d_k, void *d_v, const void *d_out, const void *out, const float *lse, const void *q,

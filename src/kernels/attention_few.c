@@ -64,6 +64,7 @@ void HEED_KERNEL(attention_few)(heed_element *out, float *lse, const heed_elemen
       add_values(sums, scores + key, v + at + key * s->kv_stride, s->kv_stride, heed_at_most(KEYS, keys - key), width);
     lse[token * s->heads + u->head] = keys > 0 ? most + (float)heed_log((double)sum) : -INFINITY;
     for (int64_t d = 0; d < width; d += 16)
-      heed_attention_give(out + token * s->out_stride + u->channel + d, *(heed_lanes16 *)(sums + d) * (keys > 0 ? 1.0f / sum : 0.0f), width - d);
+      heed_attention_give(out + token * s->out_stride + u->channel + d, *(heed_lanes16 *)(sums + d) * (keys > 0 ? 1.0f / sum : 0.0f),
+                          width - d);
   }
 }

@@ -6,9 +6,9 @@
 static heed_range row_scores(float *scores, const heed_element *q, const heed_element *k, const heed_attention_shape *s,
                              const heed_attention_unit *u, int64_t query) {
   heed_range seen = heed_attention_seen(u, query);
-  HEED_KERNEL(attention_row_scores)(scores, q + (u->q_first + query) * s->q_stride + u->channel,
-                                    k + (u->kv_first + seen.first) * s->kv_stride + u->channel, s->kv_stride, seen.end - seen.first,
-                                    s->head_width, s->scale);
+  HEED_KERNEL(attention_row_scores)
+  (scores, q + (u->q_first + query) * s->q_stride + u->channel, k + (u->kv_first + seen.first) * s->kv_stride + u->channel, s->kv_stride,
+   seen.end - seen.first, s->head_width, s->scale);
   return seen;
 }
 

@@ -250,7 +250,7 @@ static void check_identities(const heed_kernels *kernels) {
   double most = kernels->element_bytes == 2 ? 3e-3 : 1e-6;
   CU_ASSERT(test_error(turned.out, out, 50 * p.width) < most);
   if (kernels->element_bytes == 2)
-    return; /* the shifted keys would be rounded */
+    return;                        /* the shifted keys would be rounded */
   for (int64_t j = 0; j < 50; j++) /* the same vector added to each key adds q·vector to each score of q */
     for (int64_t c = 0; c < p.width; c++)
       p.kv[j * p.shape.kv_stride + c] += 5.0f;

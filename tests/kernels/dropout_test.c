@@ -168,5 +168,4 @@ static void names(void) {
 
 HEED_TESTS({"elements are dropped by their counters", twin}, {"the rate is kept, and the mean", rate},
            {"backward has forward's mask; no dropout passes through", back}, {"bits do not depend on threads or packing", bits},
-           {"seed, position, site and row each change the mask", names},
-           {"gradients as elements are those as floats, rounded", narrow})
+           {"seed, position, site and row each change the mask", names}, {"gradients as elements are those as floats, rounded", narrow})
