@@ -66,7 +66,7 @@ static int32_t *take_sizes(FILE *in) {
 }
 
 static void give_scratch(call *c, int64_t longest, int64_t head_width) {
-  c->scratch_floats = c->kernels->scratch_floats(1, longest, head_width);
+  c->scratch_floats = c->kernels->scratch_floats(1, longest, head_width, 1);
   c->scratch = floats(omp_get_max_threads() * c->scratch_floats);
 }
 static float *own_scratch(const call *c) {
