@@ -32,6 +32,11 @@ static heed_status allocate(heed_optimizer *o, int64_t shard) {
   return have ? HEED_OK : heed_error(HEED_FAILED, "out of memory for optimizer moments of %lld parameters", (long long)shard);
 }
 
+size_t heed_optimizer_bytes(const heed_parameter_table *table, const heed_optimizer_config *config, int ranks) {
+  size_t blocks = config->name == HEED_LAMB ? 3 : 2, shard = (size_t)((table->total + ranks - 1) / ranks);
+  return blocks * shard * sizeof(float);
+}
+
 static heed_status list_chunks(heed_optimizer *o) {
   int64_t cuts;
   HEED_TRY(heed_parameters_cuts(o->table, &o->starts, &cuts));

@@ -1,10 +1,11 @@
 #include "train/step.h"
 
 #include <math.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/tree.h"
 
 enum { SUMS = sizeof(heed_slice_sums) / sizeof(double), MOST_BLOCKS = 64 };
@@ -35,15 +36,8 @@ static heed_model_sizes sizes_of(const heed_stepper_spec *spec, int64_t slices) 
 
 /* Memory that may be used: three quarters of what is available on this machine, shared by its ranks. */
 static size_t memory_limit(int64_t ranks_on_node) {
-  char line[256];
-  unsigned long long kilobytes = 0;
-  FILE *file = fopen("/proc/meminfo", "r");
-  while (file && fgets(line, sizeof line, file))
-    if (sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1)
-      break;
-  if (file)
-    fclose(file);
-  return kilobytes ? (size_t)(kilobytes * 768 / (unsigned long long)(ranks_on_node > 0 ? ranks_on_node : 1)) : SIZE_MAX;
+  size_t available = heed_memory_available();
+  return available == SIZE_MAX ? SIZE_MAX : available / 4 * 3 / (size_t)(ranks_on_node > 0 ? ranks_on_node : 1);
 }
 
 /* The next smaller number of slices that may go through together: an aligned subtree, that is a power of two that divides `slices`. */
@@ -62,12 +56,18 @@ static int count_blocks(int64_t passes) {
   return count;
 }
 
-/* What this plan takes: activations, parameters, gradients, and the optimizer's moments. */
-static size_t bytes_of(const heed_stepper *s) {
+heed_stepper_memory heed_stepper_plan_memory(const heed_stepper *s) {
   const heed_parameter_table *table = heed_model_table(s->model);
-  int64_t blocks = count_blocks(s->slices / s->slices_at_once);
-  int64_t floats = table->total + blocks * table->gradient_total + 2 * table->total / s->spec.communication->size;
-  return heed_model_bytes(s->model) + (size_t)floats * sizeof(float);
+  size_t blocks = (size_t)count_blocks(s->slices / s->slices_at_once);
+  return (heed_stepper_memory){.parameters = (size_t)table->total * sizeof(float),
+                               .gradients = blocks * (size_t)table->gradient_total * sizeof(float),
+                               .moments = heed_optimizer_bytes(table, &s->spec.config->optimizer, s->spec.communication->size),
+                               .activations = heed_model_bytes(s->model)};
+}
+
+static size_t bytes_of(const heed_stepper *s) {
+  heed_stepper_memory memory = heed_stepper_plan_memory(s);
+  return memory.parameters + memory.gradients + memory.moments + memory.activations;
 }
 
 /* Plans the model for as many slices at once as fit (or as configured).  The bits do not depend on it. */
@@ -122,7 +122,7 @@ static heed_status check_precision(heed_precision precision) {
 }
 
 /* Collective. */
-static heed_status build(heed_stepper *s) {
+static heed_status plan(heed_stepper *s) {
   heed_communication *c = s->spec.communication;
   HEED_TRY(check_ranks(s->spec.config->train.slices, c->size));
   HEED_TRY(check_precision(s->spec.config->train.precision));
@@ -138,20 +138,32 @@ static heed_status build(heed_stepper *s) {
     s->slices_at_once = fewest;
     status = heed_model_create(&s->model, &s->spec.config->model, &sizes, s->spec.kernels);
   }
-  if (status == HEED_OK)
-    status = allocate(s);
-  HEED_TRY(c->agree(c, status));
-  return heed_optimizer_create(&s->optimizer, heed_model_table(s->model), &s->spec.config->optimizer, s->spec.kernels, c);
+  return c->agree(c, status);
 }
 
-heed_status heed_stepper_create(heed_stepper **result, const heed_stepper_spec *spec) {
+heed_status heed_stepper_plan(heed_stepper **result, const heed_stepper_spec *spec) {
   heed_communication *c = spec->communication;
   heed_stepper *s = calloc(1, sizeof *s);
   heed_status status = c->agree(c, s ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the training step"));
   if (status == HEED_OK) {
     s->spec = *spec;
-    status = build(s);
+    status = plan(s);
   }
+  if (status != HEED_OK) {
+    heed_stepper_free(s);
+    return status;
+  }
+  *result = s;
+  return HEED_OK;
+}
+
+heed_status heed_stepper_create(heed_stepper **result, const heed_stepper_spec *spec) {
+  heed_communication *c = spec->communication;
+  heed_stepper *s;
+  HEED_TRY(heed_stepper_plan(&s, spec));
+  heed_status status = c->agree(c, allocate(s));
+  if (status == HEED_OK)
+    status = heed_optimizer_create(&s->optimizer, heed_model_table(s->model), &spec->config->optimizer, spec->kernels, c);
   if (status != HEED_OK) {
     heed_stepper_free(s);
     return status;
@@ -283,7 +295,4 @@ int64_t heed_stepper_slices(const heed_stepper *s) {
 }
 int64_t heed_stepper_slices_at_once(const heed_stepper *s) {
   return s->slices_at_once;
-}
-size_t heed_stepper_activation_bytes(const heed_stepper *s) {
-  return heed_model_bytes(s->model);
 }
