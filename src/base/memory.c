@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static size_t of_machine(void) {
@@ -30,6 +31,13 @@ static size_t number_in(const char *path, size_t otherwise) {
 size_t heed_memory_available(void) {
   const size_t machine = of_machine(), limit = number_in("/sys/fs/cgroup/memory.max", SIZE_MAX);
   return limit < machine ? limit : machine;
+}
+
+void heed_memory_prefer_large_pages(void *block, size_t bytes) {
+  const uintptr_t page = (uintptr_t)2 << 20, begin = ((uintptr_t)block + page - 1) / page * page,
+                  end = ((uintptr_t)block + bytes) / page * page;
+  if (block && end > begin)
+    (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
 }
 
 size_t heed_memory_resident(void) {

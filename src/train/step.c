@@ -91,18 +91,31 @@ static heed_status plan_model(heed_stepper *s) {
   }
 }
 
+static void zero_block(float *block, int64_t count) {
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < count; i += HEED_CHUNK)
+    memset(block + i, 0, (size_t)(count - i < HEED_CHUNK ? count - i : HEED_CHUNK) * sizeof *block);
+}
+
+static float *allocate_block(int64_t count) {
+  size_t bytes = ((size_t)count * sizeof(float) + 63) / 64 * 64;
+  float *block = aligned_alloc(64, bytes);
+  heed_memory_prefer_large_pages(block, bytes);
+  return block;
+}
+
 static heed_status allocate(heed_stepper *s) {
   const heed_parameter_table *table = heed_model_table(s->model);
   HEED_TRY(heed_model_commit(s->model));
   s->passes = s->slices / s->slices_at_once;
   s->block_count = count_blocks(s->passes);
-  bool have = (s->parameters = aligned_alloc(64, ((size_t)table->total * sizeof(float) + 63) / 64 * 64)) &&
+  bool have = (s->parameters = allocate_block(table->total)) &&
               (s->sums = calloc((size_t)(s->spec.communication->size * (s->slices * SUMS + 1)), sizeof *s->sums));
   for (int i = 0; i < s->block_count && have; i++)
-    have = (s->blocks[i] = aligned_alloc(64, ((size_t)table->gradient_total * sizeof(float) + 63) / 64 * 64));
+    have = (s->blocks[i] = allocate_block(table->gradient_total));
   if (!have)
     return heed_error(HEED_FAILED, "out of memory for %lld parameters and their gradients; use a smaller model", (long long)table->total);
-  memset(s->parameters, 0, (size_t)table->total * sizeof(float));
+  zero_block(s->parameters, table->total); /* touched by the threads */
   return HEED_OK;
 }
 
@@ -182,12 +195,6 @@ void heed_stepper_free(heed_stepper *s) {
   free(s->parameters);
   free(s->sums);
   free(s);
-}
-
-static void zero_block(float *block, int64_t count) {
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < count; i += HEED_CHUNK)
-    memset(block + i, 0, (size_t)(count - i < HEED_CHUNK ? count - i : HEED_CHUNK) * sizeof *block);
 }
 
 static void add_block(const heed_kernels *kernels, float *to, const float *from, int64_t count) {
