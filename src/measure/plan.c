@@ -11,6 +11,9 @@
 /* Of a thread, beside its scratch: its stack, and the part of OpenBLAS's work buffer that products of tiles touch. */
 enum { THREAD_BYTES = 768 << 10 };
 
+/* What training takes and planning does not: HDF5 at work, the vocabulary, the report. */
+enum { TRAINING_BYTES = 3 << 20 };
+
 /* Of one kind: keeps sums within 64 bits. */
 static const size_t MOST_BYTES = (size_t)1 << 44;
 
@@ -54,7 +57,7 @@ static heed_status plan_step(heed_run_plan *plan, const heed_run_plan_spec *spec
   HEED_TRY(heed_stepper_plan(&s, &stepper));
   plan->parameters = heed_stepper_table(s)->total;
   plan->memory = heed_stepper_plan_memory(s);
-  plan->program = heed_memory_resident() + (size_t)omp_get_max_threads() * THREAD_BYTES;
+  plan->program = heed_memory_resident() + TRAINING_BYTES + (size_t)omp_get_max_threads() * THREAD_BYTES;
   heed_stepper_free(s);
   return HEED_OK;
 }

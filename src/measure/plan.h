@@ -22,7 +22,7 @@ typedef struct heed_run_plan {
   heed_stepper_memory memory;     /**< bytes of a rank, as what follows */
   size_t batches;                 /**< read ahead */
   size_t communication;
-  size_t program;          /**< with libraries, as they are in memory now, and what each thread has for itself */
+  size_t program;          /**< with libraries, as they are in memory now, what they will work on, and what each thread has for itself */
   size_t rank_bytes;       /**< all of these: the peak of a rank */
   size_t node_bytes;       /**< of all ranks of a machine */
   size_t available_bytes;  /**< on this machine, now; SIZE_MAX: unknown */
