@@ -2,6 +2,7 @@
 #include <argp.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
@@ -16,6 +17,7 @@
 typedef struct bench_options {
   const char *what, *config, *data;
   heed_settings settings;
+  heed_counts lengths;
   int64_t steps, warmup;
   bool json;
 } bench_options;
@@ -31,7 +33,8 @@ static const struct argp_option options[] = {
     {"json", 'j', NULL, 0, "print JSON", 0},
     {"steps", 'S', "N", 0, "step: steps that count (default: 20)", 0},
     {"warmup", 'w', "N", 0, "step: steps before them (default: 3)", 0},
-    {"data", 'd', "FILE.h5", 0, "step: token shard to read; without it full rows are made up and no file is opened", 0},
+    {"data", 'd', "FILE.h5", 0, "step: token shard to read; without it rows are made up and no file is opened", 0},
+    {"lengths", 'l', "N,N,…", 0, "step: tokens of the rows made up, again from the first when they are used up (default: all full)", 0},
     {"set", 's', "KEY=VALUE", 0, "step: replace a value of the configuration; as often as wanted", 0},
     {0}};
 
@@ -54,6 +57,8 @@ static error_t parse(int key, char *value, struct argp_state *state) {
   case 'd':
     o->data = value;
     return 0;
+  case 'l':
+    return heed_option_counts(state, "--lengths", value, &o->lengths);
   case 's':
     return heed_option_set(state, value, &o->settings);
   case ARGP_KEY_ARG:
@@ -67,6 +72,8 @@ static error_t parse(int key, char *value, struct argp_state *state) {
   case ARGP_KEY_END:
     if (!o->what)
       argp_error(state, "what to measure is needed: step, gemm or allreduce");
+    if (o->data && o->lengths.count > 0)
+      argp_error(state, "--lengths is for rows made up; those of --data have their own");
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
@@ -112,6 +119,7 @@ static heed_status bench_step(const bench_options *o, const place *p) {
                          .communication = p->world,
                          .ranks_on_node = heed_world_node(p->world).size,
                          .data = o->data,
+                         .lengths = {o->lengths.values, o->lengths.count},
                          .warmup = o->warmup,
                          .steps = o->steps};
   if (status == HEED_OK)
@@ -184,8 +192,8 @@ static heed_status run(const bench_options *o, heed_communication *world) {
     return heed_error(HEED_USAGE, "heed bench: '%s' is nothing it measures; step, gemm and allreduce are", o->what);
   if (!benches[i].run)
     return heed_error(HEED_INVALID, "heed bench %s is not built yet; step, gemm and allreduce are", o->what);
-  if ((o->config || o->settings.count > 0 || o->data) && benches[i].run != bench_step)
-    return heed_error(HEED_USAGE, "heed bench %s takes no configuration, no --set and no --data", o->what);
+  if ((o->config || o->settings.count > 0 || o->data || o->lengths.count > 0) && benches[i].run != bench_step)
+    return heed_error(HEED_USAGE, "heed bench %s takes no configuration, no --set, no --data and no --lengths", o->what);
   HEED_TRY(world->agree(world, heed_world_threads(world, &p.threads)));
   HEED_TRY(heed_level_agree(&p.kernels, world));
   return benches[i].run(o, &p);
@@ -213,5 +221,6 @@ heed_status heed_command_bench(int argc, char **argv) {
   if (status == HEED_OK)
     status = run(&o, world);
   heed_settings_free(&o.settings);
+  free(o.lengths.values);
   return status;
 }

@@ -29,6 +29,15 @@ heed_status heed_end_output(void);
 /** Reads a whole number ≥ 1 given to option `name`; argp's error otherwise. */
 error_t heed_option_count(struct argp_state *state, const char *name, const char *text, int64_t *count);
 
+/** Numbers from a list on the command line; `values` is the caller's to free. */
+typedef struct heed_counts {
+  int64_t *values; /**< [count] */
+  int64_t count;
+} heed_counts;
+
+/** Reads whole numbers ≥ 1 with commas between them, given to option `name`, behind those that are there; argp's error otherwise. */
+error_t heed_option_counts(struct argp_state *state, const char *name, const char *text, heed_counts *counts);
+
 /** Keeps the only argument of a command that takes one; a second one is not understood. */
 error_t heed_option_argument(const struct argp_state *state, const char *value, const char **argument);
 
