@@ -103,15 +103,19 @@ error_t heed_option_argument(const struct argp_state *state, const char *value, 
   return 0;
 }
 
-error_t heed_option_set(struct argp_state *state, const char *text, heed_settings *settings) {
-  if (!strchr(text, '='))
-    argp_error(state, "--set takes KEY=VALUE, for example model.layers=2, not '%s'", text);
+error_t heed_option_add(const char *text, heed_settings *settings) {
   const char **items = realloc(settings->items, (size_t)(settings->count + 1) * sizeof *items);
   if (!items)
     return ENOMEM;
   settings->items = items;
   items[settings->count++] = text;
   return 0;
+}
+
+error_t heed_option_set(struct argp_state *state, const char *text, heed_settings *settings) {
+  if (!strchr(text, '='))
+    argp_error(state, "--set takes KEY=VALUE, for example model.layers=2, not '%s'", text);
+  return heed_option_add(text, settings);
 }
 
 void heed_settings_free(heed_settings *settings) {

@@ -12,7 +12,7 @@
 /** Threads of a process at most: libgomp crashes on very many. */
 enum { HEED_MOST_THREADS = 4096 };
 
-/** --set KEY=VALUE, as often as wanted. */
+/** What an option that may be given as often as wanted was given: --set KEY=VALUE, --text FILE. */
 typedef struct heed_settings {
   const char **items;
   int count;
@@ -47,6 +47,7 @@ heed_status heed_open_vocabulary(heed_tokenizer **tokenizer, const char *path, b
 
 /** Keeps one --set; to be freed, also when what follows it on the command line is not understood. */
 error_t heed_option_set(struct argp_state *state, const char *text, heed_settings *settings);
+error_t heed_option_add(const char *text, heed_settings *settings); /**< any text */
 void heed_settings_free(heed_settings *settings);
 
 /** Prints the object on standard output and frees it.  Errors: HEED_FAILED when memory is short, HEED_IO when the write fails. */

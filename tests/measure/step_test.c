@@ -130,7 +130,7 @@ static void refuses_what_it_cannot(void) {
   } cases[] = {{"step missing.yaml", "missing.yaml", 65},
                {"step micro.yaml --data none.h5", "none.h5", 65},
                {"attention", "not built yet", 65},
-               {"tokenizer", "not built yet", 65},
+               {"step micro.yaml --vocab vocab.txt", "--vocab", 64},
                {"allreduce", "mpirun", 65},
                {"nothing", "gemm", 64},
                {"gemm micro.yaml", "configuration", 64},
