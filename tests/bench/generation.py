@@ -21,7 +21,9 @@ def make_model(folder):
     """GPT-2 124M with weights three times as far from zero as usual, so that the likeliest token is not the same for ever."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     torch.manual_seed(1)
     model = GPT2LMHeadModel(GPT2Config(bos_token_id=3, eos_token_id=3, pad_token_id=0))
     with torch.no_grad():
@@ -85,7 +87,8 @@ def measure(precision, options, lock):
         process.wait()
     made = mine[0][0]["continuations"][0]["ids"]
     equal = next((i for i, (a, b) in enumerate(zip(made, other[0]["ids"])) if a != b), len(made))
-    return {"case": "generate", "title": f"generate, gpt2-124m, {tokens} tokens behind {len(PROMPT)}, cache", "precision": precision,
+    note = ", Heed in fp32" if precision == "bf16" else ""
+    return {"case": "generate", "title": f"a token of gpt2-124m, {tokens} behind {len(PROMPT)}, cache{note}", "precision": precision,
             "equal_tokens": equal,
             "heed": {"ms": 1e3 / statistics.median(turn["tokens_per_second"] for turn, _ in mine),
                      "peak_rss_bytes": max(peak for _, peak in mine)},
