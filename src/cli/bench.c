@@ -20,7 +20,8 @@ typedef struct bench_options {
   heed_settings settings, texts;
   heed_counts lengths;
   int64_t steps, warmup;
-  bool cased, json;
+  heed_precision precision;
+  bool has_precision, cased, json;
 } bench_options;
 
 /* Where a measurement runs. */
@@ -34,12 +35,12 @@ static const struct argp_option options[] = {
     {"json", 'j', NULL, 0, "print JSON", 0},
     {"steps", 'S', "N", 0, "step: steps that count (default: 20)", 0},
     {"warmup", 'w', "N", 0, "step: steps before them (default: 3)", 0},
+    {"precision", 'p', "fp32|bf16", 0, "gemm: what is multiplied (default: fp32); of a step: --set train.precision=…", 0},
     {"data", 'd', "FILE.h5", 0, "step: token shard to read; without it rows are made up and no file is opened", 0},
     {"lengths", 'l', "N,N,…", 0, "step: tokens of the rows made up, again from the first when they are used up (default: all full)", 0},
     {"vocab", 'v', "VOCAB", 0,
-     "tokenizer: the vocabulary, a vocab.txt or a folder with vocab.json and merges.txt (default: the configuration's; else one of each "
-     "kind "
-     "is trained on the text)",
+     "tokenizer: the vocabulary, a vocab.txt or a folder with vocab.json and merges.txt (default: the configuration's; else each kind is "
+     "trained on the text)",
      0},
     {"cased", 'c', NULL, 0, "tokenizer: keep upper case and accents", 0},
     {"text", 't', "FILE", 0, "tokenizer: text to read, as often as wanted (default: 8 MB of words made up)", 0},
@@ -52,6 +53,15 @@ static const char usual_config[] = "run: {name: bench}\n"
                                    "train: {steps: 1000, sequence_length: 128, batch_sequences: 32, slices: 8}\n"
                                    "optimizer: {learning_rate: 1.0e-4}\n";
 
+static error_t parse_precision(struct argp_state *state, const char *value, bench_options *o) {
+  o->has_precision = true;
+  for (o->precision = HEED_FP32; o->precision <= HEED_BF16; o->precision++)
+    if (strcmp(value, heed_precision_name(o->precision)) == 0)
+      return 0;
+  argp_error(state, "--precision takes fp32 or bf16, not '%s'", value);
+  return 0;
+}
+
 static error_t parse(int key, char *value, struct argp_state *state) {
   bench_options *o = state->input;
   switch (key) {
@@ -62,6 +72,8 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     return heed_option_count(state, "--steps", value, &o->steps);
   case 'w':
     return heed_option_count(state, "--warmup", value, &o->warmup);
+  case 'p':
+    return parse_precision(state, value, o);
   case 'd':
     o->data = value;
     return 0;
@@ -102,13 +114,13 @@ static heed_status read_config(const bench_options *o, heed_config *config) {
   return heed_config_parse(config, usual_config, "bert-mini", o->settings.items, o->settings.count);
 }
 
-static heed_status print_step(const bench_options *o, const place *p, const heed_step_speed *r) {
+static heed_status print_step(const bench_options *o, const place *p, const char *precision, const heed_step_speed *r) {
   if (o->json)
     return heed_print_json(json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:i, s:i, s:I, s:I, s:f}", "tokens_per_second",
                                      r->tokens_per_second, "step_ms_median", r->step_ms_median, "model_flops_per_step", r->flops_per_step,
                                      "gflops", r->flops_per_second / 1e9, "ceiling_gflops", r->ceiling / 1e9, "fraction_of_ceiling",
-                                     r->flops_per_second / r->ceiling, "isa", p->kernels->isa, "precision", "fp32", "threads", p->threads,
-                                     "ranks", p->world->size, "peak_rss_bytes", (json_int_t)r->peak_bytes, "parameters",
+                                     r->flops_per_second / r->ceiling, "isa", p->kernels->isa, "precision", precision, "threads",
+                                     p->threads, "ranks", p->world->size, "peak_rss_bytes", (json_int_t)r->peak_bytes, "parameters",
                                      (json_int_t)r->parameters, "waited_share", r->waited_share));
   printf("tokens/s      %.0f\n", r->tokens_per_second);
   printf("step          %.2f ms, the median of %lld\n", r->step_ms_median, (long long)o->steps);
@@ -119,8 +131,8 @@ static heed_status print_step(const bench_options *o, const place *p, const heed
          (double)r->parameters / 1e6);
   if (o->data)
     printf("waiting       %.2f%% of the time, for data\n", 100 * r->waited_share);
-  printf("on            %d rank%s × %d thread%s, %s, fp32\n", p->world->size, p->world->size > 1 ? "s" : "", p->threads,
-         p->threads > 1 ? "s" : "", p->kernels->isa);
+  printf("on            %d rank%s × %d thread%s, %s, %s\n", p->world->size, p->world->size > 1 ? "s" : "", p->threads,
+         p->threads > 1 ? "s" : "", p->kernels->isa, precision);
   return HEED_OK;
 }
 
@@ -141,7 +153,7 @@ static heed_status bench_step(const bench_options *o, const place *p) {
   if (status == HEED_OK)
     status = heed_step_measure(&speed, &spec);
   if (status == HEED_OK && p->world->rank == 0)
-    status = print_step(o, p, &speed);
+    status = print_step(o, p, heed_precision_name(config.train.precision), &speed);
   heed_config_free(&config);
   return status;
 }
@@ -149,24 +161,25 @@ static heed_status bench_step(const bench_options *o, const place *p) {
 static heed_status bench_gemm(const bench_options *o, const place *p) {
   enum { COUNT = HEED_GEMM_SHAPES * HEED_GEMM_FORMS };
   heed_gemm_result results[COUNT];
-  HEED_TRY(heed_gemm_measure(results, heed_gemm_shapes, HEED_GEMM_SHAPES, p->kernels, p->world, heed_world_node(p->world).size));
+  HEED_TRY(
+      heed_gemm_measure(results, heed_gemm_shapes, HEED_GEMM_SHAPES, o->precision, p->kernels, p->world, heed_world_node(p->world).size));
   if (p->world->rank != 0)
     return HEED_OK;
   if (o->json) {
     json_t *list = json_array();
     for (int i = 0; i < COUNT; i++)
-      json_array_append_new(list,
-                            json_pack("{s:I, s:I, s:I, s:s, s:s, s:f, s:f}", "m", (json_int_t)results[i].m, "n", (json_int_t)results[i].n,
-                                      "k", (json_int_t)results[i].k, "trans", results[i].trans, "precision", "fp32", "gflops",
-                                      results[i].flops_per_second / 1e9, "ceiling_gflops", results[i].ceiling / 1e9));
+      json_array_append_new(list, json_pack("{s:I, s:I, s:I, s:s, s:s, s:f, s:f}", "m", (json_int_t)results[i].m, "n",
+                                            (json_int_t)results[i].n, "k", (json_int_t)results[i].k, "trans", results[i].trans, "precision",
+                                            heed_precision_name(o->precision), "gflops", results[i].flops_per_second / 1e9,
+                                            "ceiling_gflops", results[i].ceiling / 1e9));
     return heed_print_json(list);
   }
   printf("%6s %6s %6s  form  %9s  of ceiling\n", "m", "n", "k", "GFLOP/s");
   for (int i = 0; i < COUNT; i++)
     printf("%6lld %6lld %6lld  %s    %9.1f  %9.1f%%\n", (long long)results[i].m, (long long)results[i].n, (long long)results[i].k,
            results[i].trans, results[i].flops_per_second / 1e9, 100 * results[i].flops_per_second / results[i].ceiling);
-  printf("NT forward, NN gradient of the input, TN gradient of the weight; %d rank%s × %d thread%s, fp32\n", p->world->size,
-         p->world->size > 1 ? "s" : "", p->threads, p->threads > 1 ? "s" : "");
+  printf("NT forward, NN gradient of the input, TN gradient of the weight; %d rank%s × %d thread%s, %s\n", p->world->size,
+         p->world->size > 1 ? "s" : "", p->threads, p->threads > 1 ? "s" : "", heed_precision_name(o->precision));
   return HEED_OK;
 }
 
@@ -221,6 +234,19 @@ static const struct {
     {"step", bench_step}, {"gemm", bench_gemm}, {"allreduce", bench_allreduce}, {"attention", NULL}, {"tokenizer", bench_tokenizer}};
 enum { BENCHES = sizeof benches / sizeof *benches };
 
+/* What one measurement takes, another does not. */
+static heed_status check_options(const bench_options *o, bool step, bool gemm, bool tokenizer) {
+  if ((o->config || o->settings.count > 0) && !step && !tokenizer)
+    return heed_error(HEED_USAGE, "heed bench %s takes no configuration and no --set", o->what);
+  if ((o->data || o->lengths.count > 0) && !step)
+    return heed_error(HEED_USAGE, "heed bench %s takes no --data and no --lengths: they are for step", o->what);
+  if ((o->vocabulary || o->cased || o->texts.count > 0) && !tokenizer)
+    return heed_error(HEED_USAGE, "heed bench %s takes no --vocab, no --cased and no --text: they are for tokenizer", o->what);
+  if (o->has_precision && !gemm)
+    return heed_error(HEED_USAGE, "heed bench %s takes no --precision%s", o->what, step ? "; --set train.precision=bf16 does that" : "");
+  return HEED_OK;
+}
+
 static heed_status run(const bench_options *o, heed_communication *world) {
   place p = {.world = world};
   int i = 0;
@@ -230,13 +256,7 @@ static heed_status run(const bench_options *o, heed_communication *world) {
     return heed_error(HEED_USAGE, "heed bench: '%s' is nothing it measures; step, gemm, allreduce and tokenizer are", o->what);
   if (!benches[i].run)
     return heed_error(HEED_INVALID, "heed bench %s is not built yet; step, gemm, allreduce and tokenizer are", o->what);
-  bool step = benches[i].run == bench_step, tokenizer = benches[i].run == bench_tokenizer;
-  if ((o->config || o->settings.count > 0) && !step && !tokenizer)
-    return heed_error(HEED_USAGE, "heed bench %s takes no configuration and no --set", o->what);
-  if ((o->data || o->lengths.count > 0) && !step)
-    return heed_error(HEED_USAGE, "heed bench %s takes no --data and no --lengths: they are for step", o->what);
-  if ((o->vocabulary || o->cased || o->texts.count > 0) && !tokenizer)
-    return heed_error(HEED_USAGE, "heed bench %s takes no --vocab, no --cased and no --text: they are for tokenizer", o->what);
+  HEED_TRY(check_options(o, benches[i].run == bench_step, benches[i].run == bench_gemm, benches[i].run == bench_tokenizer));
   HEED_TRY(world->agree(world, heed_world_threads(world, &p.threads)));
   HEED_TRY(heed_level_agree(&p.kernels, world));
   return benches[i].run(o, &p);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/blas.h"
 #include "base/spelling.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -63,6 +64,7 @@ static heed_status run_command(const command *c, int argc, char **argv) {
   if (omp_get_max_threads() > HEED_MOST_THREADS) /* libgomp would crash */
     return heed_error(HEED_INVALID, "OMP_NUM_THREADS asks for %d threads; %d are the most, and as many as there are processors the best",
                       omp_get_max_threads(), HEED_MOST_THREADS);
+  (void)heed_blas_core(); /* chosen now, before MPI has threads */
   snprintf(name, sizeof name, "heed %s", c->name);
   argv[0] = name;
   return c->run(argc, argv);

@@ -117,16 +117,17 @@ static heed_status measure_shape(heed_gemm_result *results, const heed_kernels *
 }
 
 /* min(peak, operations over the time that reading both factors and writing the product once takes). */
-static double bound(const heed_gemm_result *r, double peak, double bandwidth) {
+static double bound(const heed_gemm_result *r, heed_precision precision, double peak, double bandwidth) {
   double m = (double)r->m, n = (double)r->n, k = (double)r->k;
-  double bytes = sizeof(float) * (m * k + k * n + m * n), limit = 2 * m * n * k / bytes * bandwidth;
+  double read = precision == HEED_BF16 ? 2 : 4, written = 4; /* bytes an element: sums are fp32 */
+  double bytes = read * (m * k + k * n) + written * m * n, limit = 2 * m * n * k / bytes * bandwidth;
   return limit < peak ? limit : peak;
 }
 
-static heed_status judge(heed_gemm_result *results, int64_t count, double peak, double bandwidth) {
+static heed_status judge(heed_gemm_result *results, int64_t count, heed_precision precision, double peak, double bandwidth) {
   for (int64_t i = 0; i < count; i++) {
     heed_gemm_result *r = &results[i];
-    r->ceiling = bound(r, peak, bandwidth);
+    r->ceiling = bound(r, precision, peak, bandwidth);
     if (r->flops_per_second > r->ceiling)
       return heed_error(HEED_FAILED,
                         "the product %lld × %lld × %lld %s reached %.1f GFLOP/s, above the ceiling of %.1f: the ceiling was "
@@ -136,16 +137,18 @@ static heed_status judge(heed_gemm_result *results, int64_t count, double peak, 
   return HEED_OK;
 }
 
-heed_status heed_gemm_measure(heed_gemm_result *results, const int64_t (*shapes)[3], int64_t count, const heed_kernels *kernels,
-                              heed_communication *c, int64_t ranks_on_node) {
-  double bandwidth, again, peak = heed_ceiling_flops(c);
+heed_status heed_gemm_measure(heed_gemm_result *results, const int64_t (*shapes)[3], int64_t count, heed_precision precision,
+                              const heed_kernels *kernels, heed_communication *c, int64_t ranks_on_node) {
+  if (precision != HEED_FP32)
+    return heed_error(HEED_INVALID, "products in %s are not built yet", heed_precision_name(precision));
+  double bandwidth, again, peak = heed_ceiling_flops(precision, c);
   HEED_TRY(c->agree(c, heed_blas_check()));
   HEED_TRY(heed_ceiling_bandwidth(&bandwidth, c, ranks_on_node));
   for (int64_t s = 0; s < count; s++) {
     HEED_TRY(measure_shape(results + s * HEED_GEMM_FORMS, kernels, shapes[s], c));
-    again = heed_ceiling_flops(c);
+    again = heed_ceiling_flops(precision, c);
     peak = again > peak ? again : peak;
   }
   HEED_TRY(heed_ceiling_bandwidth(&again, c, ranks_on_node));
-  return judge(results, count * HEED_GEMM_FORMS, peak, again > bandwidth ? again : bandwidth);
+  return judge(results, count * HEED_GEMM_FORMS, precision, peak, again > bandwidth ? again : bandwidth);
 }

@@ -90,7 +90,7 @@ static void close_bench(bench *b) {
 }
 
 static void raise_ceiling(bench *b) {
-  double flops = heed_ceiling_flops(b->spec->communication);
+  double flops = heed_ceiling_flops(b->spec->config->train.precision, b->spec->communication);
   b->ceiling = flops > b->ceiling ? flops : b->ceiling;
 }
 

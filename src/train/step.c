@@ -116,10 +116,16 @@ static heed_status check_ranks(int64_t slices, int ranks) {
                     (long long)slices, ranks);
 }
 
+static heed_status check_precision(heed_precision precision) {
+  return precision == HEED_FP32 ? HEED_OK
+                                : heed_error(HEED_INVALID, "train.precision: %s is not built yet", heed_precision_name(precision));
+}
+
 /* Collective. */
 static heed_status build(heed_stepper *s) {
   heed_communication *c = s->spec.communication;
   HEED_TRY(check_ranks(s->spec.config->train.slices, c->size));
+  HEED_TRY(check_precision(s->spec.config->train.precision));
   s->slices = s->spec.config->train.slices / c->size;
   HEED_TRY(c->agree(c, plan_model(s)));
   /* All ranks take the same passes: the fewest slices at once of any. */

@@ -134,6 +134,8 @@ static void refuses_what_it_cannot(void) {
                {"allreduce", "mpirun", 65},
                {"nothing", "gemm", 64},
                {"gemm micro.yaml", "configuration", 64},
+               {"gemm --precision fp16", "fp32 or bf16", 64},
+               {"step --precision bf16", "train.precision", 64},
                {"step micro.yaml --steps 0", "--steps", 64},
                {"step micro.yaml --lengths 5,33", "33 tokens", 65},
                {"step micro.yaml --lengths 5,,7", "'5,,7'", 64},
