@@ -35,7 +35,7 @@ static size_t batches_bytes(const heed_config *config, int64_t slices, int64_t s
   const heed_train_config *train = &config->train;
   int64_t rows = train->batch_sequences / train->slices * slices_at_once;
   return (size_t)heed_reader_batches(slices / slices_at_once) *
-         heed_batch_bytes(slices_at_once, rows, rows * train->sequence_length, rows * heed_synthetic_targets(config));
+         heed_batch_bytes(slices_at_once, rows, rows * train->sequence_length, rows * heed_synthetic_targets(config, train->sequence_length));
 }
 
 /* Plans as training does, for the most targets that rows may have; then as many slices at once, for the targets that they do have. */
@@ -53,7 +53,7 @@ static heed_status plan_step(heed_run_plan *plan, const heed_run_plan_spec *spec
   plan->slices = heed_stepper_slices(s);
   plan->slices_at_once = config.train.slices_at_once = heed_stepper_slices_at_once(s);
   heed_stepper_free(s);
-  stepper.targets_per_sequence = heed_synthetic_targets(&config);
+  stepper.targets_per_sequence = heed_synthetic_targets(&config, config.train.sequence_length);
   HEED_TRY(heed_stepper_plan(&s, &stepper));
   plan->parameters = heed_stepper_table(s)->total;
   plan->memory = heed_stepper_plan_memory(s);
