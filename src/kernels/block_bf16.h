@@ -15,16 +15,66 @@ static inline heed_words heed_pairs(heed_words even, heed_words odd) {
 }
 
 /** 16 elements as words; those from `count` on are 0. */
-static inline heed_words heed_widen(const heed_element *from, int64_t count) {
-  heed_words words;
+static inline __attribute__((always_inline)) heed_words heed_widen(const heed_element *from, int64_t count) {
   heed_element row[16] = {0};
-  if (count >= 16)
-    memcpy(row, from, sizeof row);
-  else if (count > 0)
-    memcpy(row, from, (size_t)count * sizeof *row);
+  heed_words words;
+  if (count < 16) {
+    if (count > 0)
+      memcpy(row, from, (size_t)count * sizeof *row);
+    from = row;
+  }
+#ifdef __AVX512F__
+  words = (heed_words)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)from));
+#else
   for (int i = 0; i < 16; i++)
-    words[i] = row[i];
+    words[i] = from[i];
+#endif
   return words;
+}
+
+/** Sixteen bf16 pairs, and 32 bf16, of floats. */
+#ifdef __AVX512BF16__
+static inline heed_words heed_row_of(heed_lanes16 low, heed_lanes16 high) {
+  return (heed_words)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
+}
+static inline heed_words heed_pairs_of(heed_lanes16 even, heed_lanes16 odd) {
+  const __m512i order = (__m512i)(heed_words){0x100000, 0x110001, 0x120002, 0x130003, 0x140004, 0x150005, 0x160006, 0x170007,
+                                              0x180008, 0x190009, 0x1A000A, 0x1B000B, 0x1C000C, 0x1D000D, 0x1E000E, 0x1F000F};
+  return (heed_words)_mm512_permutexvar_epi16(order, (__m512i)heed_row_of(even, odd));
+}
+#else
+/** In the upper halves; what the lower ones hold is of no meaning. */
+static inline heed_words heed_rounded(heed_lanes16 x) {
+  heed_words bits = (heed_words)x, no_number = (heed_words)((bits & 0x7FFFFFFF) > 0x7F800000);
+  return ((bits + 0x7FFF + (bits >> 16 & 1)) & ~no_number) | ((bits | 0x400000) & no_number);
+}
+static inline heed_words heed_pairs_of(heed_lanes16 even, heed_lanes16 odd) {
+  return heed_rounded(even) >> 16 | (heed_rounded(odd) & 0xFFFF0000);
+}
+static inline heed_words heed_row_of(heed_lanes16 low, heed_lanes16 high) {
+  heed_words halves[2] = {heed_rounded(low), heed_rounded(high)}, row;
+  heed_element elements[32];
+  for (int i = 0; i < 32; i++)
+    elements[i] = (heed_element)(halves[i / 16][i % 16] >> 16);
+  memcpy(&row, elements, sizeof row);
+  return row;
+}
+#endif
+
+/** Puts 16 columns (the first or the second half) of depths `even` and even + 1 into a panel. */
+static inline void heed_panel_pair(heed_element *panel, int64_t even, int64_t half, heed_lanes16 at_even, heed_lanes16 at_odd) {
+  heed_words pairs = heed_pairs_of(at_even, at_odd);
+  memcpy(panel + even / HEED_STEP * (2 * HEED_TILE_ELEMENTS) + half * HEED_TILE_ELEMENTS + even % HEED_STEP * 16, &pairs, sizeof pairs);
+}
+/** Puts 32 places of depth, from `deep` on, of row `row` into a block. */
+static inline void heed_left_row(heed_element *block, int64_t depth, int64_t row, int64_t deep, heed_lanes16 low, heed_lanes16 high) {
+  (void)depth;
+  heed_words elements = heed_row_of(low, high);
+  memcpy(block + deep * HEED_BLOCK + row * HEED_STEP, &elements, sizeof elements);
+}
+/** Such a block as a left factor. */
+static inline heed_left heed_left_block(const heed_element *block, int64_t depth) {
+  return (heed_left){.at = block, .block = HEED_BLOCK * depth};
 }
 
 /** Lays out one block: a[r, d] = from[r · stride + d], rows ≤ 32. */
@@ -91,13 +141,18 @@ static inline void heed_pack_panel_turned(heed_element *panel, const heed_elemen
   for (int64_t d = 0; d < depth; d += HEED_STEP) {
     int64_t count = heed_at_most(HEED_STEP, depth - d);
     for (int64_t half = 0; half < HEED_PANEL; half += 16, panel += HEED_TILE_ELEMENTS) {
-      heed_words row[16] = {{0}};
-      for (int64_t c = 0; c < heed_at_most(16, columns - half); c++) {
-        const heed_element *at = from + (half + c) * stride + d;
-        if (count == HEED_STEP)
-          memcpy(&row[c], at, sizeof row[c]);
-        else
-          memcpy(&row[c], at, (size_t)count * sizeof *at);
+      heed_words row[16];
+      const heed_element *at = from + half * stride + d;
+      if (count == HEED_STEP && columns - half >= 16) {
+#pragma GCC unroll 16
+        for (int64_t c = 0; c < 16; c++)
+          memcpy(&row[c], at + c * stride, sizeof row[c]);
+      } else {
+        for (int64_t c = 0; c < 16; c++) {
+          row[c] = (heed_words){0};
+          if (half + c < columns)
+            memcpy(&row[c], at + c * stride, (size_t)count * sizeof *from);
+        }
       }
       heed_transpose(row);
       memcpy(panel, row, sizeof row);
@@ -142,14 +197,23 @@ static inline void heed_blocks_end(void) {
   _tile_release();
 }
 
-/** c[32, 32] of the block of a that begins at row `first`; all of it is written, however many `rows` count. */
-static inline void heed_block_product(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t depth) {
+static inline __attribute__((always_inline)) void heed_block_sum(float *c, const heed_left *a, int64_t first, int64_t rows,
+                                                                 const heed_element *panel, int64_t depth, const bool add) {
+  enum { ROW = HEED_PANEL * sizeof *c };
   (void)rows;
   const heed_element *block = a->at + first / HEED_BLOCK * a->block;
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
+  __asm__ volatile("" ::: "memory"); /* GCC 12 does not see what loading a tile reads */
+  if (add) {
+    _tile_loadd(0, c, ROW);
+    _tile_loadd(1, c + 16, ROW);
+    _tile_loadd(2, c + 16 * HEED_PANEL, ROW);
+    _tile_loadd(3, c + 16 * HEED_PANEL + 16, ROW);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
   for (int64_t d = 0; d < depth; d += HEED_STEP, block += 2 * HEED_TILE_ELEMENTS, panel += 2 * HEED_TILE_ELEMENTS) {
     _tile_loadd(6, panel, 64);
     _tile_stream_loadd(4, block, 64); /* streamed: the panel is what should stay in the first cache */
@@ -160,10 +224,10 @@ static inline void heed_block_product(float *c, const heed_left *a, int64_t firs
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
   }
-  _tile_stored(0, c, HEED_PANEL * sizeof *c);
-  _tile_stored(1, c + 16, HEED_PANEL * sizeof *c);
-  _tile_stored(2, c + 16 * HEED_PANEL, HEED_PANEL * sizeof *c);
-  _tile_stored(3, c + 16 * HEED_PANEL + 16, HEED_PANEL * sizeof *c);
+  _tile_stored(0, c, ROW);
+  _tile_stored(1, c + 16, ROW);
+  _tile_stored(2, c + 16 * HEED_PANEL, ROW);
+  _tile_stored(3, c + 16 * HEED_PANEL + 16, ROW);
 }
 #else
 static inline void heed_blocks_begin(void) {
@@ -193,10 +257,11 @@ enum { HEED_MICRO = 2 };
 #endif
 
 /** c[rows, 32] of HEED_MICRO rows of a tile. */
-static inline __attribute__((always_inline)) void heed_micro(float *c, const heed_element *rows, const heed_element *panel, int64_t depth) {
-  heed_lanes16 sum[HEED_MICRO][2];
-  for (int r = 0; r < HEED_MICRO; r++)
-    sum[r][0] = sum[r][1] = (heed_lanes16){0};
+static inline __attribute__((always_inline)) void heed_micro(float *c, const heed_element *rows, const heed_element *panel, int64_t depth,
+                                                             const bool add) {
+  heed_lanes16 sum[HEED_MICRO][2] = {{{0}}};
+  for (int r = 0; add && r < HEED_MICRO; r++)
+    memcpy(sum[r], c + r * HEED_PANEL, sizeof sum[r]);
   for (int64_t d = 0; d < depth; d += HEED_STEP, rows += 2 * HEED_TILE_ELEMENTS, panel += 2 * HEED_TILE_ELEMENTS)
     for (int p = 0; p < 16; p++) {
       heed_words low, high;
@@ -214,12 +279,21 @@ static inline __attribute__((always_inline)) void heed_micro(float *c, const hee
     memcpy(c + r * HEED_PANEL, sum[r], sizeof sum[r]);
 }
 
-/** c[rows, 32] of the block of a that begins at row `first`; whole groups of rows are written. */
-static inline void heed_block_product(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t depth) {
+static inline __attribute__((always_inline)) void heed_block_sum(float *c, const heed_left *a, int64_t first, int64_t rows,
+                                                                 const heed_element *panel, int64_t depth, const bool add) {
   const heed_element *block = a->at + first / HEED_BLOCK * a->block;
   for (int64_t r = 0; r < rows; r += HEED_MICRO)
-    heed_micro(c + r * HEED_PANEL, block + r / HEED_TILE_ROWS * HEED_TILE_ELEMENTS + r % HEED_TILE_ROWS * HEED_STEP, panel, depth);
+    heed_micro(c + r * HEED_PANEL, block + r / HEED_TILE_ROWS * HEED_TILE_ELEMENTS + r % HEED_TILE_ROWS * HEED_STEP, panel, depth, add);
 }
 #endif
+
+/** c[rows, 32] of the block of a that begins at row `first`; whole groups of rows are written, with AMX all 32. */
+static inline void heed_block_product(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t depth) {
+  heed_block_sum(c, a, first, rows, panel, depth, false);
+}
+/** Likewise, added to c. */
+static inline void heed_block_add(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t depth) {
+  heed_block_sum(c, a, first, rows, panel, depth, true);
+}
 
 #endif

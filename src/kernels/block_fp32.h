@@ -4,13 +4,13 @@
 
 #include "kernels/lanes16.h"
 
-/** Rows whose sums fit the registers together with what they are made of; and a few, for what is left. */
+/** Rows whose sums fit the registers together with what they are made of; and fewer, for what is left. */
 #if defined(__AVX512F__)
-enum { HEED_MICRO = 12, HEED_FEW = 4 };
+enum { HEED_MICRO = 12, HEED_SOME = 8, HEED_FEW = 4 };
 #elif defined(__FMA__)
-enum { HEED_MICRO = 3, HEED_FEW = 1 };
+enum { HEED_MICRO = 3, HEED_SOME = 2, HEED_FEW = 1 };
 #else
-enum { HEED_MICRO = 1, HEED_FEW = 1 };
+enum { HEED_MICRO = 1, HEED_SOME = 1, HEED_FEW = 1 };
 #endif
 
 /** a[r, d] = from[r · stride + d]. */
@@ -53,18 +53,38 @@ static inline void heed_pack_panel_turned(float *panel, const float *from, int64
     for (int64_t half = 0; half < HEED_PANEL; half += 16) {
       heed_words row[16];
       int64_t count = heed_at_most(16, depth - d);
-      for (int64_t c = 0; c < 16; c++) {
-        const float *at = from + (half + c) * stride + d;
-        row[c] = (heed_words){0};
-        if (half + c < columns && count == 16)
-          memcpy(&row[c], at, sizeof row[c]);
-        else if (half + c < columns)
-          memcpy(&row[c], at, (size_t)count * sizeof *at);
+      const float *at = from + half * stride + d;
+      if (count == 16 && columns - half >= 16) {
+#pragma GCC unroll 16
+        for (int64_t c = 0; c < 16; c++)
+          memcpy(&row[c], at + c * stride, sizeof row[c]);
+      } else {
+        for (int64_t c = 0; c < 16; c++) {
+          row[c] = (heed_words){0};
+          if (half + c < columns)
+            memcpy(&row[c], at + c * stride, (size_t)count * sizeof *from);
+        }
       }
       heed_transpose(row);
       for (int64_t i = 0; i < count; i++)
         memcpy(panel + (d + i) * HEED_PANEL + half, &row[i], sizeof row[i]);
     }
+}
+
+/** Puts 16 columns (the first or the second half) of depths `even` and even + 1 into a panel. */
+static inline void heed_panel_pair(float *panel, int64_t even, int64_t half, heed_lanes16 at_even, heed_lanes16 at_odd) {
+  float *at = panel + even * HEED_PANEL + half * 16;
+  memcpy(at, &at_even, sizeof at_even);
+  memcpy(at + HEED_PANEL, &at_odd, sizeof at_odd);
+}
+/** Puts 32 places of depth, from `deep` on, of row `row` into a block whose rows are `depth` apart. */
+static inline void heed_left_row(float *block, int64_t depth, int64_t row, int64_t deep, heed_lanes16 low, heed_lanes16 high) {
+  memcpy(block + row * depth + deep, &low, sizeof low);
+  memcpy(block + row * depth + deep + 16, &high, sizeof high);
+}
+/** Such a block as a left factor. */
+static inline heed_left heed_left_block(const float *block, int64_t depth) {
+  return (heed_left){block, HEED_BLOCK * depth, depth, 1};
 }
 
 static inline void heed_pack_weights(float *panel, const float *from, int64_t stride, int64_t columns, int64_t depth) {
@@ -74,13 +94,13 @@ static inline void heed_pack_weights_turned(float *panel, const float *from, int
   heed_pack_panel_turned(panel, from, stride, columns, depth);
 }
 
-/** c[rows, 32] of one group of rows; `rows` is a constant where it is called. */
+/** c[rows, 32] of one group of rows; `rows` and `add` are constants where it is called. */
 static inline __attribute__((always_inline)) void heed_micro(float *c, const float *a, int64_t row, int64_t deep, const float *panel,
-                                                             int64_t depth, const int rows) {
-  heed_lanes16 sum[HEED_MICRO][2];
+                                                             int64_t depth, const int rows, const bool add) {
+  heed_lanes16 sum[HEED_MICRO][2] = {{{0}}};
 #pragma GCC unroll 16
-  for (int r = 0; r < rows; r++)
-    sum[r][0] = sum[r][1] = (heed_lanes16){0};
+  for (int r = 0; add && r < rows; r++)
+    memcpy(sum[r], c + r * HEED_PANEL, sizeof sum[r]);
 #pragma GCC unroll 2
   for (int64_t d = 0; d < depth; d++, panel += HEED_PANEL) {
     __builtin_prefetch(panel + 8 * HEED_PANEL); /* measured: a panel comes from the second cache, 8 rows ahead are in time */
@@ -103,16 +123,27 @@ static inline void heed_blocks_begin(void) {
 static inline void heed_blocks_end(void) {
 }
 
-/** c[rows, 32] of the block of a that begins at row `first`. */
-static inline void heed_block_product(float *c, const heed_left *a, int64_t first, int64_t rows, const float *panel, int64_t depth) {
+static inline __attribute__((always_inline)) void heed_block_sum(float *c, const heed_left *a, int64_t first, int64_t rows,
+                                                                 const float *panel, int64_t depth, const bool add) {
   const float *at = a->at + first / HEED_BLOCK * a->block;
   int64_t r = 0;
-  for (; r + HEED_MICRO <= rows; r += HEED_MICRO)
-    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_MICRO);
+  for (; r + HEED_MICRO <= rows && r + 2 * HEED_SOME != rows; r += HEED_MICRO) /* 16 are two times 8 */
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_MICRO, add);
+  for (; r + HEED_SOME <= rows; r += HEED_SOME)
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_SOME, add);
   for (; r + HEED_FEW <= rows; r += HEED_FEW)
-    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_FEW);
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_FEW, add);
   for (; r < rows; r++)
-    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, 1);
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, 1, add);
+}
+
+/** c[rows, 32] of the block of a that begins at row `first`. */
+static inline void heed_block_product(float *c, const heed_left *a, int64_t first, int64_t rows, const float *panel, int64_t depth) {
+  heed_block_sum(c, a, first, rows, panel, depth, false);
+}
+/** Likewise, added to c. */
+static inline void heed_block_add(float *c, const heed_left *a, int64_t first, int64_t rows, const float *panel, int64_t depth) {
+  heed_block_sum(c, a, first, rows, panel, depth, true);
 }
 
 #endif

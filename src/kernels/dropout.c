@@ -13,10 +13,11 @@
 
 enum { BLOCK = 1024 }; /* elements of a row that are converted at a time */
 
-static void drop_row(float *y, const float *x, const float *residual, int64_t width, const heed_draw_source *source) {
+/** `counter`: of the row's first call. */
+static void drop_row(float *y, const float *x, const float *residual, int64_t width, uint32_t counter, const heed_draws *draws) {
   for (int64_t first = 0; first < width; first += HEED_DRAWS) {
     float factor[HEED_DRAWS];
-    heed_draw_factors(factor, source, first);
+    heed_draw_factors(factor, counter + (uint32_t)(first / 8), draws);
     int64_t count = heed_at_most(HEED_DRAWS, width - first);
     if (residual) {
 #pragma omp simd
@@ -52,15 +53,15 @@ void HEED_KERNEL(dropout_forward)(float *y, const float *x, const float *residua
       continue;
     }
     uint32_t sequence = (uint32_t)sequence_of[t], token = (uint32_t)(t - offsets[sequence]);
-    heed_draw_source source = {token * row_counters, dropout->first_row + sequence, dropout->site, dropout};
-    drop_row(y + t * width, x + t * width, add, width, &source);
+    heed_draws draws = heed_draws_of(dropout->first_row + sequence, dropout->site, dropout);
+    drop_row(y + t * width, x + t * width, add, width, token * row_counters, &draws);
   }
 }
 
 /** One row of gradients: what a row of forward's, without a residual, makes of it. */
-static void backward_row(float *y, const float *x, int64_t width, const heed_draw_source *source) {
-  if (source->dropout->threshold)
-    drop_row(y, x, NULL, width, source);
+static void backward_row(float *y, const float *x, int64_t width, uint32_t counter, const heed_draws *draws) {
+  if (draws->limit)
+    drop_row(y, x, NULL, width, counter, draws);
   else
     pass_row(y, x, NULL, width);
 }
@@ -72,17 +73,17 @@ void HEED_KERNEL(dropout_backward)(void *d_x, bool wide, const float *d_y, const
 #pragma omp for schedule(static)
   for (int64_t t = 0; t < tokens; t++) {
     uint32_t sequence = (uint32_t)sequence_of[t], token = (uint32_t)(t - offsets[sequence]);
-    heed_draw_source source = {token * row_counters, dropout->first_row + sequence, dropout->site, dropout};
+    uint32_t counter = token * row_counters;
+    heed_draws draws = heed_draws_of(dropout->first_row + sequence, dropout->site, dropout);
     if (direct) {
-      backward_row((float *)d_x + t * width, d_y + t * width, width, &source);
+      backward_row((float *)d_x + t * width, d_y + t * width, width, counter, &draws);
       continue;
     }
     for (int64_t first = 0; first < width; first += BLOCK) { /* BLOCK is a multiple of 8 elements, a call of the counters */
       float part[BLOCK];
       int64_t count = heed_at_most(BLOCK, width - first);
-      backward_row(part, d_y + t * width + first, count, &source);
+      backward_row(part, d_y + t * width + first, count, counter + (uint32_t)(first / 8), &draws);
       heed_elements((heed_element *)d_x + t * width + first, part, count);
-      source.counter += BLOCK / 8;
     }
   }
 }

@@ -36,7 +36,31 @@ static void forward(const heed_kernels *k, const void *data, float *scratch) {
 static void backward(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
   (void)scratch;
-  k->dropout_backward(p->y, p->x, p->sequence_of, p->offsets, p->tokens, p->width, &p->dropout);
+  k->dropout_backward(p->y, true, p->x, p->sequence_of, p->offsets, p->tokens, p->width, &p->dropout);
+}
+
+/* The gradient as elements: bf16's is the rounded one of fp32. */
+static void backward_narrow(const heed_kernels *k, const void *data, float *scratch) {
+  const problem *p = data;
+  (void)scratch;
+  k->dropout_backward(p->y, false, p->x, p->sequence_of, p->offsets, p->tokens, p->width, &p->dropout);
+}
+
+static void check_narrow(const heed_kernels *kernels) {
+  enum { WIDE = 1100, FEW = 10 }; /* more than is converted at a time */
+  problem p = make(0.3);
+  p.tokens = FEW;
+  p.width = WIDE;
+  p.x = test_random(FEW * WIDE, 1, 1.0);
+  p.y = test_floats(FEW * WIDE);
+  for (p.dropout.threshold = 0; p.dropout.threshold < 40000; p.dropout.threshold += 20000) {
+    test_run(kernels, 2, backward, &p);
+    float *wide = test_rounded(kernels, p.y, FEW * WIDE), *narrow = test_floats(FEW * WIDE);
+    p.y = test_floats(FEW * WIDE);
+    test_run(kernels, 2, backward_narrow, &p);
+    test_values(kernels, narrow, p.y, FEW * WIDE);
+    CU_ASSERT(memcmp(narrow, wide, FEW * WIDE * sizeof *wide) == 0);
+  }
 }
 
 static void check_twin(const heed_kernels *kernels) {
@@ -123,6 +147,9 @@ static void check_names(const heed_kernels *kernels) {
   }
 }
 
+static void narrow(void) {
+  test_each_kind(check_narrow);
+}
 static void twin(void) {
   test_each_level(check_twin);
 }
@@ -141,4 +168,5 @@ static void names(void) {
 
 HEED_TESTS({"elements are dropped by their counters", twin}, {"the rate is kept, and the mean", rate},
            {"backward has forward's mask; no dropout passes through", back}, {"bits do not depend on threads or packing", bits},
-           {"seed, position, site and row each change the mask", names})
+           {"seed, position, site and row each change the mask", names},
+           {"gradients as elements are those as floats, rounded", narrow})

@@ -6,13 +6,14 @@
 
 #include "base/blas.h"
 #include "base/tree.h"
+#include "kernels/element.h"
 #include "kernels/kernels.h"
 #include "reference/numbers.h"
 #include "test.h"
 
 /** Calls `check` with the table of each level; one that the processor lacks is named. */
 static inline void test_each_level(void (*check)(const heed_kernels *)) {
-  static const char *const levels[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
+  static const char *const levels[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4", "x86-64-v4-bf16", "x86-64-v4-amx"};
   CU_ASSERT_EQUAL(heed_blas_check(), HEED_OK);
   const heed_kernels *best = heed_kernels_choose(NULL);
   CU_ASSERT_PTR_NOT_NULL_FATAL(best);
@@ -28,13 +29,45 @@ static inline void test_each_level(void (*check)(const heed_kernels *)) {
   }
 }
 
+/** As test_each_level, with the tables of both kinds of element of each. */
+static void (*test_both_check)(const heed_kernels *);
+static void test_both(const heed_kernels *kernels) {
+  test_both_check(kernels);
+  test_release();
+  test_both_check(kernels->bf16);
+}
+static inline void test_each_kind(void (*check)(const heed_kernels *)) {
+  test_both_check = check;
+  test_each_level(test_both);
+}
+
+/** Floats as elements, and back; and floats that elements hold exactly. */
+static inline void *test_elements(const heed_kernels *kernels, const float *values, int64_t count) {
+  void *elements = test_memory(count, kernels->element_bytes);
+  for (int64_t i = 0; i < count; i++)
+    if (kernels->element_bytes == 2)
+      ((uint16_t *)elements)[i] = heed_bf16_of(values[i]);
+    else
+      ((float *)elements)[i] = values[i];
+  return elements;
+}
+static inline void test_values(const heed_kernels *kernels, float *values, const void *elements, int64_t count) {
+  for (int64_t i = 0; i < count; i++)
+    values[i] = kernels->element_bytes == 2 ? heed_float_of_bf16(((const uint16_t *)elements)[i]) : ((const float *)elements)[i];
+}
+static inline float *test_rounded(const heed_kernels *kernels, float *values, int64_t count) {
+  for (int64_t i = 0; kernels->element_bytes == 2 && i < count; i++)
+    values[i] = heed_float_of_bf16(heed_bf16_of(values[i]));
+  return values;
+}
+
 /** Work of one kernel call, run by all threads of a region; `scratch` is the thread's own. */
 typedef void (*test_call)(const heed_kernels *kernels, const void *data, float *scratch);
 
-enum { TEST_SLICES = 16, TEST_LONGEST = 1024, TEST_HEAD = 64, TEST_THREADS = 4 };
+enum { TEST_SLICES = 16, TEST_LONGEST = 1024, TEST_HEAD = 64, TEST_WIDTH = 1024, TEST_THREADS = 4 };
 
 static inline void test_run(const heed_kernels *kernels, int threads, test_call call, const void *data) {
-  int64_t floats = kernels->scratch_floats(TEST_SLICES, TEST_LONGEST, TEST_HEAD);
+  int64_t floats = kernels->scratch_floats(TEST_SLICES, TEST_LONGEST, TEST_HEAD, TEST_WIDTH);
   int mark = test_pool_count;
   float *scratch = test_floats(TEST_THREADS * floats);
   for (int64_t i = 0; i < TEST_THREADS * floats; i++)
