@@ -110,8 +110,8 @@ static void multiply(const heed_left *left, const factors *f, const outcome *o, 
 
 /** Few rows: a thread packs a panel and takes all rows through it. */
 static void multiply_few(const factors *f, const outcome *o, int64_t deep, int64_t depth, heed_element *scratch) {
-  heed_element *panel = scratch + heed_left_room(FEW, depth);
-  heed_left left = heed_left_rows(scratch, f->x + deep, f->depth, f->rows, depth);
+  heed_element *panel = scratch; /* first: panels are whole cache lines, rows of an odd depth are not */
+  heed_left left = heed_left_rows(scratch + heed_panel_room(depth), f->x + deep, f->depth, f->rows, depth);
 #pragma omp for schedule(dynamic, 4)
   for (int64_t column = 0; column < f->columns; column += HEED_PANEL) {
     pack(panel, f, column, deep, depth);
