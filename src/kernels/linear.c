@@ -137,9 +137,9 @@ static void multiply_many(const factors *f, const outcome *o, int64_t first, int
   }
 }
 
-/** Floats can be added to: there depth is taken DEPTH at a time. */
+/** Floats can be added to, unless they are an activation's: there depth is taken DEPTH at a time. */
 static void product(const factors *f, outcome o, void *workspace, float *scratch) {
-  int64_t most = o.wide ? DEPTH : heed_at_least(DEPTH, f->depth);
+  int64_t most = o.wide && !o.activates ? DEPTH : heed_at_least(DEPTH, f->depth);
   heed_blocks_begin();
   for (int64_t deep = 0; deep < f->depth; deep += most) {
     int64_t depth = heed_at_most(most, f->depth - deep);
