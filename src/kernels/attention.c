@@ -83,8 +83,8 @@ static void drop_row(float *p, heed_range columns, int64_t key, const heed_draw_
   }
 }
 
-static void float_forward(float *out, float *lse, const float *q, const float *k, const float *v,
-                                    const heed_attention_shape *shape, const heed_dropout *dropout, float *scratch) {
+static void float_forward(float *out, float *lse, const float *q, const float *k, const float *v, const heed_attention_shape *shape,
+                          const heed_dropout *dropout, float *scratch) {
   int64_t width = shape->head_width;
 #pragma omp for schedule(dynamic)
   for (int64_t item = 0; item < shape->sequences * shape->heads; item++) {
@@ -178,9 +178,8 @@ static void backward_block(const backward_call *c, const heed_attention_unit *u,
   heed_product(c->d_k + kv_at, shape->kv_stride, true, shape->scale, heed_transposed(dp, padded), query, b->keys, width, b->rows);
 }
 
-static void float_backward(float *d_q, float *d_k, float *d_v, const float *d_out, const float *out, const float *lse,
-                                     const float *q, const float *k, const float *v, const heed_attention_shape *shape,
-                                     const heed_dropout *dropout, float *scratch) {
+static void float_backward(float *d_q, float *d_k, float *d_v, const float *d_out, const float *out, const float *lse, const float *q,
+                           const float *k, const float *v, const heed_attention_shape *shape, const heed_dropout *dropout, float *scratch) {
   backward_call call = {d_q, d_k, d_v, d_out, out, lse, q, k, v, shape, dropout};
   size_t head_bytes = (size_t)shape->head_width * sizeof(float);
 #pragma omp for schedule(dynamic)
@@ -197,45 +196,63 @@ static void float_backward(float *d_q, float *d_k, float *d_v, const float *d_ou
   }
 }
 
-#include <stdlib.h>
 #include "kernels/element.h"
+#include <stdlib.h>
 static void rows_in(float *to, const void *from, int64_t tokens, int64_t stride, int64_t width) {
 #pragma omp for
-  for (int64_t t = 0; t < tokens; t++) heed_values(to + t * width, (const heed_element *)from + t * stride, width);
+  for (int64_t t = 0; t < tokens; t++)
+    heed_values(to + t * width, (const heed_element *)from + t * stride, width);
 }
 static void rows_out(void *to, const float *from, int64_t tokens, int64_t stride, int64_t width) {
 #pragma omp for
-  for (int64_t t = 0; t < tokens; t++) heed_elements((heed_element *)to + t * stride, from + t * width, width);
+  for (int64_t t = 0; t < tokens; t++)
+    heed_elements((heed_element *)to + t * stride, from + t * width, width);
 }
-void HEED_KERNEL(attention_forward)(void *out, float *lse, const void *q, const void *k, const void *v,
-                                    const heed_attention_shape *shape, const heed_dropout *dropout, float *scratch) {
-  if (sizeof(heed_element) == 4) { float_forward(out, lse, q, k, v, shape, dropout, scratch); return; }
+void HEED_KERNEL(attention_forward)(void *out, float *lse, const void *q, const void *k, const void *v, const heed_attention_shape *shape,
+                                    const heed_dropout *dropout, float *scratch) {
+  if (sizeof(heed_element) == 4) {
+    float_forward(out, lse, q, k, v, shape, dropout, scratch);
+    return;
+  }
   int64_t w = shape->heads * shape->head_width, tq = shape->q_offsets[shape->sequences], tk = shape->kv_offsets[shape->sequences];
   float *m;
 #pragma omp single copyprivate(m)
   m = malloc((size_t)((2 * tq + 2 * tk) * w) * 4);
   float *o = m, *fq = o + tq * w, *fk = fq + tq * w, *fv = fk + tk * w;
-  rows_in(fq, q, tq, shape->q_stride, w); rows_in(fk, k, tk, shape->kv_stride, w); rows_in(fv, v, tk, shape->kv_stride, w);
-  heed_attention_shape s = *shape; s.q_stride = s.kv_stride = s.out_stride = w;
+  rows_in(fq, q, tq, shape->q_stride, w);
+  rows_in(fk, k, tk, shape->kv_stride, w);
+  rows_in(fv, v, tk, shape->kv_stride, w);
+  heed_attention_shape s = *shape;
+  s.q_stride = s.kv_stride = s.out_stride = w;
   float_forward(o, lse, fq, fk, fv, &s, dropout, scratch);
   rows_out(out, o, tq, shape->out_stride, w);
 #pragma omp single
   free(m);
 }
-void HEED_KERNEL(attention_backward)(void *d_q, void *d_k, void *d_v, const void *d_out, const void *out, const float *lse,
-                                     const void *q, const void *k, const void *v, const heed_attention_shape *shape,
-                                     const heed_dropout *dropout, float *scratch) {
-  if (sizeof(heed_element) == 4) { float_backward(d_q, d_k, d_v, d_out, out, lse, q, k, v, shape, dropout, scratch); return; }
+void HEED_KERNEL(attention_backward)(void *d_q, void *d_k, void *d_v, const void *d_out, const void *out, const float *lse, const void *q,
+                                     const void *k, const void *v, const heed_attention_shape *shape, const heed_dropout *dropout,
+                                     float *scratch) {
+  if (sizeof(heed_element) == 4) {
+    float_backward(d_q, d_k, d_v, d_out, out, lse, q, k, v, shape, dropout, scratch);
+    return;
+  }
   int64_t w = shape->heads * shape->head_width, tq = shape->q_offsets[shape->sequences], tk = shape->kv_offsets[shape->sequences];
   float *m;
 #pragma omp single copyprivate(m)
   m = malloc((size_t)((4 * tq + 4 * tk) * w) * 4);
-  float *o = m, *fq = o + tq * w, *fk = fq + tq * w, *fv = fk + tk * w, *dout = fv + tk * w, *dq = dout + tq * w, *dk = dq + tq * w, *dv = dk + tk * w;
-  rows_in(fq, q, tq, shape->q_stride, w); rows_in(fk, k, tk, shape->kv_stride, w); rows_in(fv, v, tk, shape->kv_stride, w);
-  rows_in(o, out, tq, shape->out_stride, w); rows_in(dout, d_out, tq, shape->out_stride, w);
-  heed_attention_shape s = *shape; s.q_stride = s.kv_stride = s.out_stride = w;
+  float *o = m, *fq = o + tq * w, *fk = fq + tq * w, *fv = fk + tk * w, *dout = fv + tk * w, *dq = dout + tq * w, *dk = dq + tq * w,
+        *dv = dk + tk * w;
+  rows_in(fq, q, tq, shape->q_stride, w);
+  rows_in(fk, k, tk, shape->kv_stride, w);
+  rows_in(fv, v, tk, shape->kv_stride, w);
+  rows_in(o, out, tq, shape->out_stride, w);
+  rows_in(dout, d_out, tq, shape->out_stride, w);
+  heed_attention_shape s = *shape;
+  s.q_stride = s.kv_stride = s.out_stride = w;
   float_backward(dq, dk, dv, dout, o, lse, fq, fk, fv, &s, dropout, scratch);
-  rows_out(d_q, dq, tq, shape->q_stride, w); rows_out(d_k, dk, tk, shape->kv_stride, w); rows_out(d_v, dv, tk, shape->kv_stride, w);
+  rows_out(d_q, dq, tq, shape->q_stride, w);
+  rows_out(d_k, dk, tk, shape->kv_stride, w);
+  rows_out(d_v, dv, tk, shape->kv_stride, w);
 #pragma omp single
   free(m);
 }

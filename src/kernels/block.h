@@ -36,7 +36,7 @@ static inline int64_t heed_in_panels(int64_t columns) {
 /** The left factor: blocks of HEED_BLOCK rows. */
 typedef struct heed_left {
   const heed_element *at;
-  int64_t block; /* elements between blocks */
+  int64_t block;     /* elements between blocks */
   int64_t row, deep; /* elements between rows of a block, and from one place in depth to the next (fp32) */
 } heed_left;
 

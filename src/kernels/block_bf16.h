@@ -33,7 +33,7 @@ static inline void heed_pack_rows(heed_element *block, const heed_element *from,
     int64_t count = heed_at_most(HEED_STEP, depth - d);
     for (int64_t r = 0; r < HEED_BLOCK; r++) {
       heed_element *row = block + r * HEED_STEP;
-      if (r < rows && count == HEED_STEP) {
+      if (r < rows && count == HEED_STEP) { /* a constant count: one register */
         memcpy(row, from + r * stride + d, HEED_STEP * sizeof *row);
         continue;
       }
@@ -92,8 +92,13 @@ static inline void heed_pack_panel_turned(heed_element *panel, const heed_elemen
     int64_t count = heed_at_most(HEED_STEP, depth - d);
     for (int64_t half = 0; half < HEED_PANEL; half += 16, panel += HEED_TILE_ELEMENTS) {
       heed_words row[16] = {{0}};
-      for (int64_t c = 0; c < heed_at_most(16, columns - half); c++)
-        memcpy(&row[c], from + (half + c) * stride + d, (size_t)count * sizeof *from);
+      for (int64_t c = 0; c < heed_at_most(16, columns - half); c++) {
+        const heed_element *at = from + (half + c) * stride + d;
+        if (count == HEED_STEP)
+          memcpy(&row[c], at, sizeof row[c]);
+        else
+          memcpy(&row[c], at, (size_t)count * sizeof *at);
+      }
       heed_transpose(row);
       memcpy(panel, row, sizeof row);
     }
