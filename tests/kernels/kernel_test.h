@@ -106,14 +106,16 @@ static inline double test_element_error(const heed_kernels *kernels, const void 
 /** Work of one kernel call, run by all threads of a region; `scratch` is the thread's own. */
 typedef void (*test_call)(const heed_kernels *kernels, const void *data, float *scratch);
 
-enum { TEST_SLICES = 16, TEST_LONGEST = 1024, TEST_HEAD = 64, TEST_WIDTH = 5120, TEST_THREADS = 4 };
+enum { TEST_SLICES = 16, TEST_LONGEST = 1024, TEST_HEAD = 64, TEST_THREADS = 4 };
+
+/** The width of the model that scratch is made for: the depth of the deepest product whose outcome is elements. */
+static int64_t test_width = 512;
 
 static inline void test_run(const heed_kernels *kernels, int threads, test_call call, const void *data) {
-  int64_t floats = kernels->scratch_floats(TEST_SLICES, TEST_LONGEST, TEST_HEAD, TEST_WIDTH);
+  int64_t floats = kernels->scratch_floats(TEST_SLICES, TEST_LONGEST, TEST_HEAD, test_width);
   int mark = test_pool_count;
-  float *scratch = test_floats(TEST_THREADS * floats);
-  for (int64_t i = 0; i < TEST_THREADS * floats; i++)
-    scratch[i] = NAN; /* what is read before it is written shows */
+  float *scratch = test_floats(threads * floats);
+  memset(scratch, 0xFF, (size_t)(threads * floats) * sizeof *scratch); /* NaN: what is read before it is written shows */
 #pragma omp parallel num_threads(threads)
   call(kernels, data, scratch + omp_get_thread_num() * floats);
   test_release_to(mark);

@@ -65,7 +65,7 @@ static void check_shapes(const heed_kernels *kernels) {
 static void check_deep(const heed_kernels *kernels) {
   for (int i = 0; i < 8; i++) {
     int mark = test_pool_count;
-    problem p = make_rows(kernels, i & 1 ? 7 : 70, i & 2 ? 4500 : 35, i & 2 ? 35 : 4500);
+    problem p = make_rows(kernels, i & 1 ? 7 : 70, i & 2 ? 4110 : 19, i & 2 ? 19 : 4110);
     p.wide = (i & 4) != 0;
     check_products(kernels, &p);
     test_release_to(mark);
@@ -166,7 +166,9 @@ static void twin(void) {
   test_each_element(check_shapes);
 }
 static void deep(void) {
+  test_width = 4500;
   test_each_element(check_deep);
+  test_width = 512;
 }
 static void adding(void) {
   test_each_element(check_adding);
