@@ -122,8 +122,8 @@ static void multiply(const heed_left *left, const factors *f, const outcome *o, 
 
 /** Few rows: a thread packs a panel and takes all rows through it. */
 static void multiply_few(const factors *f, const outcome *o, int64_t deep, int64_t depth, heed_element *scratch) {
-  heed_element *panel = scratch + heed_left_room(FEW, depth);
-  heed_left left = heed_left_rows(scratch, f->x + deep, f->depth, f->rows, depth);
+  heed_element *panel = scratch; /* first: panels are whole cache lines, rows of an odd depth are not */
+  heed_left left = heed_left_rows(scratch + heed_panel_room(depth), f->x + deep, f->depth, f->rows, depth);
 #pragma omp for schedule(dynamic, 4)
   for (int64_t column = 0; column < f->columns; column += HEED_PANEL) {
     pack(panel, f, column, deep, depth);
@@ -149,9 +149,9 @@ static void multiply_many(const factors *f, const outcome *o, int64_t first, int
   }
 }
 
-/** Floats can be added to: there depth is taken DEPTH at a time. */
+/** Floats can be added to, unless they are an activation's: there depth is taken DEPTH at a time. */
 static void product(const factors *f, outcome o, void *workspace, float *scratch) {
-  int64_t most = o.wide ? DEPTH : heed_at_least(DEPTH, f->depth);
+  int64_t most = o.wide && !o.activates ? DEPTH : heed_at_least(DEPTH, f->depth);
   heed_blocks_begin();
   for (int64_t deep = 0; deep < f->depth; deep += most) {
     int64_t depth = heed_at_most(most, f->depth - deep);

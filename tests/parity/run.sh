@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Compares Heed with PyTorch, Hugging Face transformers, the Rust tokenizers and TensorBoard: token ids, kernels, logits, losses,
-# gradients, greedy text, training step by step, weights to and fro, events.  Its last line is "N passed, N failed".  Needs a release build
-# with tests (tests/run.sh makes it) and, the first time, the network: PyTorch and the rest go into build/parity (or HEED_PYTHON names a
-# python that has them), the text into datasets/english.
+# gradients, the distance of bf16, greedy text, training step by step, weights to and fro, events.  Its last line is "N passed, N
+# failed".  Needs a release build with tests (tests/run.sh makes it) and, the first time, the network: PyTorch and the rest go into
+# build/parity (or HEED_PYTHON names a python that has them), the text into datasets/english.
 #   tests/parity/run.sh [--long] [SCRIPT.py …]     --long: also 1,000 steps of BERT-mini beside PyTorch, most of an hour on two cores,
 #                                                and GPT-2 124M without the cache
 set -euo pipefail
@@ -13,7 +13,7 @@ case ${1:-} in
   --help) sed -n '2,7s/^# \?//p' "$0"; exit 0 ;;
 esac
 scripts=("$@")
-[ ${#scripts[@]} -gt 0 ] || scripts=(tokenizer.py bpe.py mechanism.py models.py families.py weights.py training.py events.py)
+[ ${#scripts[@]} -gt 0 ] || scripts=(tokenizer.py bpe.py mechanism.py models.py families.py bf16.py weights.py training.py events.py)
 
 [ -x build/bin/heed ] && [ -x build/bin/parity ] && [ -x build/bin/parity-kernels ] || { echo "parity: build first: tests/run.sh, or cmake --build --preset release" >&2; exit 1; }
 python=$(tests/python.sh)
