@@ -2,8 +2,10 @@
 #include <argp.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "cli/bench_tokenizer.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "comm/world.h"
@@ -15,11 +17,12 @@
 #include "models/level.h"
 
 typedef struct bench_options {
-  const char *what, *config, *data;
-  heed_settings settings;
+  const char *what, *config, *data, *vocabulary;
+  heed_settings settings, texts;
+  heed_counts lengths;
   int64_t steps, warmup;
   heed_precision precision;
-  bool has_precision, causal, json;
+  bool has_precision, causal, cased, json;
 } bench_options;
 
 /* Where a measurement runs. */
@@ -29,14 +32,23 @@ typedef struct place {
   int threads;
 } place;
 
+enum { CAUSAL = 256 }; /* an option without a letter */
+
 static const struct argp_option options[] = {
     {"json", 'j', NULL, 0, "print JSON", 0},
     {"steps", 'S', "N", 0, "step: steps that count (default: 20)", 0},
     {"warmup", 'w', "N", 0, "step: steps before them (default: 3)", 0},
     {"precision", 'p', "fp32|bf16", 0, "gemm, attention: what is multiplied (default: fp32); of a step: --set train.precision=…", 0},
-    {"causal", 'c', NULL, 0, "attention: a token sees those before it and itself only", 0},
-    {"data", 'd', "FILE.h5", 0, "step: token shard to read; without it full rows are made up and no file is opened", 0},
-    {"set", 's', "KEY=VALUE", 0, "step: replace a value of the configuration; as often as wanted", 0},
+    {"causal", CAUSAL, NULL, 0, "attention: a token sees those before it and itself only", 0},
+    {"data", 'd', "FILE.h5", 0, "step: token shard to read; without it rows are made up and no file is opened", 0},
+    {"lengths", 'l', "N,N,…", 0, "step: tokens of the rows made up, again from the first when they are used up (default: all full)", 0},
+    {"vocab", 'v', "VOCAB", 0,
+     "tokenizer: the vocabulary, a vocab.txt or a folder with vocab.json and merges.txt (default: the configuration's; else each kind is "
+     "trained on the text)",
+     0},
+    {"cased", 'c', NULL, 0, "tokenizer: keep upper case and accents", 0},
+    {"text", 't', "FILE", 0, "tokenizer: text to read, as often as wanted (default: 8 MB of words made up)", 0},
+    {"set", 's', "KEY=VALUE", 0, "step, tokenizer: replace a value of the configuration; as often as wanted", 0},
     {0}};
 
 /* BERT-mini as it was released, on rows of 128 tokens: what `bench step` measures when no configuration is given. */
@@ -60,7 +72,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
   case 'j':
     o->json = true;
     return 0;
-  case 'c':
+  case CAUSAL:
     o->causal = true;
     return 0;
   case 'S':
@@ -72,6 +84,16 @@ static error_t parse(int key, char *value, struct argp_state *state) {
   case 'd':
     o->data = value;
     return 0;
+  case 'l':
+    return heed_option_counts(state, "--lengths", value, &o->lengths);
+  case 'v':
+    o->vocabulary = value;
+    return 0;
+  case 'c':
+    o->cased = true;
+    return 0;
+  case 't':
+    return heed_option_add(value, &o->texts);
   case 's':
     return heed_option_set(state, value, &o->settings);
   case ARGP_KEY_ARG:
@@ -84,7 +106,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     return 0;
   case ARGP_KEY_END:
     if (!o->what)
-      argp_error(state, "what to measure is needed: step, gemm, attention or allreduce");
+      argp_error(state, "what to measure is needed: step, gemm, attention, allreduce or tokenizer");
+    if (o->data && o->lengths.count > 0)
+      argp_error(state, "--lengths is for rows made up; those of --data have their own");
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
@@ -130,6 +154,7 @@ static heed_status bench_step(const bench_options *o, const place *p) {
                          .communication = p->world,
                          .ranks_on_node = heed_world_node(p->world).size,
                          .data = o->data,
+                         .lengths = {o->lengths.values, o->lengths.count},
                          .warmup = o->warmup,
                          .steps = o->steps};
   if (status == HEED_OK)
@@ -217,12 +242,51 @@ static heed_status bench_allreduce(const bench_options *o, const place *p) {
   return o->json ? heed_print_json(list) : HEED_OK;
 }
 
+static heed_status bench_tokenizer(const bench_options *o, const place *p) {
+  heed_config config = {0};
+  if (p->world->size > 1)
+    return heed_error(HEED_INVALID, "heed bench tokenizer measures one process and all its threads: leave mpirun away");
+  if (o->config)
+    HEED_TRY(read_config(o, &config));
+  const char *vocabulary = o->vocabulary ? o->vocabulary : config.data.vocabulary;
+  heed_status status = HEED_OK;
+  if (o->config && !vocabulary)
+    status = heed_error(HEED_INVALID, "%s: data.vocabulary is missing; --vocab names another", o->config);
+  if (status == HEED_OK)
+    status = heed_bench_tokenizer(&(heed_bench_tokenizer_options){.vocabulary = vocabulary,
+                                                                  .texts = o->texts.items,
+                                                                  .text_count = o->texts.count,
+                                                                  .threads = p->threads,
+                                                                  .cased = o->cased,
+                                                                  .json = o->json});
+  heed_config_free(&config);
+  return status;
+}
+
 static const struct {
   const char *name;
   heed_status (*run)(const bench_options *o, const place *p); /* NULL: not built yet */
-} benches[] = {
-    {"step", bench_step}, {"gemm", bench_gemm}, {"attention", bench_attention}, {"allreduce", bench_allreduce}, {"tokenizer", NULL}};
+} benches[] = {{"step", bench_step},
+               {"gemm", bench_gemm},
+               {"attention", bench_attention},
+               {"allreduce", bench_allreduce},
+               {"tokenizer", bench_tokenizer}};
 enum { BENCHES = sizeof benches / sizeof *benches };
+
+/* What one measurement takes, another does not. */
+static heed_status check_options(const bench_options *o, bool step, bool gemm, bool attention, bool tokenizer) {
+  if ((o->config || o->settings.count > 0) && !step && !tokenizer)
+    return heed_error(HEED_USAGE, "heed bench %s takes no configuration and no --set", o->what);
+  if ((o->data || o->lengths.count > 0) && !step)
+    return heed_error(HEED_USAGE, "heed bench %s takes no --data and no --lengths: they are for step", o->what);
+  if ((o->vocabulary || o->cased || o->texts.count > 0) && !tokenizer)
+    return heed_error(HEED_USAGE, "heed bench %s takes no --vocab, no --cased and no --text: they are for tokenizer", o->what);
+  if (o->causal && !attention)
+    return heed_error(HEED_USAGE, "heed bench %s takes no --causal", o->what);
+  if (o->has_precision && !gemm && !attention)
+    return heed_error(HEED_USAGE, "heed bench %s takes no --precision%s", o->what, step ? "; --set train.precision=bf16 does that" : "");
+  return HEED_OK;
+}
 
 static heed_status run(const bench_options *o, heed_communication *world) {
   place p = {.world = world};
@@ -230,16 +294,11 @@ static heed_status run(const bench_options *o, heed_communication *world) {
   while (i < BENCHES && strcmp(benches[i].name, o->what) != 0)
     i++;
   if (i == BENCHES)
-    return heed_error(HEED_USAGE, "heed bench: '%s' is nothing it measures; step, gemm, attention and allreduce are", o->what);
+    return heed_error(HEED_USAGE, "heed bench: '%s' is nothing it measures; step, gemm, attention, allreduce and tokenizer are", o->what);
   if (!benches[i].run)
-    return heed_error(HEED_INVALID, "heed bench %s is not built yet; step, gemm, attention and allreduce are", o->what);
-  if ((o->config || o->settings.count > 0 || o->data) && benches[i].run != bench_step)
-    return heed_error(HEED_USAGE, "heed bench %s takes no configuration, no --set and no --data", o->what);
-  if (o->causal && benches[i].run != bench_attention)
-    return heed_error(HEED_USAGE, "heed bench %s takes no --causal", o->what);
-  if (o->has_precision && benches[i].run != bench_gemm && benches[i].run != bench_attention)
-    return heed_error(HEED_USAGE, "heed bench %s takes no --precision%s", o->what,
-                      benches[i].run == bench_step ? "; --set train.precision=bf16 does that" : "");
+    return heed_error(HEED_INVALID, "heed bench %s is not built yet; step, gemm, attention, allreduce and tokenizer are", o->what);
+  HEED_TRY(check_options(o, benches[i].run == bench_step, benches[i].run == bench_gemm, benches[i].run == bench_attention,
+                         benches[i].run == bench_tokenizer));
   HEED_TRY(world->agree(world, heed_world_threads(world, &p.threads)));
   HEED_TRY(heed_level_agree(&p.kernels, world));
   return benches[i].run(o, &p);
@@ -249,13 +308,14 @@ heed_status heed_command_bench(int argc, char **argv) {
   static const struct argp argp = {
       options,
       parse,
-      "step [CONFIG.yaml]\ngemm\nattention\nallreduce",
+      "step [CONFIG.yaml]\ngemm\nattention\nallreduce\ntokenizer [CONFIG.yaml]",
       "Measures how fast training and its parts run here, and what this machine can do at most.\v"
       "step       a whole training step on all ranks and threads: forward, backward, sum over ranks, optimizer.  Without CONFIG.yaml: "
       "BERT-mini with a vocabulary of 30,522 on 32 rows of 128 tokens.\n"
       "gemm       matrix products at the shapes of BERT, forward and both gradients\n"
       "attention  12 heads of 64 with dropout over 4,096 tokens, in sequences of 128, 512 and 2,048, forward and backward\n"
-      "allreduce  the sum of gradients over ranks; under mpirun\n\n"
+      "allreduce  the sum of gradients over ranks; under mpirun\n"
+      "tokenizer  text to ids, and text files to token shards, on all threads\n\n"
       "The ceiling is measured in the same run, before, between and after, and the highest counts; a result above it is an error.",
       0,
       0,
@@ -268,5 +328,7 @@ heed_status heed_command_bench(int argc, char **argv) {
   if (status == HEED_OK)
     status = run(&o, world);
   heed_settings_free(&o.settings);
+  heed_settings_free(&o.texts);
+  free(o.lengths.values);
   return status;
 }

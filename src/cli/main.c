@@ -32,6 +32,7 @@ static const command commands[] = {
     {"checkpoint", heed_command_checkpoint, "lists, shows and verifies saved checkpoints", false},
     {"import", heed_command_import, "makes a checkpoint of a model that Hugging Face transformers saved", false},
     {"export", heed_command_export, "writes a checkpoint for Hugging Face transformers", false},
+    {"plan", heed_command_plan, "tells what a training run will take, before it is launched", false},
     {"verify", heed_command_verify, "checks that ranks and threads do not change the result", false},
     {"bench", heed_command_bench, "measures speed, held against what this machine can do", true},
 };

@@ -83,7 +83,7 @@ static inline void heed_pack_rows(heed_element *block, const heed_element *from,
     int64_t count = heed_at_most(HEED_STEP, depth - d);
     for (int64_t r = 0; r < HEED_BLOCK; r++) {
       heed_element *row = block + r * HEED_STEP;
-      if (r < rows && count == HEED_STEP) {
+      if (r < rows && count == HEED_STEP) { /* a constant count: one register */
         memcpy(row, from + r * stride + d, HEED_STEP * sizeof *row);
         continue;
       }

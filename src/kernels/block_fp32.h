@@ -19,12 +19,23 @@ static inline heed_left heed_left_rows(float *room, const float *from, int64_t s
   return (heed_left){from, HEED_BLOCK * stride, stride, 1};
 }
 
+/** Copies `depth` rows of `count` floats, `stride` apart, to rows of `width`; the rest becomes 0.  `width` is a constant where it is
+ * called, so that a whole row is a few registers. */
+static inline __attribute__((always_inline)) void heed_copy_rows(float *to, const float *from, int64_t stride, int64_t count, int64_t depth,
+                                                                 const int64_t width) {
+  if (count >= width) {
+    for (int64_t d = 0; d < depth; d++)
+      memcpy(to + d * width, from + d * stride, (size_t)width * sizeof *to);
+    return;
+  }
+  for (int64_t d = 0; d < depth; d++)
+    for (int64_t i = 0; i < width; i++)
+      to[d * width + i] = i < count ? from[d * stride + i] : 0.0f;
+}
+
 /** Lays out the block of rows that begins at row `row`: a[r, d] = from[d · stride + r]. */
 static inline void heed_pack_left(float *room, const float *from, int64_t stride, int64_t row, int64_t rows, int64_t depth) {
-  int64_t count = heed_at_most(HEED_BLOCK, rows - row);
-  float *block = room + row * depth;
-  for (int64_t d = 0; d < depth; d++)
-    memcpy(block + d * HEED_BLOCK, from + d * stride + row, (size_t)count * sizeof *block);
+  heed_copy_rows(room + row * depth, from + row, stride, rows - row, depth, HEED_BLOCK);
 }
 
 static inline heed_left heed_left_packed(const float *room, int64_t depth) {
@@ -33,9 +44,7 @@ static inline heed_left heed_left_packed(const float *room, int64_t depth) {
 
 /** A panel of `columns` ≤ 32: b[d, c] = from[d · stride + c]. */
 static inline void heed_pack_panel(float *panel, const float *from, int64_t stride, int64_t columns, int64_t depth) {
-  for (int64_t d = 0; d < depth; d++, panel += HEED_PANEL, from += stride)
-    for (int64_t c = 0; c < HEED_PANEL; c++)
-      panel[c] = c < columns ? from[c] : 0.0f;
+  heed_copy_rows(panel, from, stride, columns, depth, HEED_PANEL);
 }
 
 /** Likewise, b[d, c] = from[c · stride + d]. */
@@ -43,9 +52,9 @@ static inline void heed_pack_panel_turned(float *panel, const float *from, int64
   for (int64_t d = 0; d < depth; d += 16)
     for (int64_t half = 0; half < HEED_PANEL; half += 16) {
       heed_words row[16];
-      int64_t count = heed_at_most(16, depth - d), whole = count == 16 ? heed_at_most(16, columns - half) : 0;
+      int64_t count = heed_at_most(16, depth - d);
       const float *at = from + half * stride + d;
-      if (whole == 16) {
+      if (count == 16 && columns - half >= 16) {
 #pragma GCC unroll 16
         for (int64_t c = 0; c < 16; c++)
           memcpy(&row[c], at + c * stride, sizeof row[c]);

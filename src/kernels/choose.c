@@ -9,7 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-extern const heed_kernels heed_kernels_v2_fp32, heed_kernels_v3_fp32, heed_kernels_v4_fp32, heed_kernels_v4_bf16_fp32, heed_kernels_v4_amx_fp32;
+extern const heed_kernels heed_kernels_v2_fp32, heed_kernels_v3_fp32, heed_kernels_v4_fp32, heed_kernels_v4_bf16_fp32,
+    heed_kernels_v4_amx_fp32;
 
 /* The levels of the x86-64 psABI, lowest first.  __builtin_cpu_supports answers for a vector extension only when the operating system
  * saves its registers too.  Flags, never models: virtual machines report odd models. */

@@ -55,8 +55,8 @@ typedef struct heed_adamw {
 } heed_adamw;
 
 typedef struct heed_kernels {
-  const char *isa;      /**< x86-64-v2, …-v3, …-v4, …-v4-bf16, …-v4-amx, or generic */
-  size_t element_bytes; /**< 4: fp32, 2: bf16 */
+  const char *isa;                 /**< x86-64-v2, …-v3, …-v4, …-v4-bf16, …-v4-amx, or generic */
+  size_t element_bytes;            /**< 4: fp32, 2: bf16 */
   const struct heed_kernels *bf16; /**< those of this level whose elements are bf16 */
 
   /** Floats of scratch a thread needs for any kernel, given the most slices in one call, the longest sequence, the head width and the
@@ -175,9 +175,9 @@ typedef struct heed_kernels {
   void (*narrow)(void *y, const float *x, int64_t count);
 } heed_kernels;
 
-/** The table of the highest level that this processor runs, or of the level that HEED_ISA names (v2, v3, v4, v4-bf16, v4-amx); its elements are
- *  fp32.  `ceiling` (may be NULL)
- *  bounds it from above: the lowest level of all ranks.  NULL when HEED_ISA names a level that is unknown or that the processor lacks. */
+/** The table of the highest level that this processor runs, or of the level that HEED_ISA names (v2, v3, v4, v4-bf16, v4-amx); its elements
+ * are fp32.  `ceiling` (may be NULL) bounds it from above: the lowest level of all ranks.  NULL when HEED_ISA names a level that is unknown
+ * or that the processor lacks. */
 const heed_kernels *heed_kernels_choose(const char *ceiling);
 
 #endif

@@ -56,8 +56,8 @@ void HEED_KERNEL(rotary)(void *x, const float *table, const int32_t *positions, 
                          int64_t head_width, bool back);
 void HEED_KERNEL(dropout_forward)(float *y, const float *x, const float *residual, const int32_t *sequence_of, const int64_t *offsets,
                                   int64_t tokens, int64_t width, const heed_dropout *dropout);
-void HEED_KERNEL(dropout_backward)(void *d_x, bool wide, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
-                                   int64_t width, const heed_dropout *dropout);
+void HEED_KERNEL(dropout_backward)(void *d_x, bool wide, const float *d_y, const int32_t *sequence_of, const int64_t *offsets,
+                                   int64_t tokens, int64_t width, const heed_dropout *dropout);
 void HEED_KERNEL(embedding_forward)(float *y, const int32_t *ids, const int32_t *position, const int32_t *type, const float *words,
                                     const float *positions, const float *types, int64_t tokens, int64_t width);
 void HEED_KERNEL(embedding_sort)(int32_t *order, const int32_t *ids, const int64_t *starts, int64_t slices);
@@ -67,11 +67,11 @@ void HEED_KERNEL(gather_rows)(void *y, const float *x, const int64_t *index, int
 void HEED_KERNEL(scatter_rows)(float *d_x, const float *d_y, const int64_t *index, int64_t rows, int64_t width);
 void HEED_KERNEL(softmax_cross_entropy)(double *loss, void *d_logits, float *logits, const int32_t *target, int64_t rows,
                                         int64_t vocabulary, float scale);
-void HEED_KERNEL(attention_forward)(void *out, float *lse, const void *q, const void *k, const void *v,
-                                    const heed_attention_shape *shape, const heed_dropout *dropout, float *scratch);
-void HEED_KERNEL(attention_backward)(void *d_q, void *d_k, void *d_v, const void *d_out, const void *out, const float *lse,
-                                     const void *q, const void *k, const void *v, const heed_attention_shape *shape,
-                                     const heed_dropout *dropout, float *scratch);
+void HEED_KERNEL(attention_forward)(void *out, float *lse, const void *q, const void *k, const void *v, const heed_attention_shape *shape,
+                                    const heed_dropout *dropout, float *scratch);
+void HEED_KERNEL(attention_backward)(void *d_q, void *d_k, void *d_v, const void *d_out, const void *out, const float *lse, const void *q,
+                                     const void *k, const void *v, const heed_attention_shape *shape, const heed_dropout *dropout,
+                                     float *scratch);
 void HEED_KERNEL(attention_weights)(float *weights, const void *q, const void *k, const float *lse, const heed_attention_shape *shape,
                                     int64_t sequence, float *scratch);
 void HEED_KERNEL(attention_entropy)(double *entropy, const void *q, const void *k, const float *lse, const heed_attention_shape *shape,

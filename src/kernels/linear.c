@@ -15,11 +15,11 @@
 
 enum {
   LEFT = 786432 / (int)sizeof(heed_element), /* elements of the left factor that a thread takes at a time: they stay in the second cache */
-  RIGHT = 4194304,  /* of packed weights at a time */
-  DEPTH = 4096,     /* at a time */
-  FEW = 64,         /* rows that are not worth sharing packed weights for */
-  BAND = 4096,      /* rows of d_w at a time */
-  SHARES = 4        /* pieces of work a thread, so that all end together */
+  RIGHT = 4194304,                           /* of packed weights at a time */
+  DEPTH = 4096,                              /* at a time */
+  FEW = 64,                                  /* rows that are not worth sharing packed weights for */
+  BAND = 4096,                               /* rows of d_w at a time */
+  SHARES = 4                                 /* pieces of work a thread, so that all end together */
 };
 
 /* ---- what becomes of a block ---- */
@@ -29,7 +29,7 @@ typedef struct outcome {
   void *y;
   bool wide, add, activates;
   const float *bias;
-  heed_element *before;        /* forward: where bias + product is kept */
+  heed_element *before;       /* forward: where bias + product is kept */
   const heed_element *slopes; /* backward: of the activation at these */
   heed_form form;
   int64_t stride;
@@ -49,19 +49,31 @@ static void multiply_slopes(float *c, const outcome *o, int64_t at, int64_t rows
   HEED_KERNEL(activation_slopes)(c, c, before, rows * HEED_PANEL, o->form);
 }
 
-static void store(const float *c, const outcome *o, int64_t at, int64_t rows, int64_t columns) {
+static inline __attribute__((always_inline)) void store_rows(const float *c, const outcome *o, int64_t at, int64_t rows,
+                                                             const int64_t columns) {
   for (int64_t r = 0; r < rows; r++, c += HEED_PANEL, at += o->stride) {
     if (!o->wide) {
       heed_elements((heed_element *)o->y + at, c, columns);
-    } else if (o->add) {
-      float *y = (float *)o->y + at;
+      continue;
+    }
+    float *y = (float *)o->y + at;
+    if (o->add) {
 #pragma omp simd
       for (int64_t i = 0; i < columns; i++)
         y[i] += c[i];
     } else {
-      memcpy((float *)o->y + at, c, (size_t)columns * sizeof *c);
+#pragma omp simd
+      for (int64_t i = 0; i < columns; i++)
+        y[i] = c[i];
     }
   }
+}
+
+static void store(const float *c, const outcome *o, int64_t at, int64_t rows, int64_t columns) {
+  if (columns == HEED_PANEL) /* a constant count: a few registers */
+    store_rows(c, o, at, rows, HEED_PANEL);
+  else
+    store_rows(c, o, at, rows, columns);
 }
 
 static void finish(float *c, const outcome *o, int64_t row, int64_t rows, int64_t column, int64_t columns) {
@@ -110,8 +122,8 @@ static void multiply(const heed_left *left, const factors *f, const outcome *o, 
 
 /** Few rows: a thread packs a panel and takes all rows through it. */
 static void multiply_few(const factors *f, const outcome *o, int64_t deep, int64_t depth, heed_element *scratch) {
-  heed_element *panel = scratch + heed_left_room(FEW, depth);
-  heed_left left = heed_left_rows(scratch, f->x + deep, f->depth, f->rows, depth);
+  heed_element *panel = scratch; /* first: panels are whole cache lines, rows of an odd depth are not */
+  heed_left left = heed_left_rows(scratch + heed_panel_room(depth), f->x + deep, f->depth, f->rows, depth);
 #pragma omp for schedule(dynamic, 4)
   for (int64_t column = 0; column < f->columns; column += HEED_PANEL) {
     pack(panel, f, column, deep, depth);
@@ -137,9 +149,9 @@ static void multiply_many(const factors *f, const outcome *o, int64_t first, int
   }
 }
 
-/** Floats can be added to: there depth is taken DEPTH at a time. */
+/** Floats can be added to, unless they are an activation's: there depth is taken DEPTH at a time. */
 static void product(const factors *f, outcome o, void *workspace, float *scratch) {
-  int64_t most = o.wide ? DEPTH : heed_at_least(DEPTH, f->depth);
+  int64_t most = o.wide && !o.activates ? DEPTH : heed_at_least(DEPTH, f->depth);
   heed_blocks_begin();
   for (int64_t deep = 0; deep < f->depth; deep += most) {
     int64_t depth = heed_at_most(most, f->depth - deep);
@@ -156,11 +168,13 @@ static void product(const factors *f, outcome o, void *workspace, float *scratch
 
 void HEED_KERNEL(linear_forward)(void *y, bool wide, const void *x, const float *w, const float *bias, int64_t rows, int64_t inputs,
                                  int64_t outputs, void *workspace, float *scratch) {
-  product(&(factors){x, w, rows, outputs, inputs, true}, (outcome){.y = y, .wide = wide, .bias = bias, .stride = outputs}, workspace, scratch);
+  product(&(factors){x, w, rows, outputs, inputs, true}, (outcome){.y = y, .wide = wide, .bias = bias, .stride = outputs}, workspace,
+          scratch);
 }
 
 void HEED_KERNEL(linear_activation_forward)(void *after, bool wide, void *before, const void *x, const float *w, const float *bias,
-                                            heed_form form, int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch) {
+                                            heed_form form, int64_t rows, int64_t inputs, int64_t outputs, void *workspace,
+                                            float *scratch) {
   outcome o = {.y = after, .wide = wide, .before = before, .bias = bias, .activates = true, .form = form, .stride = outputs};
   product(&(factors){x, w, rows, outputs, inputs, true}, o, workspace, scratch);
 }

@@ -7,7 +7,8 @@
 #include "kernels/level.h"
 #include "kernels/vector_math.h"
 
-static void rotate(heed_element *restrict low, heed_element *restrict high, const float *cosine, const float *sine, int64_t count, float sign) {
+static void rotate(heed_element *restrict low, heed_element *restrict high, const float *cosine, const float *sine, int64_t count,
+                   float sign) {
 #pragma omp simd
   for (int64_t i = 0; i < count; i++) {
     float x = heed_value_of(low[i]), y = heed_value_of(high[i]), turn = sign * sine[i];

@@ -58,8 +58,8 @@ static heed_status plan_attention(heed_attention *a, heed_plan *plan, const heed
   a->lse = heed_reserve_floats(plan, plan->tokens, config->heads);
   a->attended = heed_reserve_elements(plan, plan->tokens, config->hidden);
   if (plan->cache && !cross)
-    a->cache = heed_arena_reserve(plan->cache, (size_t)(plan->sequences * plan->cache_tokens * 2 * config->hidden),
-                                  plan->kernels->element_bytes);
+    a->cache =
+        heed_arena_reserve(plan->cache, (size_t)(plan->sequences * plan->cache_tokens * 2 * config->hidden), plan->kernels->element_bytes);
   return HEED_OK;
 }
 

@@ -48,8 +48,8 @@ typedef struct heed_hidden {
 /** The stream that cross-attention reads. */
 typedef struct heed_source {
   const heed_stream *stream;
-  const void *hidden;  /* [T, C] its last layer's output, elements */
-  float *gradient;     /* [T, C] added to; NULL outside training */
+  const void *hidden; /* [T, C] its last layer's output, elements */
+  float *gradient;    /* [T, C] added to; NULL outside training */
 } heed_source;
 
 /** At each call.  Layers keep offsets (of parameters in the flat block, of buffers in the arena); the context turns them into memory. */

@@ -49,8 +49,8 @@ void heed_linear_backward_input(const heed_context *context, void *d_x, bool wid
                                           linear->outputs, context->workspace, heed_thread_scratch(context));
 }
 
-void heed_linear_activation_backward_input(const heed_context *context, void *d_before, const void *d_y, const void *before,
-                                           heed_form form, const heed_linear *linear, heed_rows rows) {
+void heed_linear_activation_backward_input(const heed_context *context, void *d_before, const void *d_y, const void *before, heed_form form,
+                                           const heed_linear *linear, heed_rows rows) {
   context->kernels->linear_activation_backward_input(d_before, d_y, heed_weights(context, linear->weight), before, form,
                                                      heed_row_count(rows), linear->inputs, linear->outputs, context->workspace,
                                                      heed_thread_scratch(context));

@@ -19,7 +19,8 @@ heed_status heed_sublayer_plan(heed_sublayer *sublayer, heed_plan *plan, const h
   if (spec->form == HEED_SUBLAYER_POST_NORM)
     HEED_TRY(heed_layer_norm_plan(&sublayer->norm, plan, spec->norm, config, plan->tokens));
   if (spec->form != HEED_SUBLAYER_NO_NORM)
-    sublayer->inner = spec->form == HEED_SUBLAYER_POST_NORM ? heed_reserve_floats(plan, tokens, width) : heed_reserve_elements(plan, tokens, width);
+    sublayer->inner =
+        spec->form == HEED_SUBLAYER_POST_NORM ? heed_reserve_floats(plan, tokens, width) : heed_reserve_elements(plan, tokens, width);
   if (plan->training) { /* nothing that backward works on outlives it: all sublayers share this space */
     mark = heed_arena_mark(plan->arena);
     sublayer->d_body = heed_reserve_elements(plan, tokens, width);
@@ -82,7 +83,8 @@ void heed_sublayer_backward(const heed_context *context, float *gradient, heed_h
       heed_layer_norm_backward(context, gradient, gradient, inner, &sublayer->norm, rows);
     if (pre)
       clear(d_normalised, floats);
-    context->kernels->dropout_backward(d_body, false, gradient, stream->sequence_of, stream->offsets, stream->tokens, sublayer->width, &dropout);
+    context->kernels->dropout_backward(d_body, false, gradient, stream->sequence_of, stream->offsets, stream->tokens, sublayer->width,
+                                       &dropout);
     sublayer->operations->backward(context, pre ? d_normalised : gradient, d_body, pre ? inner : x.elements, &sublayer->body);
     if (pre) {
       heed_layer_norm_backward(context, d_normalised, d_normalised, x.values, &sublayer->norm, rows);

@@ -155,7 +155,8 @@ static double bound(const heed_gemm_result *r, heed_precision precision, double 
   double m = (double)r->m, n = (double)r->n, k = (double)r->k;
   double element = precision == HEED_BF16 ? 2 : 4; /* bytes; the gradient of a weight is added to floats, its factors are elements */
   bool gradient = strcmp(r->trans, "TN") == 0;
-  double bytes = element * (m * k + (gradient ? k * n : 0) + (gradient ? 0 : m * n)) + 4 * (gradient ? 2 * m * n : k * n), limit = 2 * m * n * k / bytes * bandwidth;
+  double bytes = element * (m * k + (gradient ? k * n : 0) + (gradient ? 0 : m * n)) + 4 * (gradient ? 2 * m * n : k * n),
+         limit = 2 * m * n * k / bytes * bandwidth;
   return limit < peak ? limit : peak;
 }
 

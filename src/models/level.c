@@ -15,7 +15,8 @@ heed_status heed_level_agree(const heed_kernels **kernels, heed_communication *c
   heed_status status = HEED_OK;
   int64_t level = 0;
   if (!best)
-    status = heed_error(HEED_INVALID, "HEED_ISA=%.40s is an instruction level that is unknown (v2, v3, v4, v4-bf16, v4-amx) or that this processor lacks",
+    status = heed_error(HEED_INVALID,
+                        "HEED_ISA=%.40s is an instruction level that is unknown (v2, v3, v4, v4-bf16, v4-amx) or that this processor lacks",
                         getenv("HEED_ISA") ? getenv("HEED_ISA") : "");
   HEED_TRY(c->agree(c, status));
   while (level + 1 < LEVELS && strcmp(levels[level], best->isa) != 0)

@@ -22,8 +22,8 @@ typedef struct heed_token_head {
   size_t after, logits;          /**< saved: [M, C], [M, V] */
   size_t d_logits, d_before;     /**< backward's, shared: [M, V], in fp32 the logits' memory; [M, C]; elements */
   size_t d_normed, d_hidden;     /**< backward's, shared: [M, C] each */
-  size_t losses;                                /**< double [M] */
-  int64_t tied_gradient;                        /**< place of the decoder's part of the word embeddings' gradient */
+  size_t losses;                 /**< double [M] */
+  int64_t tied_gradient;         /**< place of the decoder's part of the word embeddings' gradient */
 } heed_token_head;
 
 heed_status heed_token_head_plan(heed_token_head *head, heed_plan *plan, const heed_model_config *config, const heed_embedding *embedding,

@@ -98,13 +98,13 @@ static void check_known(const heed_kernels *kernels) {
 }
 
 static void maps(void) {
-  test_each_kind(check_weights);
+  test_each_element(check_weights);
 }
 static void spread(void) {
-  test_each_kind(check_entropy);
+  test_each_element(check_entropy);
 }
 static void known(void) {
-  test_each_kind(check_known);
+  test_each_element(check_known);
 }
 
 HEED_TESTS({"weights are those of the double twin, 0 where not seen", maps}, {"entropy likewise, its bits on any threads", spread},

@@ -319,34 +319,34 @@ static void gradient(void) {
 }
 
 static void twin(void) {
-  test_each_kind(check_twin);
+  test_each_element(check_twin);
 }
 static void cross(void) {
-  test_each_kind(check_cross);
+  test_each_element(check_cross);
 }
 static void in_bands(void) {
-  test_each_kind(check_bands);
+  test_each_element(check_bands);
 }
 static void alone(void) {
-  test_each_kind(check_alone);
+  test_each_element(check_alone);
 }
 static void blind(void) {
-  test_each_kind(check_blind);
+  test_each_element(check_blind);
 }
 static void cache(void) {
-  test_each_kind(check_cache);
+  test_each_element(check_cache);
 }
 static void unseen(void) {
-  test_each_kind(check_unseen);
+  test_each_element(check_unseen);
 }
 static void bits(void) {
-  test_each_kind(check_bits);
+  test_each_element(check_bits);
 }
 static void identities(void) {
-  test_each_kind(check_identities);
+  test_each_element(check_identities);
 }
 static void long_sequence(void) {
-  test_each_kind(check_long);
+  test_each_element(check_long);
 }
 
 HEED_TESTS({"results are those of the double twin", twin}, {"queries and keys of two streams, and none of either", cross},
