@@ -172,7 +172,7 @@ heed_status heed_stepper_create(heed_stepper **result, const heed_stepper_spec *
   HEED_TRY(heed_stepper_plan(&s, spec));
   heed_status status = c->agree(c, allocate(s));
   if (status == HEED_OK)
-    status = heed_optimizer_create(&s->optimizer, heed_model_table(s->model), &spec->config->optimizer, spec->kernels, c);
+    status = heed_optimizer_create(&s->optimizer, heed_model_table(s->model), &spec->config->optimizer, s->spec.kernels, c);
   if (status != HEED_OK) {
     heed_stepper_free(s);
     return status;
