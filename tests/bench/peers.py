@@ -52,7 +52,7 @@ def heed_with_memory(*arguments):
         errors.seek(0)
         said = errors.read().strip().splitlines() or [f"exit {process.returncode}"]
     if process.returncode != 0:
-        raise Refused(said[-1].removeprefix("heed: "))
+        raise Refused(said[-1].removeprefix("error: "))
     return json.loads(printed), usage.ru_maxrss * 1024
 
 
