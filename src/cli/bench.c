@@ -265,7 +265,7 @@ static heed_status bench_tokenizer(const bench_options *o, const place *p) {
 
 static const struct {
   const char *name;
-  heed_status (*run)(const bench_options *o, const place *p); /* NULL: not built yet */
+  heed_status (*run)(const bench_options *o, const place *p);
 } benches[] = {{"step", bench_step},
                {"gemm", bench_gemm},
                {"attention", bench_attention},
@@ -295,8 +295,6 @@ static heed_status run(const bench_options *o, heed_communication *world) {
     i++;
   if (i == BENCHES)
     return heed_error(HEED_USAGE, "heed bench: '%s' is nothing it measures; step, gemm, attention, allreduce and tokenizer are", o->what);
-  if (!benches[i].run)
-    return heed_error(HEED_INVALID, "heed bench %s is not built yet; step, gemm, attention, allreduce and tokenizer are", o->what);
   HEED_TRY(check_options(o, benches[i].run == bench_step, benches[i].run == bench_gemm, benches[i].run == bench_attention,
                          benches[i].run == bench_tokenizer));
   HEED_TRY(world->agree(world, heed_world_threads(world, &p.threads)));

@@ -94,6 +94,11 @@ static inline void heed_pack_rows(heed_element *block, const heed_element *from,
   }
 }
 
+/** Elements that heed_left_rows takes. */
+static inline int64_t heed_rows_room(int64_t rows, int64_t depth) {
+  return heed_left_room(rows, depth);
+}
+
 /** a[r, d] = from[r · stride + d], laid out in `room`. */
 static inline heed_left heed_left_rows(heed_element *room, const heed_element *from, int64_t stride, int64_t rows, int64_t depth) {
   int64_t block = HEED_BLOCK * heed_in_steps(depth);

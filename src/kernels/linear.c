@@ -292,14 +292,21 @@ static int64_t floats_of(int64_t elements) {
 }
 
 int64_t HEED_KERNEL(linear_scratch)(int64_t slices, int64_t width) {
-  int64_t depth = heed_at_least(DEPTH, width), left = heed_at_least(LEFT, HEED_BLOCK * heed_in_steps(depth));
-  int64_t few = heed_left_room(FEW, depth) + heed_panel_room(depth), sums = HEED_BLOCK * HEED_PANEL * heed_tree_room(slices);
-  return heed_at_least(floats_of(heed_at_least(left, few)), heed_at_least(sums, heed_column_sums_scratch(slices)));
+  int64_t depth = heed_at_least(DEPTH, width), many = heed_at_least(LEFT, heed_rows_room(HEED_BLOCK, depth));
+  int64_t few = heed_rows_room(FEW, depth) + heed_panel_room(depth), sums = HEED_BLOCK * HEED_PANEL * heed_tree_room(slices);
+  if (heed_rows_room(1, 1) == 0)
+    many = 0;
+  return heed_at_least(floats_of(heed_at_least(many, few)), heed_at_least(sums, heed_column_sums_scratch(slices)));
+}
+
+/** Elements of the weights that are packed at a time, of a product of that depth. */
+static int64_t packed_weights(int64_t depth, int64_t columns) {
+  int64_t panel = heed_panel_room(heed_at_most(depth, heed_at_least(DEPTH, columns))); /* deeper ones are floats, DEPTH at a time */
+  return heed_at_most(heed_at_least(RIGHT, panel), heed_in_panels(columns) / HEED_PANEL * panel);
 }
 
 int64_t HEED_KERNEL(linear_workspace)(int64_t rows, int64_t slices, int64_t inputs, int64_t outputs, bool backward) {
-  int64_t most = heed_at_least(inputs, outputs), depth = heed_at_most(most, heed_at_least(DEPTH, heed_at_most(inputs, outputs)));
-  int64_t weights = heed_at_most(heed_at_least(RIGHT, heed_panel_room(depth)), heed_in_panels(most) * heed_in_steps(depth));
+  int64_t weights = heed_at_least(packed_weights(inputs, outputs), backward ? packed_weights(outputs, inputs) : 0);
   int64_t packed = (rows + slices * HEED_STEP) * (heed_in_panels(inputs) + heed_in_blocks(heed_at_most(BAND, outputs)));
   return floats_of(heed_at_least(rows > FEW ? weights : 0, backward ? packed : 0));
 }

@@ -8,8 +8,8 @@
 #include "heed/batch.h"
 #include "measure/synthetic.h"
 
-/* Of a thread, beside its scratch: its stack, and the part of OpenBLAS's work buffer that products of tiles touch. */
-enum { THREAD_BYTES = 768 << 10 };
+/* Of a thread, beside its scratch: its stack, and what OpenBLAS's trial touches of its work buffer. */
+enum { THREAD_BYTES = 128 << 10 };
 
 /* What training takes and planning does not: HDF5 at work, the vocabulary, the report. */
 enum { TRAINING_BYTES = 3 << 20 };
@@ -35,7 +35,8 @@ static size_t batches_bytes(const heed_config *config, int64_t slices, int64_t s
   const heed_train_config *train = &config->train;
   int64_t rows = train->batch_sequences / train->slices * slices_at_once;
   return (size_t)heed_reader_batches(slices / slices_at_once) *
-         heed_batch_bytes(slices_at_once, rows, rows * train->sequence_length, rows * heed_synthetic_targets(config, train->sequence_length));
+         heed_batch_bytes(slices_at_once, rows, rows * train->sequence_length,
+                          rows * heed_synthetic_targets(config, train->sequence_length));
 }
 
 /* Plans as training does, for the most targets that rows may have; then as many slices at once, for the targets that they do have. */

@@ -129,7 +129,7 @@ static void refuses_what_it_cannot(void) {
     int code;
   } cases[] = {{"step missing.yaml", "missing.yaml", 65},
                {"step micro.yaml --data none.h5", "none.h5", 65},
-               {"attention", "not built yet", 65},
+               {"attention --lengths 5", "--lengths", 64},
                {"step micro.yaml --vocab vocab.txt", "--vocab", 64},
                {"allreduce", "mpirun", 65},
                {"nothing", "gemm", 64},
