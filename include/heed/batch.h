@@ -3,6 +3,7 @@
 #define HEED_BATCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "heed/status.h"
@@ -44,5 +45,8 @@ typedef struct heed_batch {
 /** Allocates a batch for at most so many of each.  Errors: HEED_FAILED when memory is short. */
 heed_status heed_batch_create(heed_batch *batch, int64_t slices, int64_t sequences, int64_t tokens, int64_t targets, bool next_sentence);
 void heed_batch_free(heed_batch *batch);
+
+/** Bytes of such a batch. */
+size_t heed_batch_bytes(int64_t slices, int64_t sequences, int64_t tokens, int64_t targets);
 
 #endif

@@ -33,6 +33,8 @@ typedef enum heed_norm_place { HEED_NORM_POST, HEED_NORM_PRE } heed_norm_place;
 /** What is predicted: tokens that were masked, or each token from those before it. */
 typedef enum heed_predict { HEED_PREDICT_MASKED, HEED_PREDICT_NEXT_TOKEN } heed_predict;
 typedef enum heed_masking { HEED_MASKING_FIXED, HEED_MASKING_INDEPENDENT } heed_masking;
+
+/** Of training: bf16 multiplies rounded copies of weights and activations; weights, gradients, moments, norms and sums stay fp32. */
 typedef enum heed_precision { HEED_FP32, HEED_BF16 } heed_precision;
 typedef enum heed_optimizer_name { HEED_ADAMW, HEED_LAMB } heed_optimizer_name;
 typedef enum heed_decay { HEED_LINEAR, HEED_COSINE, HEED_CONSTANT, HEED_STABLE } heed_decay;
@@ -154,5 +156,8 @@ heed_status heed_config_check_resume(const heed_config *saved, const heed_config
 heed_status heed_config_check_model(const heed_config *saved, const heed_config *now);
 
 void heed_config_free(heed_config *config);
+
+/** As it stands in a configuration: fp32 or bf16. */
+const char *heed_precision_name(heed_precision precision);
 
 #endif

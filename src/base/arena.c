@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+#include "base/memory.h"
+
 enum { ALIGNMENT = 64 };
 
 size_t heed_arena_reserve(heed_arena *arena, size_t count, size_t size) {
@@ -32,6 +34,7 @@ heed_status heed_arena_commit(heed_arena *arena) {
   if (memory == MAP_FAILED)
     return heed_error(HEED_FAILED, "%s: %.1f MiB of memory are not to be had; use a smaller batch, sequence or model",
                       arena->name ? arena->name : "memory", (double)bytes / 1048576.0);
+  heed_memory_prefer_large_pages(memory, bytes); /* products stride through it: with pages of 4 KiB each row is another one */
   arena->base = memory;
   arena->capacity = bytes;
   return HEED_OK;

@@ -21,6 +21,15 @@ heed_status heed_batch_create(heed_batch *batch, int64_t slices, int64_t sequenc
   return heed_error(HEED_FAILED, "out of memory for a batch of %lld tokens", (long long)tokens);
 }
 
+size_t heed_batch_bytes(int64_t slices, int64_t sequences, int64_t tokens, int64_t targets) {
+  const heed_batch *b = NULL;
+  const heed_stream *s = NULL;
+  size_t token = sizeof *s->ids + sizeof *s->positions + sizeof *s->token_types + sizeof *s->sequence_of;
+  size_t target = sizeof *b->target_tokens + sizeof *b->target_ids + sizeof *b->target_is_mask;
+  return (size_t)tokens * token + (size_t)targets * target + (size_t)sequences * (sizeof *s->offsets + sizeof *b->next_sentence) +
+         (size_t)slices * 3 * sizeof *b->slice_rows;
+}
+
 void heed_batch_free(heed_batch *batch) {
   heed_stream *stream = &batch->stream;
   void *parts[] = {stream->ids,          stream->positions, stream->token_types,        stream->sequence_of,

@@ -8,8 +8,12 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+
+#include "heed/log.h"
 
 /* At least the library's own buffer: BUFFER_SIZE is 32 << 22 bytes on x86-64 and smaller elsewhere.  Pages are used only when touched. */
 enum { BUFFER_BYTES = 160 << 20 };
@@ -46,6 +50,80 @@ void blas_memory_free(void *buffer) {
   (void)buffer;
 }
 
+/* ---- the core ----
+ * A build for many processors looks for the model's number, not for its instructions: a processor newer than the library may get code
+ * from before AVX, 8 times slower.  Such a library chooses anew when its own start is run again, with OPENBLAS_CORETYPE set. */
+
+static const char core_variable[] = "OPENBLAS_CORETYPE";
+
+/* Exported by builds for many processors only. */
+__attribute__((weak)) void gotoblas_dynamic_init(void);
+__attribute__((weak)) void gotoblas_dynamic_quit(void);
+
+typedef enum core_width { WIDTH_SSE, WIDTH_AVX, WIDTH_AVX2, WIDTH_AVX512 } core_width;
+
+/* Cores by the vector instructions of their code, and those that are not listed: taken to be a good choice. */
+static core_width width_of(const char *core) {
+  static const struct {
+    core_width width;
+    const char *cores;
+  } rows[] = {
+      {WIDTH_SSE, " katmai coppermine northwood prescott banias atom core2 penryn dunnington nehalem athlon opteron opteron_sse3 barcelona "
+                  "bobcat nano "},
+      {WIDTH_AVX, " sandybridge bulldozer piledriver steamroller excavator "},
+      {WIDTH_AVX2, " haswell zen "},
+  };
+  char word[40];
+  snprintf(word, sizeof word, " %s ", core);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (strcasestr(rows[i].cores, word))
+      return rows[i].width;
+  return WIDTH_AVX512;
+}
+
+const char *heed_blas_wider_core(const char *core, bool avx2, bool avx512) {
+  core_width width = width_of(core);
+  if (avx512 && width < WIDTH_AVX512)
+    return "SkylakeX";
+  return avx2 && width < WIDTH_AVX2 ? "Haswell" : NULL;
+}
+
+static bool has_avx2(void) {
+#ifdef HEED_X86_64
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+  return false;
+#endif
+}
+
+static bool has_avx512(void) {
+#ifdef HEED_X86_64
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+#else
+  return false;
+#endif
+}
+
+static pthread_once_t core_once = PTHREAD_ONCE_INIT;
+static const char *missed_core; /* one that would be wider, of a library that cannot choose anew */
+
+static void choose_core(void) {
+  const char *asked = getenv(core_variable), *wider = heed_blas_wider_core(openblas_get_corename(), has_avx2(), has_avx512());
+  if (!wider || (asked && asked[0]))
+    return;
+  if (!gotoblas_dynamic_init || !gotoblas_dynamic_quit) {
+    missed_core = wider;
+    return;
+  }
+  setenv(core_variable, wider, 1);
+  gotoblas_dynamic_quit();
+  gotoblas_dynamic_init();
+  unsetenv(core_variable); /* nobody asked for it: a program that is started from here decides for itself */
+}
+
+/* ---- the check ---- */
+
 /* A product of ones, too large for the code that OpenBLAS has for small ones, which takes no buffer (on AVX-512 up to m·n·k = 100³). */
 static heed_status probe(void) {
   enum { N = 128, BLOCK = N * N };
@@ -65,7 +143,17 @@ static heed_status probe(void) {
                             openblas_get_config());
 }
 
+static void warn_of_core(void) {
+  static bool warned;
+  if (missed_core && !warned)
+    heed_warn("OpenBLAS (%s) runs its code for %s, and this processor could run that for %s, several times faster: build with "
+              "-DHEED_OPENBLAS=/path/to/a/build/with/DYNAMIC_ARCH/libopenblas.so",
+              openblas_get_config(), openblas_get_corename(), missed_core);
+  warned = true;
+}
+
 heed_status heed_blas_check(void) {
+  pthread_once(&core_once, choose_core);
   openblas_set_num_threads(1); /* builds with threads of their own: Heed threads the tiles */
   HEED_TRY(probe());
   bool ours = thread_buffer != NULL, locks = openblas_get_parallel() != 0;
@@ -74,10 +162,12 @@ heed_status heed_blas_check(void) {
                       "OpenBLAS (%s) is a serial build that is not safe to call from threads, and its work buffers could not be "
                       "replaced; build with -DHEED_OPENBLAS=/path/to/a/pthread/build/libopenblas.so",
                       openblas_get_config());
+  warn_of_core();
   return HEED_OK;
 }
 
 const char *heed_blas_core(void) {
+  pthread_once(&core_once, choose_core);
   return openblas_get_corename();
 }
 

@@ -81,7 +81,7 @@ const heed_config_field heed_config_fields[] = {
     {WHOLE(train.sequence_length, 3, 1048576), .required = true},
     {WHOLE(train.batch_sequences, 1, 16777216), .required = true},
     {WHOLE(train.slices, 1, 65536)},
-    {WORD(train.precision, precisions), .fallback = "fp32", .not_built = "bf16"},
+    {WORD(train.precision, precisions), .fallback = "fp32"},
     {REAL(train.time_limit, 0, 1e7), .fallback = "0", .may_change = true},
     {TEXT(train.start_from)},
     {WHOLE(train.slices_at_once, 0, 65536), .fallback = "0", .may_change = true},
@@ -124,6 +124,13 @@ static const struct {
     {"gpt", "model.layer_norm_epsilon", "1e-5"},
     {"gpt", "objective.predict", "next_token"},
 };
+
+const char *heed_precision_name(heed_precision precision) {
+  for (size_t i = 0; i < CYAML_ARRAY_LEN(precisions); i++)
+    if (precisions[i].val == precision)
+      return precisions[i].str;
+  return "";
+}
 
 const char *heed_config_fallback(const heed_config_field *field, const char *family) {
   for (size_t i = 0; i < CYAML_ARRAY_LEN(family_fallbacks); i++)

@@ -1,10 +1,9 @@
 #include "heed/parameters.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "heed/random.h"
+#include "base/normal.h"
 
 static heed_status count_elements(const heed_parameter *spec, int64_t *count) {
   *count = 1;
@@ -65,56 +64,18 @@ int64_t heed_parameters_find(const heed_parameter_table *table, const char *name
   return -1;
 }
 
-/* log u, 0 < u < 1: u = m·2ᵉ with m in [√½, √2), log m = 2·atanh(s), s = (m − 1)/(m + 1), |s| < 0.172.  Ours, because the C library's
- * takes other instructions on other processors and may change a bit, and ranks must agree on the first values. */
-static double own_log(double u) {
-  int exponent;
-  double m = frexp(u, &exponent), sum = 0.0;
-  if (m < 0.7071067811865476) {
-    m *= 2.0;
-    exponent--;
-  }
-  double s = (m - 1.0) / (m + 1.0);
-  for (int k = 21; k >= 1; k -= 2)
-    sum = sum * (s * s) + 1.0 / k;
-  return 2.0 * s * sum + exponent * 0.6931471805599453;
-}
-
-/* cos 2πu, 0 < u < 1: folded to a quarter turn, then the series of the cosine. */
-static double own_cosine(double u) {
-  double v = fabs(u - 0.5), sign = -1.0, sum = 0.0;
-  if (v > 0.25) {
-    v = 0.5 - v;
-    sign = 1.0;
-  }
-  double x = 6.283185307179586 * v;
-  for (int k = 24; k >= 2; k -= 2)
-    sum = (1.0 + sum) * (-x * x / (k * (k - 1)));
-  return sign * (1.0 + sum);
-}
-
-/* One normal number by Box–Muller from the counter (element, try, tensor); with `truncated`, tries until it lies within ±2. */
-static double draw_normal(uint64_t element, uint32_t tensor, uint32_t seed, bool truncated) {
-  for (uint32_t attempt = 0;; attempt++) {
-    heed_random4 r = heed_philox((uint32_t)element, (uint32_t)(element >> 32), attempt, tensor, seed, HEED_FOR_INITIALISATION);
-    double normal = sqrt(-2.0 * own_log(heed_uniform(r.word[0]))) * own_cosine(heed_uniform(r.word[1]));
-    if (!truncated || fabs(normal) <= 2.0)
-      return normal;
-  }
-}
-
 void heed_parameters_initialise_one(const heed_parameter_table *table, int64_t index, float *values, uint32_t seed) {
   const heed_parameter *p = &table->items[index];
   float *x = values + p->offset;
-  bool truncated = p->initialisation == HEED_INIT_TRUNCATED_NORMAL;
-  if (p->initialisation == HEED_INIT_ZEROS || p->initialisation == HEED_INIT_ONES) {
-    for (int64_t j = 0; j < p->count; j++)
-      x[j] = p->initialisation == HEED_INIT_ONES ? 1.0f : 0.0f;
-    return;
-  }
 #pragma omp parallel for schedule(static)
-  for (int64_t j = 0; j < p->count; j++)
-    x[j] = (float)(p->deviation * draw_normal((uint64_t)j, (uint32_t)index, seed, truncated));
+  for (int64_t first = 0; first < p->count; first += HEED_CHUNK) {
+    int64_t count = p->count - first < HEED_CHUNK ? p->count - first : HEED_CHUNK;
+    if (p->initialisation == HEED_INIT_NORMAL || p->initialisation == HEED_INIT_TRUNCATED_NORMAL)
+      heed_normal_fill(x + first, first, count, p->deviation, (uint32_t)index, seed, p->initialisation == HEED_INIT_TRUNCATED_NORMAL);
+    else
+      for (int64_t i = first; i < first + count; i++)
+        x[i] = p->initialisation == HEED_INIT_ONES ? 1.0f : 0.0f;
+  }
 }
 
 void heed_parameters_initialise(const heed_parameter_table *table, float *values, uint32_t seed) {

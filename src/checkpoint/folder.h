@@ -12,7 +12,7 @@
 #define HEED_CHECKPOINTS_FOLDER "checkpoints"
 #define HEED_TRASH_PREFIX ".trash-"
 
-enum { HEED_PIECE_BYTES = 64 << 20 }; /**< tensors are read, written and sent in pieces of at most this size */
+enum { HEED_PIECE_BYTES = 4 << 20 }; /**< tensors are read, written and sent in pieces of at most this size */
 
 /** An open checkpoint. */
 typedef struct heed_folder {

@@ -2,22 +2,27 @@
 #include <argp.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "cli/bench_tokenizer.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "comm/world.h"
 #include "heed/config.h"
 #include "measure/allreduce.h"
+#include "measure/attention.h"
 #include "measure/gemm.h"
 #include "measure/step.h"
 #include "models/level.h"
 
 typedef struct bench_options {
-  const char *what, *config, *data;
-  heed_settings settings;
+  const char *what, *config, *data, *vocabulary;
+  heed_settings settings, texts;
+  heed_counts lengths;
   int64_t steps, warmup;
-  bool json;
+  heed_precision precision;
+  bool has_precision, causal, cased, json;
 } bench_options;
 
 /* Where a measurement runs. */
@@ -27,12 +32,23 @@ typedef struct place {
   int threads;
 } place;
 
+enum { CAUSAL = 256 }; /* an option without a letter */
+
 static const struct argp_option options[] = {
     {"json", 'j', NULL, 0, "print JSON", 0},
     {"steps", 'S', "N", 0, "step: steps that count (default: 20)", 0},
     {"warmup", 'w', "N", 0, "step: steps before them (default: 3)", 0},
-    {"data", 'd', "FILE.h5", 0, "step: token shard to read; without it full rows are made up and no file is opened", 0},
-    {"set", 's', "KEY=VALUE", 0, "step: replace a value of the configuration; as often as wanted", 0},
+    {"precision", 'p', "fp32|bf16", 0, "gemm, attention: what is multiplied (default: fp32); of a step: --set train.precision=…", 0},
+    {"causal", CAUSAL, NULL, 0, "attention: a token sees those before it and itself only", 0},
+    {"data", 'd', "FILE.h5", 0, "step: token shard to read; without it rows are made up and no file is opened", 0},
+    {"lengths", 'l', "N,N,…", 0, "step: tokens of the rows made up, again from the first when they are used up (default: all full)", 0},
+    {"vocab", 'v', "VOCAB", 0,
+     "tokenizer: the vocabulary, a vocab.txt or a folder with vocab.json and merges.txt (default: the configuration's; else each kind is "
+     "trained on the text)",
+     0},
+    {"cased", 'c', NULL, 0, "tokenizer: keep upper case and accents", 0},
+    {"text", 't', "FILE", 0, "tokenizer: text to read, as often as wanted (default: 8 MB of words made up)", 0},
+    {"set", 's', "KEY=VALUE", 0, "step, tokenizer: replace a value of the configuration; as often as wanted", 0},
     {0}};
 
 /* BERT-mini as it was released, on rows of 128 tokens: what `bench step` measures when no configuration is given. */
@@ -41,19 +57,43 @@ static const char usual_config[] = "run: {name: bench}\n"
                                    "train: {steps: 1000, sequence_length: 128, batch_sequences: 32, slices: 8}\n"
                                    "optimizer: {learning_rate: 1.0e-4}\n";
 
+static error_t parse_precision(struct argp_state *state, const char *value, bench_options *o) {
+  o->has_precision = true;
+  for (o->precision = HEED_FP32; o->precision <= HEED_BF16; o->precision++)
+    if (strcmp(value, heed_precision_name(o->precision)) == 0)
+      return 0;
+  argp_error(state, "--precision takes fp32 or bf16, not '%s'", value);
+  return 0;
+}
+
 static error_t parse(int key, char *value, struct argp_state *state) {
   bench_options *o = state->input;
   switch (key) {
   case 'j':
     o->json = true;
     return 0;
+  case CAUSAL:
+    o->causal = true;
+    return 0;
   case 'S':
     return heed_option_count(state, "--steps", value, &o->steps);
   case 'w':
     return heed_option_count(state, "--warmup", value, &o->warmup);
+  case 'p':
+    return parse_precision(state, value, o);
   case 'd':
     o->data = value;
     return 0;
+  case 'l':
+    return heed_option_counts(state, "--lengths", value, &o->lengths);
+  case 'v':
+    o->vocabulary = value;
+    return 0;
+  case 'c':
+    o->cased = true;
+    return 0;
+  case 't':
+    return heed_option_add(value, &o->texts);
   case 's':
     return heed_option_set(state, value, &o->settings);
   case ARGP_KEY_ARG:
@@ -66,7 +106,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     return 0;
   case ARGP_KEY_END:
     if (!o->what)
-      argp_error(state, "what to measure is needed: step, gemm or allreduce");
+      argp_error(state, "what to measure is needed: step, gemm, attention, allreduce or tokenizer");
+    if (o->data && o->lengths.count > 0)
+      argp_error(state, "--lengths is for rows made up; those of --data have their own");
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
@@ -79,13 +121,13 @@ static heed_status read_config(const bench_options *o, heed_config *config) {
   return heed_config_parse(config, usual_config, "bert-mini", o->settings.items, o->settings.count);
 }
 
-static heed_status print_step(const bench_options *o, const place *p, const heed_step_speed *r) {
+static heed_status print_step(const bench_options *o, const place *p, const char *precision, const heed_step_speed *r) {
   if (o->json)
     return heed_print_json(json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:i, s:i, s:I, s:I, s:f}", "tokens_per_second",
                                      r->tokens_per_second, "step_ms_median", r->step_ms_median, "model_flops_per_step", r->flops_per_step,
                                      "gflops", r->flops_per_second / 1e9, "ceiling_gflops", r->ceiling / 1e9, "fraction_of_ceiling",
-                                     r->flops_per_second / r->ceiling, "isa", p->kernels->isa, "precision", "fp32", "threads", p->threads,
-                                     "ranks", p->world->size, "peak_rss_bytes", (json_int_t)r->peak_bytes, "parameters",
+                                     r->flops_per_second / r->ceiling, "isa", p->kernels->isa, "precision", precision, "threads",
+                                     p->threads, "ranks", p->world->size, "peak_rss_bytes", (json_int_t)r->peak_bytes, "parameters",
                                      (json_int_t)r->parameters, "waited_share", r->waited_share));
   printf("tokens/s      %.0f\n", r->tokens_per_second);
   printf("step          %.2f ms, the median of %lld\n", r->step_ms_median, (long long)o->steps);
@@ -96,8 +138,8 @@ static heed_status print_step(const bench_options *o, const place *p, const heed
          (double)r->parameters / 1e6);
   if (o->data)
     printf("waiting       %.2f%% of the time, for data\n", 100 * r->waited_share);
-  printf("on            %d rank%s × %d thread%s, %s, fp32\n", p->world->size, p->world->size > 1 ? "s" : "", p->threads,
-         p->threads > 1 ? "s" : "", p->kernels->isa);
+  printf("on            %d rank%s × %d thread%s, %s, %s\n", p->world->size, p->world->size > 1 ? "s" : "", p->threads,
+         p->threads > 1 ? "s" : "", p->kernels->isa, precision);
   return HEED_OK;
 }
 
@@ -112,12 +154,13 @@ static heed_status bench_step(const bench_options *o, const place *p) {
                          .communication = p->world,
                          .ranks_on_node = heed_world_node(p->world).size,
                          .data = o->data,
+                         .lengths = {o->lengths.values, o->lengths.count},
                          .warmup = o->warmup,
                          .steps = o->steps};
   if (status == HEED_OK)
     status = heed_step_measure(&speed, &spec);
   if (status == HEED_OK && p->world->rank == 0)
-    status = print_step(o, p, &speed);
+    status = print_step(o, p, heed_precision_name(config.train.precision), &speed);
   heed_config_free(&config);
   return status;
 }
@@ -125,24 +168,54 @@ static heed_status bench_step(const bench_options *o, const place *p) {
 static heed_status bench_gemm(const bench_options *o, const place *p) {
   enum { COUNT = HEED_GEMM_SHAPES * HEED_GEMM_FORMS };
   heed_gemm_result results[COUNT];
-  HEED_TRY(heed_gemm_measure(results, heed_gemm_shapes, HEED_GEMM_SHAPES, p->kernels, p->world, heed_world_node(p->world).size));
+  HEED_TRY(
+      heed_gemm_measure(results, heed_gemm_shapes, HEED_GEMM_SHAPES, o->precision, p->kernels, p->world, heed_world_node(p->world).size));
   if (p->world->rank != 0)
     return HEED_OK;
   if (o->json) {
     json_t *list = json_array();
     for (int i = 0; i < COUNT; i++)
-      json_array_append_new(list,
-                            json_pack("{s:I, s:I, s:I, s:s, s:s, s:f, s:f}", "m", (json_int_t)results[i].m, "n", (json_int_t)results[i].n,
-                                      "k", (json_int_t)results[i].k, "trans", results[i].trans, "precision", "fp32", "gflops",
-                                      results[i].flops_per_second / 1e9, "ceiling_gflops", results[i].ceiling / 1e9));
+      json_array_append_new(list, json_pack("{s:I, s:I, s:I, s:s, s:s, s:f, s:f}", "m", (json_int_t)results[i].m, "n",
+                                            (json_int_t)results[i].n, "k", (json_int_t)results[i].k, "trans", results[i].trans, "precision",
+                                            heed_precision_name(o->precision), "gflops", results[i].flops_per_second / 1e9,
+                                            "ceiling_gflops", results[i].ceiling / 1e9));
     return heed_print_json(list);
   }
   printf("%6s %6s %6s  form  %9s  of ceiling\n", "m", "n", "k", "GFLOP/s");
   for (int i = 0; i < COUNT; i++)
     printf("%6lld %6lld %6lld  %s    %9.1f  %9.1f%%\n", (long long)results[i].m, (long long)results[i].n, (long long)results[i].k,
            results[i].trans, results[i].flops_per_second / 1e9, 100 * results[i].flops_per_second / results[i].ceiling);
-  printf("NT forward, NN gradient of the input, TN gradient of the weight; %d rank%s × %d thread%s, fp32\n", p->world->size,
-         p->world->size > 1 ? "s" : "", p->threads, p->threads > 1 ? "s" : "");
+  printf("NT forward, NN gradient of the input, TN gradient of the weight; %d rank%s × %d thread%s, %s\n", p->world->size,
+         p->world->size > 1 ? "s" : "", p->threads, p->threads > 1 ? "s" : "", heed_precision_name(o->precision));
+  return HEED_OK;
+}
+
+static heed_status bench_attention(const bench_options *o, const place *p) {
+  heed_attention_result results[HEED_ATTENTION_LENGTHS];
+  const char *precision = heed_precision_name(o->precision);
+  HEED_TRY(heed_attention_measure(results, o->precision, o->causal, p->kernels, p->world));
+  if (p->world->rank != 0)
+    return HEED_OK;
+  json_t *list = o->json ? json_array() : NULL;
+  if (!o->json)
+    printf("%8s %6s  %11s  %12s  %9s  of ceiling\n", "sequence", "batch", "forward, ms", "backward, ms", "GFLOP/s");
+  for (int i = 0; i < HEED_ATTENTION_LENGTHS; i++) {
+    const heed_attention_result *r = &results[i];
+    double forward = 1e3 * r->seconds_forward, backward = 1e3 * r->seconds_backward;
+    if (o->json)
+      json_array_append_new(list, json_pack("{s:I, s:I, s:i, s:i, s:s, s:b, s:f, s:f, s:f, s:f}", "sequence_length",
+                                            (json_int_t)r->sequence_length, "batch", (json_int_t)r->batch, "heads", HEED_ATTENTION_HEADS,
+                                            "head_width", HEED_ATTENTION_HEAD_WIDTH, "precision", precision, "causal", o->causal,
+                                            "ms_forward", forward, "ms_backward", backward, "gflops", r->flops_per_second / 1e9,
+                                            "ceiling_gflops", r->ceiling / 1e9));
+    else
+      printf("%8lld %6lld  %11.2f  %12.2f  %9.1f  %9.1f%%\n", (long long)r->sequence_length, (long long)r->batch, forward, backward,
+             r->flops_per_second / 1e9, 100 * r->flops_per_second / r->ceiling);
+  }
+  if (o->json)
+    return heed_print_json(list);
+  printf("%d heads of %d, dropout 0.1%s; %d rank%s × %d thread%s, %s\n", HEED_ATTENTION_HEADS, HEED_ATTENTION_HEAD_WIDTH,
+         o->causal ? ", causal" : "", p->world->size, p->world->size > 1 ? "s" : "", p->threads, p->threads > 1 ? "s" : "", precision);
   return HEED_OK;
 }
 
@@ -169,11 +242,51 @@ static heed_status bench_allreduce(const bench_options *o, const place *p) {
   return o->json ? heed_print_json(list) : HEED_OK;
 }
 
+static heed_status bench_tokenizer(const bench_options *o, const place *p) {
+  heed_config config = {0};
+  if (p->world->size > 1)
+    return heed_error(HEED_INVALID, "heed bench tokenizer measures one process and all its threads: leave mpirun away");
+  if (o->config)
+    HEED_TRY(read_config(o, &config));
+  const char *vocabulary = o->vocabulary ? o->vocabulary : config.data.vocabulary;
+  heed_status status = HEED_OK;
+  if (o->config && !vocabulary)
+    status = heed_error(HEED_INVALID, "%s: data.vocabulary is missing; --vocab names another", o->config);
+  if (status == HEED_OK)
+    status = heed_bench_tokenizer(&(heed_bench_tokenizer_options){.vocabulary = vocabulary,
+                                                                  .texts = o->texts.items,
+                                                                  .text_count = o->texts.count,
+                                                                  .threads = p->threads,
+                                                                  .cased = o->cased,
+                                                                  .json = o->json});
+  heed_config_free(&config);
+  return status;
+}
+
 static const struct {
   const char *name;
-  heed_status (*run)(const bench_options *o, const place *p); /* NULL: not built yet */
-} benches[] = {{"step", bench_step}, {"gemm", bench_gemm}, {"allreduce", bench_allreduce}, {"attention", NULL}, {"tokenizer", NULL}};
+  heed_status (*run)(const bench_options *o, const place *p);
+} benches[] = {{"step", bench_step},
+               {"gemm", bench_gemm},
+               {"attention", bench_attention},
+               {"allreduce", bench_allreduce},
+               {"tokenizer", bench_tokenizer}};
 enum { BENCHES = sizeof benches / sizeof *benches };
+
+/* What one measurement takes, another does not. */
+static heed_status check_options(const bench_options *o, bool step, bool gemm, bool attention, bool tokenizer) {
+  if ((o->config || o->settings.count > 0) && !step && !tokenizer)
+    return heed_error(HEED_USAGE, "heed bench %s takes no configuration and no --set", o->what);
+  if ((o->data || o->lengths.count > 0) && !step)
+    return heed_error(HEED_USAGE, "heed bench %s takes no --data and no --lengths: they are for step", o->what);
+  if ((o->vocabulary || o->cased || o->texts.count > 0) && !tokenizer)
+    return heed_error(HEED_USAGE, "heed bench %s takes no --vocab, no --cased and no --text: they are for tokenizer", o->what);
+  if (o->causal && !attention)
+    return heed_error(HEED_USAGE, "heed bench %s takes no --causal", o->what);
+  if (o->has_precision && !gemm && !attention)
+    return heed_error(HEED_USAGE, "heed bench %s takes no --precision%s", o->what, step ? "; --set train.precision=bf16 does that" : "");
+  return HEED_OK;
+}
 
 static heed_status run(const bench_options *o, heed_communication *world) {
   place p = {.world = world};
@@ -181,11 +294,9 @@ static heed_status run(const bench_options *o, heed_communication *world) {
   while (i < BENCHES && strcmp(benches[i].name, o->what) != 0)
     i++;
   if (i == BENCHES)
-    return heed_error(HEED_USAGE, "heed bench: '%s' is nothing it measures; step, gemm and allreduce are", o->what);
-  if (!benches[i].run)
-    return heed_error(HEED_INVALID, "heed bench %s is not built yet; step, gemm and allreduce are", o->what);
-  if ((o->config || o->settings.count > 0 || o->data) && benches[i].run != bench_step)
-    return heed_error(HEED_USAGE, "heed bench %s takes no configuration, no --set and no --data", o->what);
+    return heed_error(HEED_USAGE, "heed bench: '%s' is nothing it measures; step, gemm, attention, allreduce and tokenizer are", o->what);
+  HEED_TRY(check_options(o, benches[i].run == bench_step, benches[i].run == bench_gemm, benches[i].run == bench_attention,
+                         benches[i].run == bench_tokenizer));
   HEED_TRY(world->agree(world, heed_world_threads(world, &p.threads)));
   HEED_TRY(heed_level_agree(&p.kernels, world));
   return benches[i].run(o, &p);
@@ -195,12 +306,14 @@ heed_status heed_command_bench(int argc, char **argv) {
   static const struct argp argp = {
       options,
       parse,
-      "step [CONFIG.yaml]\ngemm\nallreduce",
+      "step [CONFIG.yaml]\ngemm\nattention\nallreduce\ntokenizer [CONFIG.yaml]",
       "Measures how fast training and its parts run here, and what this machine can do at most.\v"
       "step       a whole training step on all ranks and threads: forward, backward, sum over ranks, optimizer.  Without CONFIG.yaml: "
       "BERT-mini with a vocabulary of 30,522 on 32 rows of 128 tokens.\n"
       "gemm       matrix products at the shapes of BERT, forward and both gradients\n"
-      "allreduce  the sum of gradients over ranks; under mpirun\n\n"
+      "attention  12 heads of 64 with dropout over 4,096 tokens, in sequences of 128, 512 and 2,048, forward and backward\n"
+      "allreduce  the sum of gradients over ranks; under mpirun\n"
+      "tokenizer  text to ids, and text files to token shards, on all threads\n\n"
       "The ceiling is measured in the same run, before, between and after, and the highest counts; a result above it is an error.",
       0,
       0,
@@ -213,5 +326,7 @@ heed_status heed_command_bench(int argc, char **argv) {
   if (status == HEED_OK)
     status = run(&o, world);
   heed_settings_free(&o.settings);
+  heed_settings_free(&o.texts);
+  free(o.lengths.values);
   return status;
 }

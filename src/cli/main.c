@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/blas.h"
 #include "base/spelling.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -31,6 +32,7 @@ static const command commands[] = {
     {"checkpoint", heed_command_checkpoint, "lists, shows and verifies saved checkpoints", false},
     {"import", heed_command_import, "makes a checkpoint of a model that Hugging Face transformers saved", false},
     {"export", heed_command_export, "writes a checkpoint for Hugging Face transformers", false},
+    {"plan", heed_command_plan, "tells what a training run will take, before it is launched", false},
     {"verify", heed_command_verify, "checks that ranks and threads do not change the result", false},
     {"bench", heed_command_bench, "measures speed, held against what this machine can do", true},
 };
@@ -63,6 +65,7 @@ static heed_status run_command(const command *c, int argc, char **argv) {
   if (omp_get_max_threads() > HEED_MOST_THREADS) /* libgomp would crash */
     return heed_error(HEED_INVALID, "OMP_NUM_THREADS asks for %d threads; %d are the most, and as many as there are processors the best",
                       omp_get_max_threads(), HEED_MOST_THREADS);
+  (void)heed_blas_core(); /* chosen now, before MPI has threads */
   snprintf(name, sizeof name, "heed %s", c->name);
   argv[0] = name;
   return c->run(argc, argv);

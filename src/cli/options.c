@@ -75,6 +75,26 @@ error_t heed_option_count(struct argp_state *state, const char *name, const char
   return 0;
 }
 
+error_t heed_option_counts(struct argp_state *state, const char *name, const char *text, heed_counts *counts) {
+  for (const char *at = text;; at++) {
+    char *end;
+    errno = 0;
+    long long value = strtoll(at, &end, 10);
+    if (errno || end == at || (*end && *end != ',') || value < 1) {
+      argp_error(state, "%s takes whole numbers from 1 on with commas between them, not '%s'", name, text);
+      return 0;
+    }
+    int64_t *values = realloc(counts->values, (size_t)(counts->count + 1) * sizeof *values);
+    if (!values)
+      return ENOMEM;
+    counts->values = values;
+    values[counts->count++] = value;
+    if (!*end)
+      return 0;
+    at = end;
+  }
+}
+
 error_t heed_option_argument(const struct argp_state *state, const char *value, const char **argument) {
   if (state->arg_num > 0)
     argp_error(state, "'%s' is one argument too many", value);
@@ -83,15 +103,19 @@ error_t heed_option_argument(const struct argp_state *state, const char *value, 
   return 0;
 }
 
-error_t heed_option_set(struct argp_state *state, const char *text, heed_settings *settings) {
-  if (!strchr(text, '='))
-    argp_error(state, "--set takes KEY=VALUE, for example model.layers=2, not '%s'", text);
+error_t heed_option_add(const char *text, heed_settings *settings) {
   const char **items = realloc(settings->items, (size_t)(settings->count + 1) * sizeof *items);
   if (!items)
     return ENOMEM;
   settings->items = items;
   items[settings->count++] = text;
   return 0;
+}
+
+error_t heed_option_set(struct argp_state *state, const char *text, heed_settings *settings) {
+  if (!strchr(text, '='))
+    argp_error(state, "--set takes KEY=VALUE, for example model.layers=2, not '%s'", text);
+  return heed_option_add(text, settings);
 }
 
 void heed_settings_free(heed_settings *settings) {

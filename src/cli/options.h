@@ -12,7 +12,7 @@
 /** Threads of a process at most: libgomp crashes on very many. */
 enum { HEED_MOST_THREADS = 4096 };
 
-/** --set KEY=VALUE, as often as wanted. */
+/** What an option that may be given as often as wanted was given: --set KEY=VALUE, --text FILE. */
 typedef struct heed_settings {
   const char **items;
   int count;
@@ -29,6 +29,15 @@ heed_status heed_end_output(void);
 /** Reads a whole number ≥ 1 given to option `name`; argp's error otherwise. */
 error_t heed_option_count(struct argp_state *state, const char *name, const char *text, int64_t *count);
 
+/** Numbers from a list on the command line; `values` is the caller's to free. */
+typedef struct heed_counts {
+  int64_t *values; /**< [count] */
+  int64_t count;
+} heed_counts;
+
+/** Reads whole numbers ≥ 1 with commas between them, given to option `name`, behind those that are there; argp's error otherwise. */
+error_t heed_option_counts(struct argp_state *state, const char *name, const char *text, heed_counts *counts);
+
 /** Keeps the only argument of a command that takes one; a second one is not understood. */
 error_t heed_option_argument(const struct argp_state *state, const char *value, const char **argument);
 
@@ -38,6 +47,7 @@ heed_status heed_open_vocabulary(heed_tokenizer **tokenizer, const char *path, b
 
 /** Keeps one --set; to be freed, also when what follows it on the command line is not understood. */
 error_t heed_option_set(struct argp_state *state, const char *text, heed_settings *settings);
+error_t heed_option_add(const char *text, heed_settings *settings); /**< any text */
 void heed_settings_free(heed_settings *settings);
 
 /** Prints the object on standard output and frees it.  Errors: HEED_FAILED when memory is short, HEED_IO when the write fails. */

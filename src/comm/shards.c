@@ -14,6 +14,7 @@
 #include "comm/exchange.h"
 #include "comm/job.h"
 #include "comm/sum.h"
+#include "comm/world.h"
 
 enum { DIRECT_FLOATS = 4 << 20, TAG_DIRECT = 3 };
 
@@ -78,13 +79,25 @@ static void place_edges(heed_job *job, const int64_t *cuts, int64_t count) {
   job->edges[ranks] = total;
 }
 
+/* Floats of a message among `groups`. */
+static int64_t direct_piece(int64_t groups) {
+  const int64_t others = groups - 1;
+  return others > 0 && DIRECT_FLOATS / others < HEED_PIECE ? DIRECT_FLOATS / others : HEED_PIECE;
+}
+
+static int64_t receive_floats(int64_t groups) {
+  const int64_t floats = (int64_t)HEED_PIECE * HEED_PIECES_AHEAD, direct = (groups - 1) * direct_piece(groups);
+  return direct > floats ? direct : floats;
+}
+
+size_t heed_world_buffer_bytes(int ranks) {
+  return ranks > 1 ? (size_t)receive_floats(ranks / (ranks & -ranks)) * sizeof(float) : 0;
+}
+
 static heed_status allocate(heed_job *job) {
-  const int64_t others = job->groups - 1;
-  int64_t floats = (int64_t)HEED_PIECE * HEED_PIECES_AHEAD;
+  const int64_t others = job->groups - 1, floats = receive_floats(job->groups);
   heed_job_free_shards(job);
-  job->direct_piece = others > 0 && DIRECT_FLOATS / others < HEED_PIECE ? DIRECT_FLOATS / others : HEED_PIECE;
-  if (others * job->direct_piece > floats)
-    floats = others * job->direct_piece;
+  job->direct_piece = direct_piece(job->groups);
   job->edges = malloc((size_t)(job->table.size + 1) * sizeof *job->edges);
   job->receive = aligned_alloc(64, (size_t)(floats + 15) / 16 * 64);
   job->requests = malloc((size_t)(2 * others + 1) * sizeof *job->requests);

@@ -117,6 +117,13 @@ heed_node heed_world_node(const heed_communication *world) {
   return own ? (heed_node){own->node_rank, own->node_size} : (heed_node){0, 1};
 }
 
+/* 11 MiB of libraries and tables, and 0.15 MiB for each neighbour: a segment that all of the machine share, of which each sees the parts
+ * of those it exchanges with. */
+size_t heed_world_mpi_bytes(int ranks, int ranks_on_node) {
+  enum { MPI_BYTES = 11 << 20, NEIGHBOUR_BYTES = 150 << 10 };
+  return ranks > 1 ? MPI_BYTES + (size_t)(ranks_on_node - 1) * NEIGHBOUR_BYTES : 0;
+}
+
 int64_t heed_world_lowest(heed_communication *world, int64_t value) {
   return -world->maximum(world, -value);
 }

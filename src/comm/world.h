@@ -10,6 +10,7 @@
 #define HEED_COMM_WORLD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "heed/communication.h"
@@ -51,6 +52,13 @@ heed_status heed_world_processors(heed_communication *world, int *processors);
 /** Chooses the number of OpenMP threads of this rank and sets it: OMP_NUM_THREADS where set, else heed_world_processors.  Collective.
  *  \param[out] threads  what was set */
 heed_status heed_world_threads(heed_communication *world, int *threads);
+
+/** Bytes that a rank of so many receives into, from the first `shard` of the table on.  Pure. */
+size_t heed_world_buffer_bytes(int ranks);
+
+/** Bytes that MPI itself takes of a rank: its libraries and what it shares with the other ranks of the machine.  Measured with Open MPI
+ *  4.1 on one machine; a network's own library adds what it needs.  0 for one rank alone.  Pure. */
+size_t heed_world_mpi_bytes(int ranks, int ranks_on_node);
 
 /** The smallest of all ranks' values.  Collective. */
 int64_t heed_world_lowest(heed_communication *world, int64_t value);

@@ -89,6 +89,10 @@ static void free_memory(heed_reader *reader) {
   free(reader);
 }
 
+int64_t heed_reader_batches(int64_t passes) {
+  return (AHEAD + 1) * passes;
+}
+
 heed_status heed_reader_create(heed_reader **reader, const heed_sampler *sampler, uint32_t data_position, int64_t first_slice,
                                int64_t slices, int64_t slices_at_once) {
   *reader = NULL;
@@ -107,10 +111,10 @@ heed_status heed_reader_create(heed_reader **reader, const heed_sampler *sampler
   pthread_cond_init(&made->made_one, NULL);
   pthread_cond_init(&made->gave_back, NULL);
   made->passes = slices / slices_at_once;
-  made->ring = calloc((size_t)((AHEAD + 1) * made->passes), sizeof *made->ring);
+  made->ring = calloc((size_t)heed_reader_batches(made->passes), sizeof *made->ring);
   heed_status status = made->ring ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the reader");
   if (status == HEED_OK)
-    made->room = (AHEAD + 1) * made->passes;
+    made->room = heed_reader_batches(made->passes);
   for (int64_t i = 0; i < made->room && status == HEED_OK; i++)
     status = heed_sampler_create_batch(sampler, &made->ring[i], slices_at_once);
   if (status == HEED_OK)

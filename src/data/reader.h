@@ -11,6 +11,9 @@ typedef struct heed_reader heed_reader;
 heed_status heed_reader_create(heed_reader **reader, const heed_sampler *sampler, uint32_t data_position, int64_t first_slice,
                                int64_t slices, int64_t slices_at_once);
 
+/** How many batches a reader holds whose steps take so many passes. */
+int64_t heed_reader_batches(int64_t passes);
+
 /** The next batch; valid until the next call.  Waits only if the thread is behind. */
 const heed_batch *heed_reader_next(heed_reader *reader);
 

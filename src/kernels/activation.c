@@ -6,9 +6,10 @@
  *
  * Beyond ±40 the functions have their limits; x is bounded there so that ±∞ gives them too instead of ∞ · 0. */
 #include "kernels/activation.h"
+#include "kernels/element.h"
 #include "kernels/vector_math.h"
 
-enum { BLOCK = 4096 }; /* elements a thread takes at a time */
+enum { BLOCK = 1024 }; /* elements a thread takes at a time */
 
 static inline float not_below(float x) {
   return x < -40.0f ? -40.0f : x;
@@ -85,34 +86,39 @@ void HEED_KERNEL(activation_slopes)(float *d_x, const float *d_y, const float *x
   }
 }
 
-void HEED_KERNEL(activation_forward)(float *y, const float *x, int64_t count, heed_form form) {
-#pragma omp for schedule(static)
-  for (int64_t first = 0; first < count; first += BLOCK)
-    HEED_KERNEL(activation_values)(y + first, x + first, heed_at_most(BLOCK, count - first), form);
-}
-
-void HEED_KERNEL(activation_backward)(float *d_x, const float *d_y, const float *x, int64_t count, heed_form form) {
-#pragma omp for schedule(static)
-  for (int64_t first = 0; first < count; first += BLOCK)
-    HEED_KERNEL(activation_slopes)(d_x + first, d_y + first, x + first, heed_at_most(BLOCK, count - first), form);
-}
-
-void HEED_KERNEL(tanh_forward)(float *y, const float *x, int64_t count) {
+void HEED_KERNEL(activation_backward)(void *d_x, const float *d_y, const void *x, int64_t count, heed_form form) {
 #pragma omp for schedule(static)
   for (int64_t first = 0; first < count; first += BLOCK) {
-    int64_t end = heed_at_most(count, first + BLOCK);
-#pragma omp simd
-    for (int64_t i = first; i < end; i++)
-      y[i] = heed_tanh(x[i]);
+    float values[BLOCK];
+    int64_t length = heed_at_most(BLOCK, count - first);
+    heed_values(values, (const heed_element *)x + first, length);
+    HEED_KERNEL(activation_slopes)(values, d_y + first, values, length, form);
+    heed_elements((heed_element *)d_x + first, values, length);
   }
 }
 
-void HEED_KERNEL(tanh_backward)(float *d_x, const float *d_y, const float *y, int64_t count) {
+void HEED_KERNEL(tanh_forward)(void *y, const void *x, int64_t count) {
+  heed_element *to = y;
+  const heed_element *from = x;
 #pragma omp for schedule(static)
   for (int64_t first = 0; first < count; first += BLOCK) {
     int64_t end = heed_at_most(count, first + BLOCK);
 #pragma omp simd
     for (int64_t i = first; i < end; i++)
-      d_x[i] = d_y[i] * heed_fma(-y[i], y[i], 1.0f);
+      to[i] = heed_element_of(heed_tanh(heed_value_of(from[i])));
+  }
+}
+
+void HEED_KERNEL(tanh_backward)(void *d_x, const void *d_y, const void *y, int64_t count) {
+  heed_element *to = d_x;
+  const heed_element *d = d_y, *at = y;
+#pragma omp for schedule(static)
+  for (int64_t first = 0; first < count; first += BLOCK) {
+    int64_t end = heed_at_most(count, first + BLOCK);
+#pragma omp simd
+    for (int64_t i = first; i < end; i++) {
+      float value = heed_value_of(at[i]);
+      to[i] = heed_element_of(heed_value_of(d[i]) * heed_fma(-value, value, 1.0f));
+    }
   }
 }

@@ -1,197 +1,202 @@
-/* Attention by sequence (Vaswani et al. 2017, eq. 1), one head of one sequence at a time, in blocks of queries.
+/* Attention by sequence (Vaswani et al. 2017, eq. 1), one head of one sequence at a time.
  *
- *     forward    S = scale·q·kᵀ,  P = softmax(S) = e^(S − lse) over the keys seen, else 0,  P̃ = mask·s·P (dropout),  out = P̃·v
- *     backward   dv = P̃ᵀ·dout,  dP = mask·s·(dout·vᵀ),  δ = Σ_d dout·out (= Σ_j dP·P),  dS = P·(dP − δ)
- *                dq = scale·dS·k,  dk = scale·dSᵀ·q
+ *     S = scale·q·kᵀ,  P = softmax(S) = e^(S − lse) over the keys seen, else 0,  P̃ = mask·s·P (dropout),  out = P̃·v
  *
- * The scores of a block of queries live in scratch only: backward computes them again, and takes P from the saved log-sum-exp without
- * a second pass over the row.  Threads share units of one head of one sequence; one thread takes the blocks of a unit in order, so that dk
- * and dv are summed in one order.  What is computed for a unit depends on that sequence alone. */
+ * Keys are taken a chunk at a time: packed once, multiplied with all panels of 32 queries.  What a panel has seen so far is a maximum and
+ * a sum for each query, and out without its division (Milakov & Gimelshein 2018).  attention_backward.c has the gradients.
+ *
+ * Threads share units of one head of one sequence, and their panels where units are few; what is computed for a panel depends on its
+ * sequence alone. */
+#include <omp.h>
+
 #include "kernels/attention.h"
 
-#include "kernels/draws.h"
-#include "kernels/vector_math.h"
+enum { SHARE = 128, SHARES = 4 };   /* queries that are worth packing keys for; pieces of work a thread, so that all end together */
+static const float lowest = -1e30f; /* below any score, and what is subtracted where none is seen: −∞ − (−∞) is no number */
 
-enum { COUNTERS_A_ROW = 8192 }; /* of dropout: element 8·(query · 8192 + key / 8) + key mod 8 (kernels.h) */
+/* ---- memory ---- */
 
-/** Floats of a tile of scores for any number of keys up to `longest`. */
-static int64_t most_scores(int64_t longest) {
-  int64_t row = heed_in_lanes(longest + 1);
-  return heed_at_most(HEED_QUERIES_MOST * row, heed_at_least(HEED_TILE, HEED_QUERIES_LEAST * row));
+typedef struct rooms {
+  heed_element *keys, *values, *query, *weights;
+  float *scores, *states;
+} rooms;
+
+/** Floats of what a panel has seen: maxima, sums, out as [width, 32]. */
+static int64_t state_floats(int64_t width) {
+  return (2 + heed_in_blocks(width)) * HEED_PANEL;
 }
 
-int64_t HEED_KERNEL(attention_scratch)(int64_t longest) {
-  return 2 * most_scores(longest);
+static int64_t lay_out(rooms *r, float *scratch, int64_t queries, int64_t keys, int64_t width) {
+  int64_t chunk = heed_at_most(HEED_CHUNK, heed_in_blocks(heed_in_grains(keys)));
+  heed_room room = {scratch, 0};
+  r->keys = heed_room_elements(&room, heed_left_room(chunk, width));
+  r->values = heed_room_elements(&room, heed_left_room(width, chunk));
+  r->query = heed_room_elements(&room, heed_panel_room(width));
+  r->weights = heed_room_elements(&room, heed_panel_room(chunk));
+  r->scores = heed_room_floats(&room, chunk * HEED_PANEL);
+  r->states = heed_room_floats(&room, heed_in_panels(queries) / HEED_PANEL * state_floats(width));
+  return room.used;
 }
 
-static void fill(float *p, int64_t first, int64_t end, float value) {
-  for (int64_t j = first; j < end; j++)
-    p[j] = value;
+int64_t HEED_KERNEL(attention_scratch)(int64_t longest, int64_t head_width) {
+  rooms r;
+  int64_t floats = heed_at_least(lay_out(&r, NULL, longest, longest, head_width), HEED_KERNEL(attention_few_scratch)(longest, head_width));
+  return heed_at_least(floats, HEED_KERNEL(attention_backward_scratch)(longest, head_width));
 }
 
-/** Scores of a row → softmax over its columns in place, 0 elsewhere, the padding included; returns the log-sum-exp.  Whole lanes around the
- *  columns go through the loops. */
-static float softmax_row(float *p, heed_range columns, int64_t padded) {
-  int64_t from = columns.first / HEED_LANES * HEED_LANES, to = heed_in_lanes(columns.end);
-  if (columns.first == columns.end) {
-    fill(p, 0, padded, 0.0f);
-    return -INFINITY;
-  }
-  fill(p, 0, from, 0.0f);
-  fill(p, from, columns.first, -INFINITY);
-  fill(p, columns.end, to, -INFINITY);
-  fill(p, to, padded, 0.0f);
-  float most[HEED_LANES], sum[HEED_LANES] = {0};
-  for (int l = 0; l < HEED_LANES; l++)
-    most[l] = -INFINITY;
-  for (int64_t j = from; j < to; j += HEED_LANES)
-    for (int l = 0; l < HEED_LANES; l++)
-      most[l] = p[j + l] > most[l] ? p[j + l] : most[l];
-  for (int half = HEED_LANES / 2; half > 0; half /= 2)
-    for (int l = 0; l < half; l++)
-      most[l] = most[l + half] > most[l] ? most[l + half] : most[l];
-  float max = most[0];
-#pragma omp simd
-  for (int64_t j = from; j < to; j++)
-    p[j] = heed_exp(p[j] - max);
-  for (int64_t j = from; j < to; j += HEED_LANES)
-    for (int l = 0; l < HEED_LANES; l++)
-      sum[l] += p[j + l];
-  float total = heed_lanes_sum(sum), inverse = 1.0f / total;
-#pragma omp simd
-  for (int64_t j = from; j < to; j++)
-    p[j] *= inverse;
-  return max + (float)heed_log((double)total);
-}
+/* ---- a panel of queries and a chunk of keys ---- */
 
-/** Draws of one query, by the places of the keys in the sequence. */
-static heed_draw_source row_source(const heed_attention_unit *u, const heed_dropout *dropout, int64_t query) {
-  return (heed_draw_source){(uint32_t)query * COUNTERS_A_ROW, dropout->first_row + (uint32_t)u->sequence,
-                            dropout->site | (uint32_t)u->head << 16, dropout};
-}
-
-/** P → P̃ of one row, whose column 0 is key `key`. */
-static void drop_row(float *p, heed_range columns, int64_t key, const heed_draw_source *source) {
-  for (int64_t first = columns.first / HEED_LANES * HEED_LANES; first < columns.end; first += HEED_DRAWS) {
-    float factor[HEED_DRAWS];
-    heed_draw_factors(factor, source, key + first);
-    int64_t count = heed_at_most(HEED_DRAWS, columns.end - first);
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++)
-      p[first + i] *= factor[i];
-  }
-}
-
-void HEED_KERNEL(attention_forward)(float *out, float *lse, const float *q, const float *k, const float *v,
-                                    const heed_attention_shape *shape, const heed_dropout *dropout, float *scratch) {
-  int64_t width = shape->head_width;
-#pragma omp for schedule(dynamic)
-  for (int64_t item = 0; item < shape->sequences * shape->heads; item++) {
-    heed_attention_unit u = heed_attention_unit_of(shape, item);
-    for (int64_t query = 0; query < u.queries; query += u.rows) {
-      heed_attention_block b = heed_attention_block_at(&u, query);
-      int64_t token = u.q_first + query;
-      heed_attention_scores(scratch, q, k, shape, &u, &b);
-      for (int64_t r = 0; r < b.rows; r++) {
-        float *p = scratch + r * b.padded;
-        heed_range columns = heed_attention_columns(&u, &b, r);
-        lse[(token + r) * shape->heads + u.head] = softmax_row(p, columns, b.padded);
-        if (dropout->threshold) {
-          heed_draw_source source = row_source(&u, dropout, query + r);
-          drop_row(p, columns, b.first, &source);
-        }
-      }
-      heed_product(out + token * shape->out_stride + u.channel, shape->out_stride, false, 1.0f, heed_plain(scratch, b.padded),
-                   heed_plain(v + (u.kv_first + b.first) * shape->kv_stride + u.channel, shape->kv_stride), b.rows, width, b.keys);
-    }
-  }
-}
-
-static float dot(const float *a, const float *b, int64_t count) {
-  float lane[HEED_LANES] = {0};
-  int64_t i = 0;
-  for (; i + HEED_LANES <= count; i += HEED_LANES)
-    for (int l = 0; l < HEED_LANES; l++)
-      lane[l] = heed_fma(a[i + l], b[i + l], lane[l]);
-  for (int l = 0; i + l < count; l++)
-    lane[l] = heed_fma(a[i + l], b[i + l], lane[l]);
-  return heed_lanes_sum(lane);
-}
-
-/** The columns of one row of a block: scores p → P̃, and dp = dout·vᵀ → dS; column 0 is key `key`. */
-static void backward_columns(float *p, float *dp, float lse, float delta, heed_range columns, int64_t key, const heed_draw_source *source) {
-  if (source->dropout->threshold == 0) {
-#pragma omp simd
-    for (int64_t j = columns.first; j < columns.end; j++) {
-      p[j] = heed_exp(p[j] - lse);
-      dp[j] = p[j] * (dp[j] - delta);
-    }
-    return;
-  }
-  for (int64_t first = columns.first / HEED_LANES * HEED_LANES; first < columns.end; first += HEED_DRAWS) {
-    float factor[HEED_DRAWS];
-    heed_draw_factors(factor, source, key + first);
-    int64_t count = heed_at_most(HEED_DRAWS, columns.end - first);
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++) {
-      float probability = heed_exp(p[first + i] - lse);
-      dp[first + i] = probability * heed_fma(factor[i], dp[first + i], -delta);
-      p[first + i] = probability * factor[i];
-    }
-  }
-}
-
-/** What backward reads of forward's, and the gradients that it leaves. */
-typedef struct backward_call {
-  float *d_q, *d_k, *d_v;
-  const float *d_out, *out, *lse, *q, *k, *v;
+typedef struct forward_call {
+  heed_element *out;
+  float *lse;
+  const heed_element *q, *k, *v;
   const heed_attention_shape *shape;
   const heed_dropout *dropout;
-} backward_call;
+} forward_call;
 
-/** A block of a unit: dq written; dk and dv added to. */
-static void backward_block(const backward_call *c, const heed_attention_unit *u, const heed_attention_block *b, float *scratch) {
-  const heed_attention_shape *shape = c->shape;
-  int64_t width = shape->head_width, token = u->q_first + b->query, padded = b->padded;
-  int64_t q_at = token * shape->q_stride + u->channel, out_at = token * shape->out_stride + u->channel;
-  int64_t kv_at = (u->kv_first + b->first) * shape->kv_stride + u->channel;
-  float *p = scratch, *dp = scratch + b->rows * padded;
-  heed_operand query = heed_plain(c->q + q_at, shape->q_stride), d_row = heed_plain(c->d_out + out_at, shape->out_stride);
-
-  heed_attention_scores(p, c->q, c->k, shape, u, b);
-  heed_product(dp, padded, false, 1.0f, d_row, heed_transposed(c->v + kv_at, shape->kv_stride), b->rows, b->keys, width);
-  for (int64_t r = 0; r < b->rows; r++) {
-    heed_range columns = heed_attention_columns(u, b, r);
-    heed_draw_source source = row_source(u, c->dropout, b->query + r);
-    int64_t row = out_at + r * shape->out_stride;
-    backward_columns(p + r * padded, dp + r * padded, c->lse[(token + r) * shape->heads + u->head],
-                     dot(c->d_out + row, c->out + row, width), columns, b->first, &source);
-    fill(p + r * padded, 0, columns.first, 0.0f);
-    fill(p + r * padded, columns.end, b->keys, 0.0f);
-    fill(dp + r * padded, 0, columns.first, 0.0f);
-    fill(dp + r * padded, columns.end, b->keys, 0.0f);
+/** Scores of 8 keys → P̃·sum/s, into the panel of weights at depth `key`; sum += Σ P·sum. */
+static inline __attribute__((always_inline)) void weigh_keys(heed_element *weights, heed_lanes16 *sum, const float *scores, int64_t key,
+                                                             int64_t half, heed_lanes16 most, float scale, const heed_words *word,
+                                                             const heed_draws *draws) {
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    const float *at = scores + (key + 2 * i) * HEED_PANEL + half * 16;
+    heed_lanes16 even = heed_lanes16_exp(*(const heed_lanes16 *)at * scale - most);
+    heed_lanes16 odd = heed_lanes16_exp(*(const heed_lanes16 *)(at + HEED_PANEL) * scale - most);
+    *sum += even + odd;
+    if (word) {
+      even = heed_where(heed_kept_low(word[i], draws), even);
+      odd = heed_where(heed_kept_high(word[i], draws), odd);
+    }
+    heed_panel_pair(weights, key + 2 * i, half, even, odd);
   }
-  heed_product(c->d_v + kv_at, shape->kv_stride, true, 1.0f, heed_transposed(p, padded), d_row, b->keys, width, b->rows);
-  heed_product(c->d_q + q_at, shape->q_stride, false, shape->scale, heed_plain(dp, padded), heed_plain(c->k + kv_at, shape->kv_stride),
-               b->rows, width, b->keys);
-  heed_product(c->d_k + kv_at, shape->kv_stride, true, shape->scale, heed_transposed(dp, padded), query, b->keys, width, b->rows);
 }
 
-void HEED_KERNEL(attention_backward)(float *d_q, float *d_k, float *d_v, const float *d_out, const float *out, const float *lse,
-                                     const float *q, const float *k, const float *v, const heed_attention_shape *shape,
-                                     const heed_dropout *dropout, float *scratch) {
-  backward_call call = {d_q, d_k, d_v, d_out, out, lse, q, k, v, shape, dropout};
-  size_t head_bytes = (size_t)shape->head_width * sizeof(float);
-#pragma omp for schedule(dynamic)
-  for (int64_t item = 0; item < shape->sequences * shape->heads; item++) {
-    heed_attention_unit u = heed_attention_unit_of(shape, item);
-    for (int64_t t = u.kv_first; t < u.kv_first + u.keys; t++) {
-      memset(d_k + t * shape->kv_stride + u.channel, 0, head_bytes);
-      memset(d_v + t * shape->kv_stride + u.channel, 0, head_bytes);
-    }
-    for (int64_t query = 0; query < u.queries; query += u.rows) {
-      heed_attention_block b = heed_attention_block_at(&u, query);
-      backward_block(&call, &u, &b, scratch);
-    }
+/** Likewise of `keys` keys, the first of which is key `first` of the sequence. */
+static void weigh(heed_element *weights, heed_lanes16 sum[2], const float *scores, int64_t keys, const heed_lanes16 most[2], float scale,
+                  int64_t query, int64_t first, const heed_draws *draws) {
+  if (draws->limit == 0) {
+    for (int64_t key = 0; key < keys; key += 8)
+      for (int64_t half = 0; half < 2; half++)
+        weigh_keys(weights, &sum[half], scores, key, half, most[half], scale, NULL, draws);
+    return;
   }
+  const heed_attention_counters counters[2] = {heed_attention_counters_of(query), heed_attention_counters_of(query + 16)};
+  for (int64_t key = 0; key < keys; key += 8)
+    for (int64_t half = 0; half < 2; half++) {
+      heed_words word[4];
+      uint64_t call = (uint64_t)(first + key) / 8;
+      heed_draw_columns(word, counters[half].even + call, counters[half].odd + call, draws);
+      weigh_keys(weights, &sum[half], scores, key, half, most[half], scale, word, draws);
+    }
+}
+
+/** The maxima of the columns of scores[keys, 32], and of `most`. */
+static void raise(heed_lanes16 most[2], const float *scores, int64_t keys) {
+  heed_lanes16 low = most[0], high = most[1];
+  for (int64_t row = 0; row < keys; row++) {
+    low = heed_larger(low, *(const heed_lanes16 *)(scores + row * HEED_PANEL));
+    high = heed_larger(high, *(const heed_lanes16 *)(scores + row * HEED_PANEL + 16));
+  }
+  most[0] = low;
+  most[1] = high;
+}
+
+/** Takes what a panel has seen to other maxima. */
+static void rescale(heed_lanes16 *state, const heed_lanes16 most[2], float scale, int64_t width) {
+  heed_lanes16 factor[2];
+  for (int half = 0; half < 2; half++) {
+    factor[half] = heed_lanes16_exp((state[half] - most[half]) * scale);
+    state[half] = most[half];
+  }
+  for (int64_t row = 1; row < 2 + width; row++)
+    for (int half = 0; half < 2; half++)
+      state[2 * row + half] *= factor[half];
+}
+
+static void forward_panel(const forward_call *c, const heed_attention_unit *u, const rooms *r, const heed_left *keys,
+                          const heed_left *values, int64_t chunk, int64_t query, float *state, const heed_draws *draws) {
+  const heed_attention_shape *s = c->shape;
+  int64_t width = s->head_width, count = heed_at_most(HEED_PANEL, u->queries - query);
+  heed_range range = heed_attention_range(u, chunk, query, count);
+  if (range.first == range.end)
+    return;
+  int64_t rows = range.end - range.first, first = chunk + range.first;
+  heed_pack_panel_turned(r->query, c->q + (u->q_first + query) * s->q_stride + u->channel, s->q_stride, count, width);
+  heed_attention_product(r->scores, keys, range, r->query, width);
+  heed_attention_veil(r->scores, u, query, count, first, rows);
+
+  heed_lanes16 *seen = (heed_lanes16 *)state, most[2] = {seen[0], seen[1]}, shift[2], sum[2];
+  raise(most, r->scores, rows);
+  rescale(seen, most, s->scale, width);
+  for (int half = 0; half < 2; half++) {
+    shift[half] = most[half] * s->scale;
+    sum[half] = seen[2 + half];
+  }
+  weigh(r->weights, sum, r->scores, rows, shift, s->scale, query, first, draws);
+  memcpy(seen + 2, sum, sizeof sum);
+  heed_attention_add(state + 2 * HEED_PANEL, values, range, u->keys - chunk, r->weights, width);
+}
+
+/** What a panel has seen → out and lse. */
+static void finish(const forward_call *c, const heed_attention_unit *u, int64_t query, const float *state, const heed_draws *draws) {
+  const heed_attention_shape *s = c->shape;
+  int64_t count = heed_at_most(HEED_PANEL, u->queries - query), token = u->q_first + query;
+  const float *most = state, *sum = state + HEED_PANEL;
+  float lse[HEED_PANEL], factor[HEED_PANEL] __attribute__((aligned(64)));
+#pragma omp simd
+  for (int i = 0; i < HEED_PANEL; i++) {
+    lse[i] = sum[i] == 0.0f ? -INFINITY : most[i] * s->scale + (float)heed_log((double)sum[i]);
+    factor[i] = sum[i] == 0.0f ? 0.0f : (draws->limit ? draws->scale : 1.0f) / sum[i];
+  }
+  for (int64_t i = 0; i < count; i++)
+    c->lse[(token + i) * s->heads + u->head] = lse[i];
+  heed_attention_turn(c->out + token * s->out_stride + u->channel, s->out_stride, state + 2 * HEED_PANEL, (const heed_lanes16 *)factor,
+                      count, s->head_width);
+}
+
+/** The queries [first, end) of a unit; first is a whole number of panels. */
+static void forward_queries(const forward_call *c, const heed_attention_unit *u, int64_t first, int64_t end, float *scratch) {
+  const heed_attention_shape *s = c->shape;
+  int64_t width = s->head_width, size = state_floats(width);
+  heed_draws draws = heed_attention_draws(u, c->dropout);
+  rooms r;
+  lay_out(&r, scratch, end - first, u->keys, width);
+  for (int64_t query = first; query < end; query += HEED_PANEL) {
+    float *state = r.states + (query - first) / HEED_PANEL * size;
+    memset(state, 0, (size_t)size * sizeof *state);
+    for (int i = 0; i < HEED_PANEL; i++)
+      state[i] = lowest;
+  }
+  heed_range all = {heed_attention_seen(u, first).first, heed_attention_seen(u, end - 1).end};
+  for (int64_t chunk = all.first / HEED_CHUNK * HEED_CHUNK; chunk < all.end; chunk += HEED_CHUNK) {
+    int64_t count = heed_at_most(HEED_CHUNK, u->keys - chunk), at = (u->kv_first + chunk) * s->kv_stride + u->channel;
+    heed_left keys = heed_attention_rows(r.keys, c->k + at, s->kv_stride, count, width);
+    heed_left values = heed_attention_columns(r.values, c->v + at, s->kv_stride, count, width);
+    for (int64_t query = first; query < end; query += HEED_PANEL)
+      forward_panel(c, u, &r, &keys, &values, chunk, query, r.states + (query - first) / HEED_PANEL * size, &draws);
+  }
+  for (int64_t query = first; query < end; query += HEED_PANEL)
+    finish(c, u, query, r.states + (query - first) / HEED_PANEL * size, &draws);
+}
+
+void HEED_KERNEL(attention_forward)(void *out, float *lse, const void *q, const void *k, const void *v, const heed_attention_shape *shape,
+                                    const heed_dropout *dropout, float *scratch) {
+  forward_call call = {out, lse, q, k, v, shape, dropout};
+  int64_t units = shape->sequences * shape->heads, shares = heed_at_least(1, SHARES * omp_get_num_threads() / heed_at_least(1, units));
+  heed_blocks_begin();
+#pragma omp for schedule(dynamic)
+  for (int64_t item = 0; item < units * shares; item++) {
+    heed_attention_unit u = heed_attention_unit_of(shape, item / shares);
+    int64_t share = (u.queries + shares - 1) / shares;
+    share = heed_at_least(SHARE, heed_in_panels(share));
+    int64_t first = item % shares * share, end = heed_at_most(u.queries, first + share);
+    if (first >= end)
+      continue;
+    if (u.queries <= HEED_FEW_QUERIES && dropout->threshold == 0)
+      HEED_KERNEL(attention_few)(out, lse, q, k, v, shape, &u, scratch);
+    else
+      forward_queries(&call, &u, first, end, scratch);
+  }
+  heed_blocks_end();
 }

@@ -1,26 +1,30 @@
-/* Looking at attention: the weights that forward took, and how spread they are.  Both compute the scores again, block by block as forward
- * did, and take P = e^(S − lse) from the saved log-sum-exp. */
+/* Looking at attention: the weights that forward took, and how spread they are.  Both compute the scores again, row by row, and take
+ * P = e^(S − lse) from the saved log-sum-exp. */
 #include "kernels/attention.h"
-#include "kernels/vector_math.h"
 
-void HEED_KERNEL(attention_weights)(float *weights, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
+/** scores[seen.first …] of one query; the lanes behind the last are overwritten. */
+static heed_range row_scores(float *scores, const heed_element *q, const heed_element *k, const heed_attention_shape *s,
+                             const heed_attention_unit *u, int64_t query) {
+  heed_range seen = heed_attention_seen(u, query);
+  HEED_KERNEL(attention_row_scores)
+  (scores, q + (u->q_first + query) * s->q_stride + u->channel, k + (u->kv_first + seen.first) * s->kv_stride + u->channel, s->kv_stride,
+   seen.end - seen.first, s->head_width, s->scale);
+  return seen;
+}
+
+void HEED_KERNEL(attention_weights)(float *weights, const void *q, const void *k, const float *lse, const heed_attention_shape *shape,
                                     int64_t sequence, float *scratch) {
 #pragma omp for schedule(dynamic)
   for (int64_t head = 0; head < shape->heads; head++) {
     heed_attention_unit u = heed_attention_unit_of(shape, sequence * shape->heads + head);
-    float *map = weights + head * u.queries * u.keys;
-    memset(map, 0, (size_t)(u.queries * u.keys) * sizeof *map);
-    for (int64_t query = 0; query < u.queries; query += u.rows) {
-      heed_attention_block b = heed_attention_block_at(&u, query);
-      heed_attention_scores(scratch, q, k, shape, &u, &b);
-      for (int64_t r = 0; r < b.rows; r++) {
-        heed_range columns = heed_attention_columns(&u, &b, r);
-        const float *scores = scratch + r * b.padded;
-        float *row = map + (query + r) * u.keys + b.first, row_lse = lse[(u.q_first + query + r) * shape->heads + head];
+    float *row = weights + head * u.queries * u.keys;
+    memset(row, 0, (size_t)(u.queries * u.keys) * sizeof *row);
+    for (int64_t query = 0; query < u.queries; query++, row += u.keys) {
+      heed_range seen = row_scores(scratch, q, k, shape, &u, query);
+      float row_lse = lse[(u.q_first + query) * shape->heads + head];
 #pragma omp simd
-        for (int64_t j = columns.first; j < columns.end; j++)
-          row[j] = heed_exp(scores[j] - row_lse);
-      }
+      for (int64_t j = seen.first; j < seen.end; j++)
+        row[j] = heed_exp(scratch[j - seen.first] - row_lse);
     }
   }
 }
@@ -39,20 +43,15 @@ static float row_sum(const float *scores, float lse, int64_t count) {
   return heed_lanes_sum(lane);
 }
 
-void HEED_KERNEL(attention_entropy)(double *entropy, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
+void HEED_KERNEL(attention_entropy)(double *entropy, const void *q, const void *k, const float *lse, const heed_attention_shape *shape,
                                     float *scratch) {
 #pragma omp for schedule(dynamic)
   for (int64_t item = 0; item < shape->sequences * shape->heads; item++) {
     heed_attention_unit u = heed_attention_unit_of(shape, item);
     double sum = 0.0;
-    for (int64_t query = 0; query < u.queries; query += u.rows) {
-      heed_attention_block b = heed_attention_block_at(&u, query);
-      heed_attention_scores(scratch, q, k, shape, &u, &b);
-      for (int64_t r = 0; r < b.rows; r++) {
-        heed_range columns = heed_attention_columns(&u, &b, r);
-        sum -= (double)row_sum(scratch + r * b.padded + columns.first, lse[(u.q_first + query + r) * shape->heads + u.head],
-                               columns.end - columns.first);
-      }
+    for (int64_t query = 0; query < u.queries; query++) {
+      heed_range seen = row_scores(scratch, q, k, shape, &u, query);
+      sum -= (double)row_sum(scratch, lse[(u.q_first + query) * shape->heads + u.head], seen.end - seen.first);
     }
     entropy[item] = sum;
   }

@@ -5,7 +5,12 @@
 #include "kernels/kernels.h"
 
 #ifdef HEED_X86_64
-extern const heed_kernels heed_kernels_v2, heed_kernels_v3, heed_kernels_v4;
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+extern const heed_kernels heed_kernels_v2_fp32, heed_kernels_v3_fp32, heed_kernels_v4_fp32, heed_kernels_v4_bf16_fp32,
+    heed_kernels_v4_amx_fp32;
 
 /* The levels of the x86-64 psABI, lowest first.  __builtin_cpu_supports answers for a vector extension only when the operating system
  * saves its registers too.  Flags, never models: virtual machines report odd models. */
@@ -22,6 +27,18 @@ static bool supports_v4(void) {
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
+static bool supports_v4_bf16(void) {
+  unsigned a = 0, b, c, d;
+  return supports_v4() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 5 & 1;
+}
+/* Tiles need the system's leave, once for the process, before their first use. */
+static bool supports_v4_amx(void) {
+  enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+  unsigned a, b, c, d = 0;
+  return supports_v4_bf16() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && d >> 22 & 1 && d >> 24 & 1 &&
+         syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+
 typedef struct level {
   const char *pin; /* its name in HEED_ISA */
   const heed_kernels *kernels;
@@ -29,9 +46,11 @@ typedef struct level {
 } level;
 
 static const level levels[] = {
-    {"v2", &heed_kernels_v2, supports_v2},
-    {"v3", &heed_kernels_v3, supports_v3},
-    {"v4", &heed_kernels_v4, supports_v4},
+    {"v2", &heed_kernels_v2_fp32, supports_v2},
+    {"v3", &heed_kernels_v3_fp32, supports_v3},
+    {"v4", &heed_kernels_v4_fp32, supports_v4},
+    {"v4-bf16", &heed_kernels_v4_bf16_fp32, supports_v4_bf16},
+    {"v4-amx", &heed_kernels_v4_amx_fp32, supports_v4_amx},
 };
 enum { LEVELS = sizeof levels / sizeof *levels };
 
@@ -55,11 +74,11 @@ const heed_kernels *heed_kernels_choose(const char *ceiling) {
   return best < 0 ? NULL : levels[best].kernels;
 }
 #else
-extern const heed_kernels heed_kernels_generic;
+extern const heed_kernels heed_kernels_generic_fp32;
 
 const heed_kernels *heed_kernels_choose(const char *ceiling) {
   (void)ceiling;
   const char *pin = getenv("HEED_ISA");
-  return pin && *pin && strcmp(pin, "generic") != 0 ? NULL : &heed_kernels_generic;
+  return pin && *pin && strcmp(pin, "generic") != 0 ? NULL : &heed_kernels_generic_fp32;
 }
 #endif

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "kernels/element.h"
 #include "kernels/level.h"
 #include "kernels/tree.h"
 
@@ -21,7 +22,7 @@ static inline int64_t heed_column_sums_scratch(int64_t slices) {
 }
 
 /** sums[0 … columns) = Σ over rows of x[row, 0 … columns), x of the given stride. */
-static inline void heed_column_sums_of_slice(float *sums, const float *x, int64_t rows, int64_t stride, int64_t columns) {
+static inline void heed_column_sums_of_slice(float *sums, const heed_element *x, int64_t rows, int64_t stride, int64_t columns) {
   double total[HEED_BAND] = {0};
   for (int64_t first = 0; first < rows; first += HEED_BAND_ROWS) {
     float block[HEED_BAND] = {0};
@@ -29,11 +30,11 @@ static inline void heed_column_sums_of_slice(float *sums, const float *x, int64_
     if (columns == HEED_BAND) { /* a constant count of columns: the block stays in registers */
       for (int64_t r = first; r < end; r++)
         for (int64_t c = 0; c < HEED_BAND; c++)
-          block[c] += x[r * stride + c];
+          block[c] += heed_value_of(x[r * stride + c]);
     } else {
       for (int64_t r = first; r < end; r++)
         for (int64_t c = 0; c < columns; c++)
-          block[c] += x[r * stride + c];
+          block[c] += heed_value_of(x[r * stride + c]);
     }
     for (int64_t c = 0; c < HEED_BAND; c++)
       total[c] += (double)block[c];
@@ -43,7 +44,7 @@ static inline void heed_column_sums_of_slice(float *sums, const float *x, int64_
 }
 
 /** sums[band] += Σ over slices (tree) Σ over rows x[row, band]. */
-static inline void heed_column_sums(float *sums, const float *x, const int64_t *starts, int64_t slices, int64_t width, int64_t band,
+static inline void heed_column_sums(float *sums, const heed_element *x, const int64_t *starts, int64_t slices, int64_t width, int64_t band,
                                     float *scratch) {
   int64_t first = band * HEED_BAND, columns = heed_at_most(HEED_BAND, width - first), depth = 0;
   for (int64_t g = 0; g < slices; g++) {

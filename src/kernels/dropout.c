@@ -7,13 +7,17 @@
 #include <string.h>
 
 #include "kernels/draws.h"
+#include "kernels/element.h"
 #include "kernels/level.h"
 #include "kernels/vector_math.h"
 
-static void drop_row(float *y, const float *x, const float *residual, int64_t width, const heed_draw_source *source) {
+enum { BLOCK = 1024 }; /* elements of a row that are converted at a time */
+
+/** `counter`: of the row's first call. */
+static void drop_row(float *y, const float *x, const float *residual, int64_t width, uint32_t counter, const heed_draws *draws) {
   for (int64_t first = 0; first < width; first += HEED_DRAWS) {
     float factor[HEED_DRAWS];
-    heed_draw_factors(factor, source, first);
+    heed_draw_factors(factor, counter + (uint32_t)(first / 8), draws);
     int64_t count = heed_at_most(HEED_DRAWS, width - first);
     if (residual) {
 #pragma omp simd
@@ -49,12 +53,37 @@ void HEED_KERNEL(dropout_forward)(float *y, const float *x, const float *residua
       continue;
     }
     uint32_t sequence = (uint32_t)sequence_of[t], token = (uint32_t)(t - offsets[sequence]);
-    heed_draw_source source = {token * row_counters, dropout->first_row + sequence, dropout->site, dropout};
-    drop_row(y + t * width, x + t * width, add, width, &source);
+    heed_draws draws = heed_draws_of(dropout->first_row + sequence, dropout->site, dropout);
+    drop_row(y + t * width, x + t * width, add, width, token * row_counters, &draws);
   }
 }
 
-void HEED_KERNEL(dropout_backward)(float *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
-                                   int64_t width, const heed_dropout *dropout) {
-  HEED_KERNEL(dropout_forward)(d_x, d_y, NULL, sequence_of, offsets, tokens, width, dropout);
+/** One row of gradients: what a row of forward's, without a residual, makes of it. */
+static void backward_row(float *y, const float *x, int64_t width, uint32_t counter, const heed_draws *draws) {
+  if (draws->limit)
+    drop_row(y, x, NULL, width, counter, draws);
+  else
+    pass_row(y, x, NULL, width);
+}
+
+void HEED_KERNEL(dropout_backward)(void *d_x, bool wide, const float *d_y, const int32_t *sequence_of, const int64_t *offsets,
+                                   int64_t tokens, int64_t width, const heed_dropout *dropout) {
+  uint32_t row_counters = (uint32_t)((width + 7) / 8);
+  bool direct = wide || sizeof(heed_element) == sizeof(float);
+#pragma omp for schedule(static)
+  for (int64_t t = 0; t < tokens; t++) {
+    uint32_t sequence = (uint32_t)sequence_of[t], token = (uint32_t)(t - offsets[sequence]);
+    uint32_t counter = token * row_counters;
+    heed_draws draws = heed_draws_of(dropout->first_row + sequence, dropout->site, dropout);
+    if (direct) {
+      backward_row((float *)d_x + t * width, d_y + t * width, width, counter, &draws);
+      continue;
+    }
+    for (int64_t first = 0; first < width; first += BLOCK) { /* BLOCK is a multiple of 8 elements, a call of the counters */
+      float part[BLOCK];
+      int64_t count = heed_at_most(BLOCK, width - first);
+      backward_row(part, d_y + t * width + first, count, counter + (uint32_t)(first / 8), &draws);
+      heed_elements((heed_element *)d_x + t * width + first, part, count);
+    }
+  }
 }

@@ -1,6 +1,7 @@
 /** The kernels: pure math on raw pointers, one operation a file, forward and backward side by side.
  *
- *  The same sources are compiled once per instruction level; each gives one table of function pointers.  No MPI, no allocation, no
+ *  The same sources are compiled once per instruction level and kind of element; each gives one table of function pointers.  Elements,
+ *  `void *` here, are what tensors between matrix products are made of: floats, or bf16.  No MPI, no allocation, no
  *  globals, no log.  A kernel is called by all threads of an open parallel region and shares its work with orphaned `omp for`
  *  (outside a region it runs on one thread); it ends with a barrier.  Work is cut by shape, never by the number of threads, and tile
  *  grids restart at each slice, so the bits of a result do not depend on threads, nor on which slices go through together.
@@ -13,6 +14,7 @@
 #define HEED_KERNELS_KERNELS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /** Dropout whose mask is never stored: forward and backward draw it from the same counters.  For logical element e of a row, 16 bits
@@ -37,7 +39,7 @@ typedef struct heed_dropout {
 typedef struct heed_attention_shape {
   int64_t sequences, heads, head_width;    /* B, H, D */
   const int64_t *q_offsets, *kv_offsets;   /* [B + 1] first token of each sequence */
-  int64_t q_stride, kv_stride, out_stride; /* floats between tokens of q, of k and v, of out */
+  int64_t q_stride, kv_stride, out_stride; /* elements between tokens of q, of k and v, of out */
   float scale;                             /* 1/√D */
   const int64_t *kv_ends;                  /* [B] one behind the last key of each sequence; NULL: kv_offsets + 1 */
   int64_t behind, ahead;                   /* ≥ 0, or HEED_EVERYWHERE */
@@ -53,58 +55,69 @@ typedef struct heed_adamw {
 } heed_adamw;
 
 typedef struct heed_kernels {
-  const char *isa; /**< x86-64-v2, x86-64-v3, x86-64-v4 or generic */
+  const char *isa;                 /**< x86-64-v2, …-v3, …-v4, …-v4-bf16, …-v4-amx, or generic */
+  size_t element_bytes;            /**< 4: fp32, 2: bf16 */
+  const struct heed_kernels *bf16; /**< those of this level whose elements are bf16 */
 
-  /** Floats of scratch a thread needs for any kernel, given the most slices in one call, the longest sequence and the head width. */
-  int64_t (*scratch_floats)(int64_t slices, int64_t longest, int64_t head_width);
+  /** Floats of scratch a thread needs for any kernel, given the most slices in one call, the longest sequence, the head width and the
+   *  width of the model. */
+  int64_t (*scratch_floats)(int64_t slices, int64_t longest, int64_t head_width, int64_t width);
 
-  /* linear.c: tiles over serial OpenBLAS.  w is [outputs, inputs]. */
-  /** y[T, outputs] = x[T, inputs] · wᵀ + bias (bias may be NULL). */
-  void (*linear_forward)(float *y, const float *x, const float *w, const float *bias, const int64_t *starts, int64_t slices, int64_t inputs,
-                         int64_t outputs);
-  /** d_x[T, inputs] = (add ? d_x : 0) + d_y[T, outputs] · w. */
-  void (*linear_backward_input)(float *d_x, const float *d_y, const float *w, const int64_t *starts, int64_t slices, int64_t inputs,
-                                int64_t outputs, bool add);
+  /* linear.c: products of blocks and panels.  w is [outputs, inputs].  The workspace is shared by the threads and 64-byte aligned. */
+  /** Floats of workspace that a linear map takes with at most so many rows and slices. */
+  int64_t (*linear_workspace)(int64_t rows, int64_t slices, int64_t inputs, int64_t outputs, bool backward);
+  /** y[T, outputs] = x[T, inputs] · wᵀ + bias (bias may be NULL); floats when `wide`, else elements. */
+  void (*linear_forward)(void *y, bool wide, const void *x, const float *w, const float *bias, int64_t rows, int64_t inputs,
+                         int64_t outputs, void *workspace, float *scratch);
+  /** before = x · wᵀ + bias, elements; after = act(x · wᵀ + bias), floats when `wide`. */
+  void (*linear_activation_forward)(void *after, bool wide, void *before, const void *x, const float *w, const float *bias, heed_form form,
+                                    int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch);
+  /** d_x[T, inputs] = d_y[T, outputs] · w; floats when `wide`, and then with `add` added. */
+  void (*linear_backward_input)(void *d_x, bool wide, bool add, const void *d_y, const float *w, int64_t rows, int64_t inputs,
+                                int64_t outputs, void *workspace, float *scratch);
+  /** d_before[T, inputs] = (d_y · w) · act′(before), elements. */
+  void (*linear_activation_backward_input)(void *d_before, const void *d_y, const float *w, const void *before, heed_form form,
+                                           int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch);
   /** d_w += Σ over slices (tree) d_yᵀ · x; d_bias += Σ d_y (d_bias may be NULL). */
-  void (*linear_backward_weight)(float *d_w, float *d_bias, const float *d_y, const float *x, const int64_t *starts, int64_t slices,
-                                 int64_t inputs, int64_t outputs, float *scratch);
+  void (*linear_backward_weight)(float *d_w, float *d_bias, const void *d_y, const void *x, const int64_t *starts, int64_t slices,
+                                 int64_t inputs, int64_t outputs, void *workspace, float *scratch);
 
   /* layer_norm.c (Ba et al. 2016, eq. 4) */
-  /** y[t,:] = (x[t,:] − mean_t) · rstd_t · γ + β, rstd_t = 1/√(var_t + ε); beta may be NULL. */
-  void (*layer_norm_forward)(float *y, float *mean, float *rstd, const float *x, const float *gamma, const float *beta, int64_t tokens,
-                             int64_t width, float epsilon);
+  /** y[t,:] = (x[t,:] − mean_t) · rstd_t · γ + β, rstd_t = 1/√(var_t + ε), as floats in y and as elements in `elements`; either may be
+   *  NULL, and beta. */
+  void (*layer_norm_forward)(float *y, void *elements, float *mean, float *rstd, const float *x, const float *gamma, const float *beta,
+                             int64_t tokens, int64_t width, float epsilon);
   /** d_x (written, not added; may be d_y's memory), d_gamma +=, d_beta += (may be NULL). */
   void (*layer_norm_backward)(float *d_x, float *d_gamma, float *d_beta, const float *d_y, const float *x, const float *mean,
                               const float *rstd, const float *gamma, const int64_t *starts, int64_t slices, int64_t width, float *scratch);
 
-  /* activation.c.  Forward may run in place only where the backward's x is kept elsewhere. */
-  /** y = act(x): GELU, x·Φ(x) with erf or its tanh form, or ReLU, max(x, 0). */
-  void (*activation_forward)(float *y, const float *x, int64_t count, heed_form form);
-  /** d_x = d_y · act′(x); d_x may be d_y's memory.  ReLU's slope at 0 is 0. */
-  void (*activation_backward)(float *d_x, const float *d_y, const float *x, int64_t count, heed_form form);
-  void (*tanh_forward)(float *y, const float *x, int64_t count);
-  /** d_x = d_y · (1 − y²). */
-  void (*tanh_backward)(float *d_x, const float *d_y, const float *y, int64_t count);
+  /* activation.c: GELU, x·Φ(x) with erf or its tanh form, or ReLU, max(x, 0), whose slope at 0 is 0. */
+  /** d_x = d_y · act′(x). */
+  void (*activation_backward)(void *d_x, const float *d_y, const void *x, int64_t count, heed_form form);
+  /** y = tanh x; y may be x's memory. */
+  void (*tanh_forward)(void *y, const void *x, int64_t count);
+  /** d_x = d_y · (1 − y²); d_x may be d_y's memory. */
+  void (*tanh_backward)(void *d_x, const void *d_y, const void *y, int64_t count);
 
   /* gated.c (Shazeer 2020): GeGLU, ReGLU.  `width`: F. */
   /** y[t,:] = act(x[t, 0 … F)) · x[t, F … 2F). */
-  void (*gated_forward)(float *y, const float *x, int64_t tokens, int64_t width, heed_form form);
+  void (*gated_forward)(void *y, const void *x, int64_t tokens, int64_t width, heed_form form);
   /** d_x[T, 2F], written; apart from d_y and x. */
-  void (*gated_backward)(float *d_x, const float *d_y, const float *x, int64_t tokens, int64_t width, heed_form form);
+  void (*gated_backward)(void *d_x, const void *d_y, const void *x, int64_t tokens, int64_t width, heed_form form);
 
   /* rotary.c (Su et al. 2021), its halves apart as in GPT-NeoX */
   /** Rotates the heads lying side by side from x on, in place: (x₁, x₂) → (x₁·cos − x₂·sin, x₂·cos + x₁·sin) for the halves x₁, x₂ of a
    *  head; `back` turns the other way: the gradient.  table[position, D]: D/2 cosines, then D/2 sines.  stride: floats between tokens. */
-  void (*rotary)(float *x, const float *table, const int32_t *positions, int64_t tokens, int64_t stride, int64_t heads, int64_t head_width,
+  void (*rotary)(void *x, const float *table, const int32_t *positions, int64_t tokens, int64_t stride, int64_t heads, int64_t head_width,
                  bool back);
 
   /* dropout.c.  sequence_of[t], offsets[B + 1]: as in heed_stream; they name the row and the token of each element. */
   /** y = (residual ? residual : 0) + dropout(x); y may be x's memory. */
   void (*dropout_forward)(float *y, const float *x, const float *residual, const int32_t *sequence_of, const int64_t *offsets,
                           int64_t tokens, int64_t width, const heed_dropout *dropout);
-  /** d_x = dropout's mask · scale · d_y; d_x may be d_y's memory. */
-  void (*dropout_backward)(float *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens, int64_t width,
-                           const heed_dropout *dropout);
+  /** d_x = dropout's mask · scale · d_y; floats when `wide` (it may be d_y's memory then), else elements. */
+  void (*dropout_backward)(void *d_x, bool wide, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
+                           int64_t width, const heed_dropout *dropout);
 
   /* embedding.c */
   /** y[t,:] = words[ids[t],:] + positions[position[t],:] + types[type[t],:]; `positions` and `types`
@@ -119,33 +132,32 @@ typedef struct heed_kernels {
                              int64_t slices, int64_t rows, int64_t width, float *scratch);
 
   /* rows.c: masked positions, first tokens */
-  /** y[m,:] = x[index[m],:]. */
-  void (*gather_rows)(float *y, const float *x, const int64_t *index, int64_t rows, int64_t width);
+  /** y[m,:] = x[index[m],:], as elements. */
+  void (*gather_rows)(void *y, const float *x, const int64_t *index, int64_t rows, int64_t width);
   /** d_x[index[m],:] += d_y[m,:]; the indices are distinct. */
   void (*scatter_rows)(float *d_x, const float *d_y, const int64_t *index, int64_t rows, int64_t width);
 
   /* softmax_cross_entropy.c */
-  /** loss[m] = log Σ_v exp(logits[m,v]) − logits[m, target[m]], in double.  With `d_logits` (may be the memory of logits; NULL: not
-   *  wanted) also its gradient, scale · (softmax − one-hot). */
-  void (*softmax_cross_entropy)(double *loss, float *d_logits, const float *logits, const int32_t *target, int64_t rows, int64_t vocabulary,
+  /** loss[m] = log Σ_v exp(logits[m,v]) − logits[m, target[m]], in double.  With `d_logits` (elements; NULL: not wanted) also its
+   *  gradient, scale · (softmax − one-hot); the logits are used up then, and in fp32 d_logits may be their memory. */
+  void (*softmax_cross_entropy)(double *loss, void *d_logits, float *logits, const int32_t *target, int64_t rows, int64_t vocabulary,
                                 float scale);
 
   /* attention.c (Vaswani et al. 2017, eq. 1), by sequence: each query sees keys of its own sequence only, and of those the shape's. */
   /** out[t, h·D …] = dropout(softmax(scale · q·kᵀ)) · v.  lse[t, h] = log Σ exp of the scaled scores, saved.  A query that sees no key
    *  gives 0, and lse −∞. */
-  void (*attention_forward)(float *out, float *lse, const float *q, const float *k, const float *v, const heed_attention_shape *shape,
+  void (*attention_forward)(void *out, float *lse, const void *q, const void *k, const void *v, const heed_attention_shape *shape,
                             const heed_dropout *dropout, float *scratch);
   /** d_q, d_k, d_v (strides as q and k, v; written, not added; rows from kv_ends to the next sequence stay as they are). */
-  void (*attention_backward)(float *d_q, float *d_k, float *d_v, const float *d_out, const float *out, const float *lse, const float *q,
-                             const float *k, const float *v, const heed_attention_shape *shape, const heed_dropout *dropout,
-                             float *scratch);
+  void (*attention_backward)(void *d_q, void *d_k, void *d_v, const void *d_out, const void *out, const float *lse, const void *q,
+                             const void *k, const void *v, const heed_attention_shape *shape, const heed_dropout *dropout, float *scratch);
 
   /* attention_look.c: what attention_forward did, from its q, k and lse */
   /** The weights before dropout of one sequence: weights[H, queries, keys] = e^(scale · q·kᵀ − lse), 0 where not seen. */
-  void (*attention_weights)(float *weights, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
+  void (*attention_weights)(float *weights, const void *q, const void *k, const float *lse, const heed_attention_shape *shape,
                             int64_t sequence, float *scratch);
   /** entropy[b·H + h] = Σ over the queries of −Σ_j P·ln P, P those weights; in nats. */
-  void (*attention_entropy)(double *entropy, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
+  void (*attention_entropy)(double *entropy, const void *q, const void *k, const float *lse, const heed_attention_shape *shape,
                             float *scratch);
 
   /* optimizer.c: elements of one chunk or of a run of elements with the same decay; rank-local, one thread a call. */
@@ -159,10 +171,13 @@ typedef struct heed_kernels {
   void (*lamb_apply)(float *w, const float *u, float step, int64_t count);
   /** y += x. */
   void (*add)(float *y, const float *x, int64_t count);
+  /** y = x as elements; shared by the threads. */
+  void (*narrow)(void *y, const float *x, int64_t count);
 } heed_kernels;
 
-/** The table of the highest level that this processor runs, or of the level that HEED_ISA names (v2, v3, v4).  `ceiling` (may be NULL)
- *  bounds it from above: the lowest level of all ranks.  NULL when HEED_ISA names a level that is unknown or that the processor lacks. */
+/** The table of the highest level that this processor runs, or of the level that HEED_ISA names (v2, v3, v4, v4-bf16, v4-amx); its elements
+ * are fp32.  `ceiling` (may be NULL) bounds it from above: the lowest level of all ranks.  NULL when HEED_ISA names a level that is unknown
+ * or that the processor lacks. */
 const heed_kernels *heed_kernels_choose(const char *ceiling);
 
 #endif

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "kernels/column_sums.h"
+#include "kernels/element.h"
 #include "kernels/lanes.h"
 #include "kernels/level.h"
 #include "kernels/tree.h"
@@ -38,18 +39,39 @@ static float variance_of(const float *x, float mean, int64_t width) {
   return heed_lanes_sum(lane) / (float)width;
 }
 
-void HEED_KERNEL(layer_norm_forward)(float *y, float *mean, float *rstd, const float *x, const float *gamma, const float *beta,
-                                     int64_t tokens, int64_t width, float epsilon) {
+/** x̂·γ + β of one row, as floats, as elements, or both. */
+static void normalise_row(float *y, heed_element *elements, const float *x, float mean, float rstd, const float *gamma, const float *beta,
+                          int64_t width) {
+#define VALUE(c) heed_fma((x[c] - mean) * rstd, gamma[c], beta ? beta[c] : 0.0f)
+  if (y && elements) {
+#pragma omp simd
+    for (int64_t c = 0; c < width; c++) {
+      float value = VALUE(c);
+      y[c] = value;
+      elements[c] = heed_element_of(value);
+    }
+  } else if (y) {
+#pragma omp simd
+    for (int64_t c = 0; c < width; c++)
+      y[c] = VALUE(c);
+  } else {
+#pragma omp simd
+    for (int64_t c = 0; c < width; c++)
+      elements[c] = heed_element_of(VALUE(c));
+  }
+#undef VALUE
+}
+
+void HEED_KERNEL(layer_norm_forward)(float *y, void *elements, float *mean, float *rstd, const float *x, const float *gamma,
+                                     const float *beta, int64_t tokens, int64_t width, float epsilon) {
 #pragma omp for schedule(static)
   for (int64_t t = 0; t < tokens; t++) {
     const float *row = x + t * width;
-    float *out = y + t * width;
     float row_mean = mean_of(row, width), row_rstd = 1.0f / sqrtf(variance_of(row, row_mean, width) + epsilon);
     mean[t] = row_mean;
     rstd[t] = row_rstd;
-#pragma omp simd
-    for (int64_t c = 0; c < width; c++)
-      out[c] = heed_fma((row[c] - row_mean) * row_rstd, gamma[c], beta ? beta[c] : 0.0f);
+    normalise_row(y ? y + t * width : NULL, elements ? (heed_element *)elements + t * width : NULL, row, row_mean, row_rstd, gamma, beta,
+                  width);
   }
 }
 

@@ -1,6 +1,6 @@
-/** Private to kernels/: how one source becomes one set of symbols per instruction level.
+/** Private to kernels/: how one source becomes one set of symbols per instruction level and kind of element.
  *
- *  Each level compiles every file here with its own HEED_LEVEL (v2, v3, v4, generic); HEED_KERNEL(name) is then name_v2, name_v3 …
+ *  Every file here is compiled with each HEED_LEVEL (v2_fp32, v2_bf16, v3_fp32 …); HEED_KERNEL(name) is then name_v2_fp32, name_v2_bf16 …
  *  and table.c gathers them.  What each kernel computes is said once, in kernels.h. */
 #ifndef HEED_KERNELS_LEVEL_H
 #define HEED_KERNELS_LEVEL_H
@@ -26,51 +26,55 @@ static inline int64_t heed_in_lanes(int64_t n) {
 }
 
 /* Scratch of each kernel that takes any, in floats. */
-int64_t HEED_KERNEL(linear_scratch)(int64_t slices);
+int64_t HEED_KERNEL(linear_scratch)(int64_t slices, int64_t width);
 int64_t HEED_KERNEL(layer_norm_scratch)(int64_t slices);
 int64_t HEED_KERNEL(embedding_scratch)(int64_t slices);
-int64_t HEED_KERNEL(attention_scratch)(int64_t longest);
+int64_t HEED_KERNEL(attention_scratch)(int64_t longest, int64_t head_width);
 
-void HEED_KERNEL(linear_forward)(float *y, const float *x, const float *w, const float *bias, const int64_t *starts, int64_t slices,
-                                 int64_t inputs, int64_t outputs);
-void HEED_KERNEL(linear_backward_input)(float *d_x, const float *d_y, const float *w, const int64_t *starts, int64_t slices, int64_t inputs,
-                                        int64_t outputs, bool add);
-void HEED_KERNEL(linear_backward_weight)(float *d_w, float *d_bias, const float *d_y, const float *x, const int64_t *starts, int64_t slices,
-                                         int64_t inputs, int64_t outputs, float *scratch);
-void HEED_KERNEL(layer_norm_forward)(float *y, float *mean, float *rstd, const float *x, const float *gamma, const float *beta,
-                                     int64_t tokens, int64_t width, float epsilon);
+int64_t HEED_KERNEL(linear_workspace)(int64_t rows, int64_t slices, int64_t inputs, int64_t outputs, bool backward);
+void HEED_KERNEL(linear_forward)(void *y, bool wide, const void *x, const float *w, const float *bias, int64_t rows, int64_t inputs,
+                                 int64_t outputs, void *workspace, float *scratch);
+void HEED_KERNEL(linear_activation_forward)(void *after, bool wide, void *before, const void *x, const float *w, const float *bias,
+                                            heed_form form, int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch);
+void HEED_KERNEL(linear_backward_input)(void *d_x, bool wide, bool add, const void *d_y, const float *w, int64_t rows, int64_t inputs,
+                                        int64_t outputs, void *workspace, float *scratch);
+void HEED_KERNEL(linear_activation_backward_input)(void *d_before, const void *d_y, const float *w, const void *before, heed_form form,
+                                                   int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch);
+void HEED_KERNEL(linear_backward_weight)(float *d_w, float *d_bias, const void *d_y, const void *x, const int64_t *starts, int64_t slices,
+                                         int64_t inputs, int64_t outputs, void *workspace, float *scratch);
+void HEED_KERNEL(layer_norm_forward)(float *y, void *elements, float *mean, float *rstd, const float *x, const float *gamma,
+                                     const float *beta, int64_t tokens, int64_t width, float epsilon);
 void HEED_KERNEL(layer_norm_backward)(float *d_x, float *d_gamma, float *d_beta, const float *d_y, const float *x, const float *mean,
                                       const float *rstd, const float *gamma, const int64_t *starts, int64_t slices, int64_t width,
                                       float *scratch);
-void HEED_KERNEL(activation_forward)(float *y, const float *x, int64_t count, heed_form form);
-void HEED_KERNEL(activation_backward)(float *d_x, const float *d_y, const float *x, int64_t count, heed_form form);
-void HEED_KERNEL(tanh_forward)(float *y, const float *x, int64_t count);
-void HEED_KERNEL(tanh_backward)(float *d_x, const float *d_y, const float *y, int64_t count);
-void HEED_KERNEL(gated_forward)(float *y, const float *x, int64_t tokens, int64_t width, heed_form form);
-void HEED_KERNEL(gated_backward)(float *d_x, const float *d_y, const float *x, int64_t tokens, int64_t width, heed_form form);
-void HEED_KERNEL(rotary)(float *x, const float *table, const int32_t *positions, int64_t tokens, int64_t stride, int64_t heads,
+void HEED_KERNEL(activation_backward)(void *d_x, const float *d_y, const void *x, int64_t count, heed_form form);
+void HEED_KERNEL(tanh_forward)(void *y, const void *x, int64_t count);
+void HEED_KERNEL(tanh_backward)(void *d_x, const void *d_y, const void *y, int64_t count);
+void HEED_KERNEL(gated_forward)(void *y, const void *x, int64_t tokens, int64_t width, heed_form form);
+void HEED_KERNEL(gated_backward)(void *d_x, const void *d_y, const void *x, int64_t tokens, int64_t width, heed_form form);
+void HEED_KERNEL(rotary)(void *x, const float *table, const int32_t *positions, int64_t tokens, int64_t stride, int64_t heads,
                          int64_t head_width, bool back);
 void HEED_KERNEL(dropout_forward)(float *y, const float *x, const float *residual, const int32_t *sequence_of, const int64_t *offsets,
                                   int64_t tokens, int64_t width, const heed_dropout *dropout);
-void HEED_KERNEL(dropout_backward)(float *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
-                                   int64_t width, const heed_dropout *dropout);
+void HEED_KERNEL(dropout_backward)(void *d_x, bool wide, const float *d_y, const int32_t *sequence_of, const int64_t *offsets,
+                                   int64_t tokens, int64_t width, const heed_dropout *dropout);
 void HEED_KERNEL(embedding_forward)(float *y, const int32_t *ids, const int32_t *position, const int32_t *type, const float *words,
                                     const float *positions, const float *types, int64_t tokens, int64_t width);
 void HEED_KERNEL(embedding_sort)(int32_t *order, const int32_t *ids, const int64_t *starts, int64_t slices);
 void HEED_KERNEL(embedding_backward)(float *d_table, const float *d_y, const int32_t *order, const int32_t *ids, const int64_t *starts,
                                      int64_t slices, int64_t rows, int64_t width, float *scratch);
-void HEED_KERNEL(gather_rows)(float *y, const float *x, const int64_t *index, int64_t rows, int64_t width);
+void HEED_KERNEL(gather_rows)(void *y, const float *x, const int64_t *index, int64_t rows, int64_t width);
 void HEED_KERNEL(scatter_rows)(float *d_x, const float *d_y, const int64_t *index, int64_t rows, int64_t width);
-void HEED_KERNEL(softmax_cross_entropy)(double *loss, float *d_logits, const float *logits, const int32_t *target, int64_t rows,
+void HEED_KERNEL(softmax_cross_entropy)(double *loss, void *d_logits, float *logits, const int32_t *target, int64_t rows,
                                         int64_t vocabulary, float scale);
-void HEED_KERNEL(attention_forward)(float *out, float *lse, const float *q, const float *k, const float *v,
-                                    const heed_attention_shape *shape, const heed_dropout *dropout, float *scratch);
-void HEED_KERNEL(attention_backward)(float *d_q, float *d_k, float *d_v, const float *d_out, const float *out, const float *lse,
-                                     const float *q, const float *k, const float *v, const heed_attention_shape *shape,
-                                     const heed_dropout *dropout, float *scratch);
-void HEED_KERNEL(attention_weights)(float *weights, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
+void HEED_KERNEL(attention_forward)(void *out, float *lse, const void *q, const void *k, const void *v, const heed_attention_shape *shape,
+                                    const heed_dropout *dropout, float *scratch);
+void HEED_KERNEL(attention_backward)(void *d_q, void *d_k, void *d_v, const void *d_out, const void *out, const float *lse, const void *q,
+                                     const void *k, const void *v, const heed_attention_shape *shape, const heed_dropout *dropout,
+                                     float *scratch);
+void HEED_KERNEL(attention_weights)(float *weights, const void *q, const void *k, const float *lse, const heed_attention_shape *shape,
                                     int64_t sequence, float *scratch);
-void HEED_KERNEL(attention_entropy)(double *entropy, const float *q, const float *k, const float *lse, const heed_attention_shape *shape,
+void HEED_KERNEL(attention_entropy)(double *entropy, const void *q, const void *k, const float *lse, const heed_attention_shape *shape,
                                     float *scratch);
 double HEED_KERNEL(square_sum)(const float *x, int64_t count);
 void HEED_KERNEL(adamw)(float *w, float *m, float *v, const float *gradient, int64_t count, const heed_adamw *settings);
@@ -78,5 +82,6 @@ void HEED_KERNEL(lamb_direction)(float *u, float *m, float *v, const float *w, c
                                  const heed_adamw *settings);
 void HEED_KERNEL(lamb_apply)(float *w, const float *u, float step, int64_t count);
 void HEED_KERNEL(add)(float *y, const float *x, int64_t count);
+void HEED_KERNEL(narrow)(void *y, const float *x, int64_t count);
 
 #endif

@@ -1,125 +1,312 @@
-/* Linear layers: tiles over serial OpenBLAS.
+/* Linear layers: products of blocks and panels (block.h), and what becomes of each block while it is in the first cache.
  *
- * A product is cut into tiles of rows × columns with the whole inner dimension each; the threads share the tiles.  OpenBLAS may compute
- * a row in another way in a tile of another height, so the grid of rows restarts at each slice: a row's bits then depend on its own
- * slice alone.  The grid is a function of the shape only.  Tiles of one column band follow each other, so its weights stay in cache. */
-#include <string.h>
+ *     forward     y = x·Wᵀ + b,  or  y = act(x·Wᵀ + b)
+ *     backward    dx = dy·W,     or  dx = (dy·W)·act′(before),   dW = Σ_g dy_gᵀ·x_g,   db = Σ dy
+ *
+ * Weights are floats; they are packed at each call, shared in the workspace, or by the thread that uses them when rows are few.  An
+ * element of a product is one sum over depth (over each 4,096 of it, where there is more), however the work is cut: the cuts may follow the
+ * caches and the number of threads. */
+#include <omp.h>
 
+#include "kernels/activation.h"
+#include "kernels/block.h"
 #include "kernels/column_sums.h"
-#include "kernels/level.h"
-#include "kernels/product.h"
 #include "kernels/tree.h"
 
-/* Sizes of tiles, measured on the shapes of BERT-mini to -base: smaller ones lose to packing, larger ones to cache and to uneven shares.
- * Wide layers have tiles enough to take them wider; small weights are cut finer, so that there is work for several threads. */
-enum { ROWS_MOST = 256, WEIGHT_ROWS_MOST = 256, WEIGHT_COLUMNS_MOST = 256 };
+enum {
+  LEFT = 786432 / (int)sizeof(heed_element), /* elements of the left factor that a thread takes at a time: they stay in the second cache */
+  RIGHT = 4194304,                           /* of packed weights at a time */
+  DEPTH = 4096,                              /* at a time */
+  FEW = 64,                                  /* rows that are not worth sharing packed weights for */
+  BAND = 4096,                               /* rows of d_w at a time */
+  SHARES = 4                                 /* pieces of work a thread, so that all end together */
+};
 
-static int64_t columns_most(int64_t outputs) {
-  return outputs >= 2048 ? 512 : 256;
-}
-static int64_t weight_rows_most(int64_t outputs, int64_t inputs) {
-  return outputs * inputs <= 256 * 256 ? 64 : outputs * inputs <= 1024 * 256 ? 128 : WEIGHT_ROWS_MOST;
-}
+/* ---- what becomes of a block ---- */
 
-/** `extent` rows or columns cut into `count` even parts of `size`, the last one perhaps smaller. */
-typedef struct parts {
-  int64_t extent, size, count;
-} parts;
+/** y = bias + product, or act(bias + product), or product · act′(before); floats when `wide`, added when `add`. */
+typedef struct outcome {
+  void *y;
+  bool wide, add, activates;
+  const float *bias;
+  heed_element *before;       /* forward: where bias + product is kept */
+  const heed_element *slopes; /* backward: of the activation at these */
+  heed_form form;
+  int64_t stride;
+} outcome;
 
-static parts parts_of(int64_t extent, int64_t most) {
-  if (extent == 0)
-    return (parts){0, 1, 0};
-  int64_t wanted = (extent + most - 1) / most;
-  int64_t size = heed_in_lanes((extent + wanted - 1) / wanted);
-  return (parts){extent, size, (extent + size - 1) / size};
-}
-
-static int64_t part_length(parts cut, int64_t part) {
-  return heed_at_most(cut.size, cut.extent - part * cut.size);
-}
-
-/** The row parts of the slice that has the most of them. */
-static int64_t most_row_parts(const int64_t *starts, int64_t slices) {
-  int64_t most = 0;
-  for (int64_t g = 0; g < slices; g++)
-    most = heed_at_least(most, parts_of(starts[g + 1] - starts[g], ROWS_MOST).count);
-  return most;
+static void add_bias(float *c, const float *bias, int64_t rows, int64_t columns) {
+  for (int64_t r = 0; r < rows; r++)
+#pragma omp simd
+    for (int64_t i = 0; i < columns; i++)
+      c[r * HEED_PANEL + i] += bias[i];
 }
 
-/** One tile of the grid: rows [row, row + rows) by columns [column, column + columns).  Empty when its slice has fewer row parts. */
-typedef struct tile {
-  int64_t row, rows, column, columns;
-} tile;
-
-static tile tile_of(int64_t item, const int64_t *starts, int64_t slices, int64_t row_parts, parts columns) {
-  int64_t part = item % row_parts, g = item / row_parts % slices, band = item / row_parts / slices;
-  parts rows = parts_of(starts[g + 1] - starts[g], ROWS_MOST);
-  if (part >= rows.count)
-    return (tile){0};
-  return (tile){starts[g] + part * rows.size, part_length(rows, part), band * columns.size, part_length(columns, band)};
+static void multiply_slopes(float *c, const outcome *o, int64_t at, int64_t rows, int64_t columns) {
+  float before[HEED_BLOCK * HEED_PANEL] = {0};
+  for (int64_t r = 0; r < rows; r++)
+    heed_values(before + r * HEED_PANEL, o->slopes + at + r * o->stride, columns);
+  HEED_KERNEL(activation_slopes)(c, c, before, rows * HEED_PANEL, o->form);
 }
 
-void HEED_KERNEL(linear_forward)(float *y, const float *x, const float *w, const float *bias, const int64_t *starts, int64_t slices,
-                                 int64_t inputs, int64_t outputs) {
-  parts columns = parts_of(outputs, columns_most(outputs));
-  int64_t row_parts = most_row_parts(starts, slices);
-#pragma omp for schedule(dynamic)
-  for (int64_t item = 0; item < columns.count * slices * row_parts; item++) {
-    tile t = tile_of(item, starts, slices, row_parts, columns);
-    if (t.rows == 0)
-      continue;
-    float *y_tile = y + t.row * outputs + t.column;
-    for (int64_t r = 0; bias && r < t.rows; r++) /* the product is added to the bias, in place of being added to zero */
-      memcpy(y_tile + r * outputs, bias + t.column, (size_t)t.columns * sizeof *y);
-    heed_product(y_tile, outputs, bias != NULL, 1.0f, heed_plain(x + t.row * inputs, inputs),
-                 heed_transposed(w + t.column * inputs, inputs), t.rows, t.columns, inputs);
-  }
-}
-
-void HEED_KERNEL(linear_backward_input)(float *d_x, const float *d_y, const float *w, const int64_t *starts, int64_t slices, int64_t inputs,
-                                        int64_t outputs, bool add) {
-  parts columns = parts_of(inputs, columns_most(inputs));
-  int64_t row_parts = most_row_parts(starts, slices);
-#pragma omp for schedule(dynamic)
-  for (int64_t item = 0; item < columns.count * slices * row_parts; item++) {
-    tile t = tile_of(item, starts, slices, row_parts, columns);
-    if (t.rows == 0)
-      continue;
-    heed_product(d_x + t.row * inputs + t.column, inputs, add, 1.0f, heed_plain(d_y + t.row * outputs, outputs),
-                 heed_plain(w + t.column, inputs), t.rows, t.columns, outputs);
-  }
-}
-
-int64_t HEED_KERNEL(linear_scratch)(int64_t slices) {
-  return heed_at_least(WEIGHT_ROWS_MOST * WEIGHT_COLUMNS_MOST * heed_tree_room(slices), heed_column_sums_scratch(slices));
-}
-
-/** One tile of d_w: the product of each slice, summed along the tree in scratch (in cache), added once. */
-static void weight_tile(float *d_w, const float *d_y, const float *x, const int64_t *starts, int64_t slices, int64_t inputs,
-                        int64_t outputs, tile t, float *scratch) {
-  int64_t size = t.rows * t.columns, depth = 0;
-  for (int64_t g = 0; g < slices; g++) {
-    heed_product(heed_tree_top(scratch, depth, size), t.columns, false, 1.0f, heed_transposed(d_y + starts[g] * outputs + t.row, outputs),
-                 heed_plain(x + starts[g] * inputs + t.column, inputs), t.rows, t.columns, starts[g + 1] - starts[g]);
-    depth = heed_tree_push(scratch, depth, size, g);
-  }
-  heed_tree_finish(scratch, depth, size);
-  for (int64_t r = 0; r < t.rows; r++)
-    heed_tree_add(d_w + (t.row + r) * inputs + t.column, scratch + r * t.columns, t.columns);
-}
-
-void HEED_KERNEL(linear_backward_weight)(float *d_w, float *d_bias, const float *d_y, const float *x, const int64_t *starts, int64_t slices,
-                                         int64_t inputs, int64_t outputs, float *scratch) {
-  parts rows = parts_of(outputs, weight_rows_most(outputs, inputs)), columns = parts_of(inputs, WEIGHT_COLUMNS_MOST);
-  int64_t tiles = rows.count * columns.count, bands = d_bias ? heed_column_bands(outputs) : 0;
-#pragma omp for schedule(dynamic)
-  for (int64_t item = 0; item < tiles + bands; item++) {
-    if (item >= tiles) {
-      heed_column_sums(d_bias, d_y, starts, slices, outputs, item - tiles, scratch);
+static inline __attribute__((always_inline)) void store_rows(const float *c, const outcome *o, int64_t at, int64_t rows,
+                                                             const int64_t columns) {
+  for (int64_t r = 0; r < rows; r++, c += HEED_PANEL, at += o->stride) {
+    if (!o->wide) {
+      heed_elements((heed_element *)o->y + at, c, columns);
       continue;
     }
-    int64_t r = item / columns.count, c = item % columns.count;
-    tile t = {r * rows.size, part_length(rows, r), c * columns.size, part_length(columns, c)};
-    weight_tile(d_w, d_y, x, starts, slices, inputs, outputs, t, scratch);
+    float *y = (float *)o->y + at;
+    if (o->add) {
+#pragma omp simd
+      for (int64_t i = 0; i < columns; i++)
+        y[i] += c[i];
+    } else {
+#pragma omp simd
+      for (int64_t i = 0; i < columns; i++)
+        y[i] = c[i];
+    }
   }
+}
+
+static void store(const float *c, const outcome *o, int64_t at, int64_t rows, int64_t columns) {
+  if (columns == HEED_PANEL) /* a constant count: a few registers */
+    store_rows(c, o, at, rows, HEED_PANEL);
+  else
+    store_rows(c, o, at, rows, columns);
+}
+
+static void finish(float *c, const outcome *o, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  int64_t at = row * o->stride + column;
+  if (o->bias)
+    add_bias(c, o->bias + column, rows, columns);
+  for (int64_t r = 0; o->before && r < rows; r++)
+    heed_elements(o->before + at + r * o->stride, c + r * HEED_PANEL, columns);
+  if (o->activates)
+    HEED_KERNEL(activation_values)(c, c, rows * HEED_PANEL, o->form);
+  if (o->slopes)
+    multiply_slopes(c, o, at, rows, columns);
+  store(c, o, at, rows, columns);
+}
+
+/* ---- rows · weights ---- */
+
+/** x[rows, depth] · the weights' columns: w turned (forward: columns are w's rows) or as it lies. */
+typedef struct factors {
+  const heed_element *x;
+  const float *w;
+  int64_t rows, columns, depth; /* of the whole product */
+  bool turned;
+} factors;
+
+/** Packs the panel of columns [column, column + 32) at depths [deep, deep + depth). */
+static void pack(heed_element *panel, const factors *f, int64_t column, int64_t deep, int64_t depth) {
+  int64_t columns = heed_at_most(HEED_PANEL, f->columns - column);
+  if (f->turned)
+    heed_pack_weights_turned(panel, f->w + column * f->depth + deep, f->depth, columns, depth);
+  else
+    heed_pack_weights(panel, f->w + deep * f->columns + column, f->columns, columns, depth);
+}
+
+/** Rows of `left`, which begins at row `first` of the product, by one panel. */
+static void multiply(const heed_left *left, const factors *f, const outcome *o, int64_t first, int64_t rows, int64_t column,
+                     const heed_element *panel, int64_t depth) {
+  float c[HEED_BLOCK * HEED_PANEL] __attribute__((aligned(64)));
+  int64_t columns = heed_at_most(HEED_PANEL, f->columns - column);
+  for (int64_t r = 0; r < rows; r += HEED_BLOCK) {
+    int64_t count = heed_at_most(HEED_BLOCK, rows - r);
+    heed_block_product(c, left, r, count, panel, depth);
+    finish(c, o, first + r, count, column, columns);
+  }
+}
+
+/** Few rows: a thread packs a panel and takes all rows through it. */
+static void multiply_few(const factors *f, const outcome *o, int64_t deep, int64_t depth, heed_element *scratch) {
+  heed_element *panel = scratch; /* first: panels are whole cache lines, rows of an odd depth are not */
+  heed_left left = heed_left_rows(scratch + heed_panel_room(depth), f->x + deep, f->depth, f->rows, depth);
+#pragma omp for schedule(dynamic, 4)
+  for (int64_t column = 0; column < f->columns; column += HEED_PANEL) {
+    pack(panel, f, column, deep, depth);
+    multiply(&left, f, o, 0, f->rows, column, panel, depth);
+  }
+}
+
+/** Columns [first, end): packed by all, then shared out in groups of rows that stay in the second cache, by groups of columns. */
+static void multiply_many(const factors *f, const outcome *o, int64_t first, int64_t end, int64_t deep, int64_t depth,
+                          heed_element *workspace, heed_element *scratch) {
+  int64_t room = heed_panel_room(depth), rows = heed_at_least(HEED_BLOCK, LEFT / heed_in_steps(depth) / HEED_BLOCK * HEED_BLOCK);
+  int64_t row_groups = (f->rows + rows - 1) / rows, panels = (end - first + HEED_PANEL - 1) / HEED_PANEL;
+  int64_t column_groups = heed_at_most(panels, (SHARES * omp_get_num_threads() + row_groups - 1) / row_groups);
+#pragma omp for schedule(static)
+  for (int64_t p = 0; p < panels; p++)
+    pack(workspace + p * room, f, first + p * HEED_PANEL, deep, depth);
+#pragma omp for schedule(dynamic)
+  for (int64_t item = 0; item < row_groups * column_groups; item++) {
+    int64_t row = item / column_groups * rows, group = item % column_groups, count = heed_at_most(rows, f->rows - row);
+    heed_left left = heed_left_rows(scratch, f->x + row * f->depth + deep, f->depth, count, depth);
+    for (int64_t p = panels * group / column_groups; p < panels * (group + 1) / column_groups; p++)
+      multiply(&left, f, o, row, count, first + p * HEED_PANEL, workspace + p * room, depth);
+  }
+}
+
+/** Floats can be added to, unless they are an activation's: there depth is taken DEPTH at a time. */
+static void product(const factors *f, outcome o, void *workspace, float *scratch) {
+  int64_t most = o.wide && !o.activates ? DEPTH : heed_at_least(DEPTH, f->depth);
+  heed_blocks_begin();
+  for (int64_t deep = 0; deep < f->depth; deep += most) {
+    int64_t depth = heed_at_most(most, f->depth - deep);
+    int64_t band = heed_at_least(1, RIGHT / heed_panel_room(depth)) * HEED_PANEL;
+    for (int64_t column = 0; f->rows > FEW && column < f->columns; column += band)
+      multiply_many(f, &o, column, heed_at_most(f->columns, column + band), deep, depth, workspace, (heed_element *)scratch);
+    if (f->rows <= FEW)
+      multiply_few(f, &o, deep, depth, (heed_element *)scratch);
+    o.add = true;
+    o.bias = NULL;
+  }
+  heed_blocks_end();
+}
+
+void HEED_KERNEL(linear_forward)(void *y, bool wide, const void *x, const float *w, const float *bias, int64_t rows, int64_t inputs,
+                                 int64_t outputs, void *workspace, float *scratch) {
+  product(&(factors){x, w, rows, outputs, inputs, true}, (outcome){.y = y, .wide = wide, .bias = bias, .stride = outputs}, workspace,
+          scratch);
+}
+
+void HEED_KERNEL(linear_activation_forward)(void *after, bool wide, void *before, const void *x, const float *w, const float *bias,
+                                            heed_form form, int64_t rows, int64_t inputs, int64_t outputs, void *workspace,
+                                            float *scratch) {
+  outcome o = {.y = after, .wide = wide, .before = before, .bias = bias, .activates = true, .form = form, .stride = outputs};
+  product(&(factors){x, w, rows, outputs, inputs, true}, o, workspace, scratch);
+}
+
+void HEED_KERNEL(linear_backward_input)(void *d_x, bool wide, bool add, const void *d_y, const float *w, int64_t rows, int64_t inputs,
+                                        int64_t outputs, void *workspace, float *scratch) {
+  product(&(factors){d_y, w, rows, inputs, outputs, false}, (outcome){.y = d_x, .wide = wide, .add = add, .stride = inputs}, workspace,
+          scratch);
+}
+
+void HEED_KERNEL(linear_activation_backward_input)(void *d_before, const void *d_y, const float *w, const void *before, heed_form form,
+                                                   int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch) {
+  outcome o = {.y = d_before, .slopes = before, .form = form, .stride = inputs};
+  product(&(factors){d_y, w, rows, inputs, outputs, false}, o, workspace, scratch);
+}
+
+/* ---- gradients of weights ---- */
+
+/** Both factors of d_w, laid out slice by slice: the columns of d_y as rows, those of x as panels. */
+typedef struct gradient_factors {
+  const heed_element *d_y, *x;
+  const int64_t *starts;
+  int64_t slices, inputs, outputs;
+  int64_t deep; /* places in depth of all slices, each in whole steps */
+  heed_element *left, *right;
+} gradient_factors;
+
+/** The place in depth where a slice begins. */
+static int64_t place_of(const gradient_factors *f, int64_t slice) {
+  int64_t place = 0;
+  for (int64_t g = 0; g < slice; g++)
+    place += heed_in_steps(f->starts[g + 1] - f->starts[g]);
+  return place;
+}
+
+static void pack_right(const gradient_factors *f) {
+  int64_t panels = heed_in_panels(f->inputs) / HEED_PANEL;
+#pragma omp for schedule(static)
+  for (int64_t item = 0; item < panels * f->slices; item++) {
+    int64_t p = item / f->slices, g = item % f->slices, start = f->starts[g];
+    heed_pack_panel(f->right + (p * f->deep + place_of(f, g)) * HEED_PANEL, f->x + start * f->inputs + p * HEED_PANEL, f->inputs,
+                    heed_at_most(HEED_PANEL, f->inputs - p * HEED_PANEL), f->starts[g + 1] - start);
+  }
+}
+
+/** Rows [first, end) of d_w. */
+static void pack_left(const gradient_factors *f, int64_t first, int64_t end) {
+  int64_t blocks = heed_in_blocks(end - first) / HEED_BLOCK;
+#pragma omp for schedule(static)
+  for (int64_t item = 0; item < blocks * f->slices; item++) {
+    int64_t b = item / f->slices, g = item % f->slices, start = f->starts[g], row = first + b * HEED_BLOCK;
+    heed_pack_left(f->left + (b * f->deep + place_of(f, g)) * HEED_BLOCK, f->d_y + start * f->outputs + row, f->outputs, 0,
+                   heed_at_most(HEED_BLOCK, end - row), f->starts[g + 1] - start);
+  }
+}
+
+/** One block of d_w: the product of each slice, summed along the tree in the first cache, added once. */
+static void gradient_block(float *d_w, const gradient_factors *f, const heed_element *left, const heed_element *right, int64_t rows,
+                           int64_t columns, float *scratch) {
+  const int64_t size = HEED_BLOCK * HEED_PANEL;
+  int64_t depth = 0, place = 0;
+  for (int64_t g = 0; g < f->slices; g++) {
+    int64_t length = f->starts[g + 1] - f->starts[g];
+    heed_left a = heed_left_packed(left + place * HEED_BLOCK, length);
+    heed_block_product(heed_tree_top(scratch, depth, size), &a, 0, rows, right + place * HEED_PANEL, length);
+    depth = heed_tree_push(scratch, depth, size, g);
+    place += heed_in_steps(length);
+  }
+  heed_tree_finish(scratch, depth, size);
+  for (int64_t r = 0; r < rows; r++)
+    heed_tree_add(d_w + r * f->inputs, scratch + r * HEED_PANEL, columns);
+}
+
+/** Rows [first, end) of d_w: groups of rows that stay in the second cache, by groups of columns. */
+static void gradient_rows(float *d_w, const gradient_factors *f, int64_t first, int64_t end, float *scratch) {
+  int64_t blocks = heed_in_blocks(end - first) / HEED_BLOCK, panels = heed_in_panels(f->inputs) / HEED_PANEL;
+  int64_t group = heed_at_most(blocks, heed_at_least(1, LEFT / (HEED_BLOCK * heed_at_least(1, f->deep))));
+  int64_t row_groups = (blocks + group - 1) / group;
+  int64_t column_groups = heed_at_most(panels, (SHARES * omp_get_num_threads() + row_groups - 1) / row_groups);
+#pragma omp for schedule(dynamic)
+  for (int64_t item = 0; item < row_groups * column_groups; item++) {
+    int64_t begin = item / column_groups * group, stop = heed_at_most(blocks, begin + group), part = item % column_groups;
+    for (int64_t p = panels * part / column_groups; p < panels * (part + 1) / column_groups; p++)
+      for (int64_t b = begin; b < stop; b++) {
+        int64_t row = first + b * HEED_BLOCK;
+        gradient_block(d_w + row * f->inputs + p * HEED_PANEL, f, f->left + b * f->deep * HEED_BLOCK, f->right + p * f->deep * HEED_PANEL,
+                       heed_at_most(HEED_BLOCK, end - row), heed_at_most(HEED_PANEL, f->inputs - p * HEED_PANEL), scratch);
+      }
+  }
+}
+
+void HEED_KERNEL(linear_backward_weight)(float *d_w, float *d_bias, const void *d_y, const void *x, const int64_t *starts, int64_t slices,
+                                         int64_t inputs, int64_t outputs, void *workspace, float *scratch) {
+  gradient_factors f = {.d_y = d_y, .x = x, .starts = starts, .slices = slices, .inputs = inputs, .outputs = outputs};
+  f.deep = place_of(&f, slices);
+  f.right = workspace;
+  f.left = f.right + heed_in_panels(inputs) * f.deep;
+  heed_blocks_begin();
+  pack_right(&f);
+  for (int64_t first = 0; first < outputs; first += BAND) {
+    int64_t end = heed_at_most(outputs, first + BAND);
+    pack_left(&f, first, end);
+    gradient_rows(d_w, &f, first, end, scratch);
+  }
+  heed_blocks_end();
+#pragma omp for schedule(dynamic)
+  for (int64_t band = 0; band < (d_bias ? heed_column_bands(outputs) : 0); band++)
+    heed_column_sums(d_bias, d_y, starts, slices, outputs, band, scratch);
+}
+
+/* ---- memory ---- */
+
+static int64_t floats_of(int64_t elements) {
+  return heed_in_lanes(elements * (int64_t)sizeof(heed_element) / (int64_t)sizeof(float) + 1);
+}
+
+int64_t HEED_KERNEL(linear_scratch)(int64_t slices, int64_t width) {
+  int64_t depth = heed_at_least(DEPTH, width), many = heed_at_least(LEFT, heed_rows_room(HEED_BLOCK, depth));
+  int64_t few = heed_rows_room(FEW, depth) + heed_panel_room(depth), sums = HEED_BLOCK * HEED_PANEL * heed_tree_room(slices);
+  if (heed_rows_room(1, 1) == 0)
+    many = 0;
+  return heed_at_least(floats_of(heed_at_least(many, few)), heed_at_least(sums, heed_column_sums_scratch(slices)));
+}
+
+/** Elements of the weights that are packed at a time, of a product of that depth. */
+static int64_t packed_weights(int64_t depth, int64_t columns) {
+  int64_t panel = heed_panel_room(heed_at_most(depth, heed_at_least(DEPTH, columns))); /* deeper ones are floats, DEPTH at a time */
+  return heed_at_most(heed_at_least(RIGHT, panel), heed_in_panels(columns) / HEED_PANEL * panel);
+}
+
+int64_t HEED_KERNEL(linear_workspace)(int64_t rows, int64_t slices, int64_t inputs, int64_t outputs, bool backward) {
+  int64_t weights = heed_at_least(packed_weights(inputs, outputs), backward ? packed_weights(outputs, inputs) : 0);
+  int64_t packed = (rows + slices * HEED_STEP) * (heed_in_panels(inputs) + heed_in_blocks(heed_at_most(BAND, outputs)));
+  return floats_of(heed_at_least(rows > FEW ? weights : 0, backward ? packed : 0));
 }

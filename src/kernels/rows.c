@@ -1,12 +1,13 @@
 /* Rows picked by index: masked positions, first tokens.  Layer ends that need only some rows compute only those. */
-#include <string.h>
-
+#include "kernels/element.h"
 #include "kernels/level.h"
 
-void HEED_KERNEL(gather_rows)(float *y, const float *x, const int64_t *index, int64_t rows, int64_t width) {
+enum { BLOCK = 4096 }; /* floats a thread takes at a time */
+
+void HEED_KERNEL(gather_rows)(void *y, const float *x, const int64_t *index, int64_t rows, int64_t width) {
 #pragma omp for schedule(static)
   for (int64_t m = 0; m < rows; m++)
-    memcpy(y + m * width, x + index[m] * width, (size_t)width * sizeof *y);
+    heed_elements((heed_element *)y + m * width, x + index[m] * width, width);
 }
 
 void HEED_KERNEL(scatter_rows)(float *d_x, const float *d_y, const int64_t *index, int64_t rows, int64_t width) {
@@ -17,4 +18,10 @@ void HEED_KERNEL(scatter_rows)(float *d_x, const float *d_y, const int64_t *inde
     for (int64_t c = 0; c < width; c++)
       into[c] += d_y[m * width + c];
   }
+}
+
+void HEED_KERNEL(narrow)(void *y, const float *x, int64_t count) {
+#pragma omp for schedule(static)
+  for (int64_t first = 0; first < count; first += BLOCK)
+    heed_elements((heed_element *)y + first, x + first, heed_at_most(BLOCK, count - first));
 }

@@ -5,6 +5,7 @@
  * A row of logits stays in cache while it is read three times: maximum, exponentials and their sum, gradient. */
 #include <stddef.h>
 
+#include "kernels/element.h"
 #include "kernels/lanes.h"
 #include "kernels/level.h"
 #include "kernels/vector_math.h"
@@ -47,21 +48,21 @@ static double exponential_sum(float *e, const float *z, float max, int64_t count
   return sum;
 }
 
-void HEED_KERNEL(softmax_cross_entropy)(double *loss, float *d_logits, const float *logits, const int32_t *target, int64_t rows,
+void HEED_KERNEL(softmax_cross_entropy)(double *loss, void *d_logits, float *logits, const int32_t *target, int64_t rows,
                                         int64_t vocabulary, float scale) {
 #pragma omp for schedule(static)
   for (int64_t m = 0; m < rows; m++) {
-    const float *z = logits + m * vocabulary;
-    float *d_z = d_logits ? d_logits + m * vocabulary : NULL;
+    float *z = logits + m * vocabulary;
     float max = maximum(z, vocabulary);
-    double at_target = (double)z[target[m]], sum = exponential_sum(d_z, z, max, vocabulary);
+    double at_target = (double)z[target[m]], sum = exponential_sum(d_logits ? z : NULL, z, max, vocabulary);
     loss[m] = heed_log(sum) + (double)max - at_target;
-    if (!d_z)
+    if (!d_logits)
       continue;
-    float factor = (float)((double)scale / sum);
+    heed_element *d_z = (heed_element *)d_logits + m * vocabulary;
+    float factor = (float)((double)scale / sum), hit = z[target[m]] * factor - scale;
 #pragma omp simd
     for (int64_t v = 0; v < vocabulary; v++)
-      d_z[v] *= factor;
-    d_z[target[m]] -= scale;
+      d_z[v] = heed_element_of(z[v] * factor);
+    d_z[target[m]] = heed_element_of(hit);
   }
 }

@@ -1,34 +1,30 @@
 /* The table of one instruction level. */
+#include "kernels/element.h"
 #include "kernels/level.h"
 
-static int64_t scratch_floats(int64_t slices, int64_t longest, int64_t head_width) {
-  (void)head_width; /* attention tiles over keys and queries only */
-  int64_t floats = HEED_KERNEL(linear_scratch)(slices);
+static int64_t scratch_floats(int64_t slices, int64_t longest, int64_t head_width, int64_t width) {
+  int64_t floats = HEED_KERNEL(linear_scratch)(slices, width);
   floats = heed_at_least(floats, HEED_KERNEL(layer_norm_scratch)(slices));
   floats = heed_at_least(floats, HEED_KERNEL(embedding_scratch)(slices));
-  floats = heed_at_least(floats, HEED_KERNEL(attention_scratch)(longest));
+  floats = heed_at_least(floats, HEED_KERNEL(attention_scratch)(longest, head_width));
   return heed_in_lanes(floats); /* so that the scratch of the next thread is aligned too */
 }
 
-#define TEXT_AGAIN(x) #x
-#define TEXT(x) TEXT_AGAIN(x)
-#ifdef __x86_64__
-#define ISA "x86-64-" TEXT(HEED_LEVEL)
-#else
-#define ISA TEXT(HEED_LEVEL)
-#endif
-
-extern const heed_kernels HEED_KERNEL(kernels);
+extern const heed_kernels HEED_KERNEL(kernels), HEED_BF16_KERNELS;
 
 const heed_kernels HEED_KERNEL(kernels) = {
-    .isa = ISA,
+    .isa = HEED_ISA,
+    .element_bytes = sizeof(heed_element),
+    .bf16 = &HEED_BF16_KERNELS,
     .scratch_floats = scratch_floats,
+    .linear_workspace = HEED_KERNEL(linear_workspace),
     .linear_forward = HEED_KERNEL(linear_forward),
+    .linear_activation_forward = HEED_KERNEL(linear_activation_forward),
     .linear_backward_input = HEED_KERNEL(linear_backward_input),
+    .linear_activation_backward_input = HEED_KERNEL(linear_activation_backward_input),
     .linear_backward_weight = HEED_KERNEL(linear_backward_weight),
     .layer_norm_forward = HEED_KERNEL(layer_norm_forward),
     .layer_norm_backward = HEED_KERNEL(layer_norm_backward),
-    .activation_forward = HEED_KERNEL(activation_forward),
     .activation_backward = HEED_KERNEL(activation_backward),
     .tanh_forward = HEED_KERNEL(tanh_forward),
     .tanh_backward = HEED_KERNEL(tanh_backward),
@@ -52,4 +48,5 @@ const heed_kernels HEED_KERNEL(kernels) = {
     .lamb_direction = HEED_KERNEL(lamb_direction),
     .lamb_apply = HEED_KERNEL(lamb_apply),
     .add = HEED_KERNEL(add),
+    .narrow = HEED_KERNEL(narrow),
 };

@@ -29,6 +29,7 @@ static heed_status plan_maps(heed_attention *a, heed_plan *plan, const heed_body
   if (a->cross) {
     HEED_TRY(heed_linear_plan(&a->input, plan, parts, 1, &one));
     HEED_TRY(heed_linear_plan(&a->key_value, plan, parts + 1, 2, &one));
+    heed_linear_plan_rows(plan, &a->key_value, plan->source_tokens);
   } else if (spec->names[1]) {
     HEED_TRY(heed_linear_plan(&a->input, plan, parts, 3, &one));
   } else {
@@ -39,7 +40,6 @@ static heed_status plan_maps(heed_attention *a, heed_plan *plan, const heed_body
 
 static heed_status plan_attention(heed_attention *a, heed_plan *plan, const heed_body_spec *spec, bool cross) {
   const heed_model_config *config = spec->config;
-  size_t tokens = (size_t)plan->tokens, width = (size_t)config->hidden;
   *a = (heed_attention){.heads = config->heads,
                         .head_width = config->hidden / config->heads,
                         .dropout = config->attention_dropout,
@@ -53,12 +53,13 @@ static heed_status plan_attention(heed_attention *a, heed_plan *plan, const heed
   if (!cross)
     choose_band(a, config, spec->block);
   a->turns = a->behind == HEED_EVERYWHERE ? plan->rotary : plan->rotary_local;
-  a->queries = heed_arena_reserve(plan->arena, tokens * (size_t)a->input.outputs, sizeof(float));
-  a->keys = cross ? heed_arena_reserve(plan->arena, (size_t)plan->source_tokens * 2 * width, sizeof(float)) : a->queries;
-  a->lse = heed_arena_reserve(plan->arena, tokens * (size_t)config->heads, sizeof(float));
-  a->attended = heed_arena_reserve(plan->arena, tokens * width, sizeof(float));
+  a->queries = heed_reserve_elements(plan, plan->tokens, a->input.outputs);
+  a->keys = cross ? heed_reserve_elements(plan, plan->source_tokens, a->key_value.outputs) : a->queries;
+  a->lse = heed_reserve_floats(plan, plan->tokens, config->heads);
+  a->attended = heed_reserve_elements(plan, plan->tokens, config->hidden);
   if (plan->cache && !cross)
-    a->cache = heed_arena_reserve(plan->cache, (size_t)(plan->sequences * plan->cache_tokens) * 2 * width, sizeof(float));
+    a->cache =
+        heed_arena_reserve(plan->cache, (size_t)(plan->sequences * plan->cache_tokens * 2 * config->hidden), plan->kernels->element_bytes);
   return HEED_OK;
 }
 
@@ -72,23 +73,22 @@ static heed_status plan_cross(heed_body *body, heed_plan *plan, const heed_body_
 
 static void plan_backward(heed_body *body, heed_plan *plan) {
   heed_attention *a = &body->attention;
-  size_t tokens = (size_t)plan->tokens, width = (size_t)a->output.inputs;
-  a->d_queries = heed_arena_reserve(plan->arena, tokens * (size_t)a->input.outputs, sizeof(float));
-  a->d_keys = a->cross ? heed_arena_reserve(plan->arena, (size_t)plan->source_tokens * 2 * width, sizeof(float)) : a->d_queries;
-  a->d_attended = heed_arena_reserve(plan->arena, tokens * width, sizeof(float));
+  a->d_queries = heed_reserve_elements(plan, plan->tokens, a->input.outputs);
+  a->d_keys = a->cross ? heed_reserve_elements(plan, plan->source_tokens, a->key_value.outputs) : a->d_queries;
+  a->d_attended = heed_reserve_elements(plan, plan->tokens, a->output.inputs);
 }
 
 /* ---- where things lie ---- */
 
 /* Queries, keys and values of a call, or their gradients: side by side in one buffer, or in two. */
 typedef struct operands {
-  float *q, *k, *v;
+  void *q, *k, *v;
 } operands;
 
 static operands operands_at(const heed_context *context, const heed_attention *a, size_t queries, size_t keys) {
   int64_t width = a->heads * a->head_width;
-  float *q = heed_buffer(context, queries), *k = heed_buffer(context, keys) + (a->cross ? 0 : width);
-  return (operands){q, k, k + width};
+  void *k = heed_behind(context, heed_buffer(context, keys), a->cross ? 0 : width);
+  return (operands){heed_buffer(context, queries), k, heed_behind(context, k, width)};
 }
 
 static heed_attention_shape shape_of(const heed_context *context, const heed_attention *a) {
@@ -120,13 +120,14 @@ static void use_cache(const heed_context *context, const heed_attention *a, oper
   const heed_cache *cache = context->cache;
   const heed_stream *stream = context->stream;
   int64_t width = a->heads * a->head_width;
-  float *memory = heed_arena_at(context->cache_arena, a->cache);
+  char *memory = heed_arena_at(context->cache_arena, a->cache);
+  size_t bytes = (size_t)(2 * width) * context->kernels->element_bytes; /* of a token: values follow keys */
 #pragma omp for schedule(static)
   for (int64_t t = 0; t < stream->tokens; t++) {
     int64_t b = stream->sequence_of[t], place = cache->ends[b] - (stream->offsets[b + 1] - t);
-    memcpy(memory + place * 2 * width, o->k + t * shape->kv_stride, (size_t)(2 * width) * sizeof *memory); /* values follow keys */
+    memcpy(memory + (size_t)place * bytes, heed_behind(context, o->k, t * shape->kv_stride), bytes);
   }
-  *o = (operands){o->q, memory, memory + width};
+  *o = (operands){o->q, memory, heed_behind(context, memory, width)};
   shape->kv_offsets = cache->starts;
   shape->kv_ends = cache->ends;
   shape->kv_stride = 2 * width;
@@ -147,16 +148,16 @@ static void look(const heed_context *context, const heed_attention *a, const ope
                                         heed_thread_scratch(context));
 }
 
-static void forward(const heed_context *context, float *y, const float *x, const heed_body *body) {
+static void forward(const heed_context *context, float *y, const void *x, const heed_body *body) {
   const heed_attention *a = &body->attention;
   heed_attention_shape shape = shape_of(context, a);
   heed_dropout dropout = heed_dropout_at(context, a->dropout, a->site);
   operands o = operands_at(context, a, a->queries, a->keys);
-  float *attended = heed_buffer(context, a->attended);
+  void *attended = heed_buffer(context, a->attended);
 
-  heed_linear_forward(context, o.q, x, &a->input, heed_token_rows(context));
+  heed_linear_forward(context, o.q, false, x, &a->input, heed_token_rows(context));
   if (a->cross)
-    heed_linear_forward(context, o.k, context->source.hidden, &a->key_value, heed_source_rows(context));
+    heed_linear_forward(context, o.k, false, context->source.hidden, &a->key_value, heed_source_rows(context));
   if (a->rotary)
     turn(context, a, &o, false);
   if (context->cache && !a->cross)
@@ -165,25 +166,30 @@ static void forward(const heed_context *context, float *y, const float *x, const
                                       heed_thread_scratch(context));
   if (!a->cross)
     look(context, a, &o, &shape);
-  heed_linear_forward(context, y, attended, &a->output, heed_token_rows(context));
+  heed_linear_forward(context, y, true, attended, &a->output, heed_token_rows(context));
 }
 
-static void backward(const heed_context *context, float *d_x, const float *d_y, const float *x, const heed_body *body) {
+static void backward(const heed_context *context, float *d_x, const void *d_y, const void *x, const heed_body *body) {
   const heed_attention *a = &body->attention;
   heed_attention_shape shape = shape_of(context, a);
   heed_dropout dropout = heed_dropout_at(context, a->dropout, a->site);
   operands o = operands_at(context, a, a->queries, a->keys), d = operands_at(context, a, a->d_queries, a->d_keys);
-  const float *attended = heed_buffer(context, a->attended);
-  float *d_attended = heed_buffer(context, a->d_attended);
+  const void *attended = heed_buffer(context, a->attended);
+  void *d_attended = heed_buffer(context, a->d_attended);
+  heed_rows rows = heed_token_rows(context), source = a->cross ? heed_source_rows(context) : rows;
 
-  heed_linear_backward(context, d_attended, false, d_y, attended, &a->output, heed_token_rows(context));
+  heed_linear_backward_input(context, d_attended, false, false, d_y, &a->output, rows);
+  heed_linear_backward_weight(context, d_y, attended, &a->output, rows);
   context->kernels->attention_backward(d.q, d.k, d.v, d_attended, attended, heed_buffer(context, a->lse), o.q, o.k, o.v, &shape, &dropout,
                                        heed_thread_scratch(context));
   if (a->rotary)
     turn(context, a, &d, true);
-  if (a->cross)
-    heed_linear_backward(context, context->source.gradient, true, d.k, context->source.hidden, &a->key_value, heed_source_rows(context));
-  heed_linear_backward(context, d_x, true, d.q, x, &a->input, heed_token_rows(context));
+  if (a->cross) {
+    heed_linear_backward_input(context, context->source.gradient, true, true, d.k, &a->key_value, source);
+    heed_linear_backward_weight(context, d.k, context->source.hidden, &a->key_value, source);
+  }
+  heed_linear_backward_input(context, d_x, true, true, d.q, &a->input, rows);
+  heed_linear_backward_weight(context, d.q, x, &a->input, rows);
 }
 
 const heed_body_operations heed_self_attention_body = {plan_self, plan_backward, forward, backward};

@@ -20,10 +20,10 @@ typedef struct heed_attention {
 
   heed_linear input, output; /**< input: of queries, keys and values together; in cross-attention of queries */
   heed_linear key_value;     /**< cross-attention: of keys and values, from the source */
-  size_t queries, keys;      /**< saved: [T, 3C], keys within them; in cross-attention [T, C] and, of the source, [T, 2C] */
-  size_t lse, attended;      /**< saved: [T, H], [T, C] */
+  size_t queries, keys;      /**< saved, elements: [T, 3C], keys within them; in cross-attention [T, C] and, of the source, [T, 2C] */
+  size_t lse, attended;      /**< saved: [T, H]; [T, C], elements */
   size_t d_queries, d_keys;  /**< backward's, shared, as queries and keys */
-  size_t d_attended;         /**< backward's, shared: [T, C] */
+  size_t d_attended;         /**< backward's, shared: [T, C], elements */
   size_t cache;              /**< in the cache's arena: [B · cache_tokens, 2C] */
 } heed_attention;
 

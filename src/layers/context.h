@@ -16,14 +16,17 @@
 typedef struct heed_plan {
   heed_parameter_table *table;
   heed_arena *arena;
+  const heed_kernels *kernels;
   heed_arena *cache;                  /* keys and values that outlive a call; NULL: none */
   int64_t sequences, tokens, targets; /* B, T, M */
   int64_t source_tokens;              /* of the stream that cross-attention reads */
   int64_t cache_tokens;               /* of a sequence */
+  int64_t slices;                     /* G */
   bool training;                      /* whether backward will be called */
   heed_initialisation initialisation; /* of weights that are drawn */
   size_t waves;                       /* fixed tables (positions.h): added to the words, */
   size_t rotary, rotary_local;        /* turning queries and keys in layers that see all, and in those with a window */
+  int64_t workspace;                  /* floats of the largest workspace that a linear map takes */
   uint32_t next_site;
   int64_t attentions; /* layers of attention so far */
 } heed_plan;
@@ -35,11 +38,18 @@ typedef struct heed_cache {
   const int64_t *ends;   /* [B] */
 } heed_cache;
 
+/** What a layer gives the next: [T, C] as floats, which residuals and norms read, and as elements, which matrix products read (kernels.h).
+ *  In fp32 they are the same memory.  NULL: nobody reads it so. */
+typedef struct heed_hidden {
+  const float *values;
+  const void *elements;
+} heed_hidden;
+
 /** The stream that cross-attention reads. */
 typedef struct heed_source {
   const heed_stream *stream;
-  const float *hidden; /* [T, C] its last layer's output */
-  float *gradient;     /* [T, C] added to; NULL outside training */
+  const void *hidden; /* [T, C] its last layer's output, elements */
+  float *gradient;    /* [T, C] added to; NULL outside training */
 } heed_source;
 
 /** At each call.  Layers keep offsets (of parameters in the flat block, of buffers in the arena); the context turns them into memory. */
@@ -52,7 +62,8 @@ typedef struct heed_context {
   const float *parameters; /**< the flat block */
   float *gradients;        /**< the gradient block, NULL outside training */
   const heed_arena *arena, *cache_arena;
-  float *scratch; /**< [threads][scratch_floats] */
+  float *workspace; /**< of matrix products, shared by the threads */
+  float *scratch;   /**< [threads][scratch_floats] */
   int64_t scratch_floats;
   bool training; /**< dropout on, activations kept */
   uint32_t seed;
@@ -82,8 +93,25 @@ static inline int64_t heed_row_count(heed_rows rows) {
   return rows.starts[rows.slices];
 }
 
-static inline float *heed_buffer(const heed_context *context, size_t offset) {
+static inline void *heed_buffer(const heed_context *context, size_t offset) {
   return heed_arena_at(context->arena, offset);
+}
+
+/** Reserves what forward or backward writes: floats, or elements. */
+static inline size_t heed_reserve_floats(heed_plan *plan, int64_t rows, int64_t width) {
+  return heed_arena_reserve(plan->arena, (size_t)rows * (size_t)width, sizeof(float));
+}
+static inline size_t heed_reserve_elements(heed_plan *plan, int64_t rows, int64_t width) {
+  return heed_arena_reserve(plan->arena, (size_t)rows * (size_t)width, plan->kernels->element_bytes);
+}
+/** Elements beside floats that are reserved already: the same memory in fp32. */
+static inline size_t heed_reserve_elements_beside(heed_plan *plan, size_t floats, int64_t rows, int64_t width) {
+  return plan->kernels->element_bytes == sizeof(float) ? floats : heed_reserve_elements(plan, rows, width);
+}
+
+/** The place `count` elements behind `elements`. */
+static inline void *heed_behind(const heed_context *context, const void *elements, int64_t count) {
+  return (char *)elements + count * (int64_t)context->kernels->element_bytes;
 }
 
 /** Where a parameter lies in a block; NULL for the offset −1 of one that a layer does without. */

@@ -33,7 +33,6 @@ static heed_status plan_tables(heed_embedding *embedding, heed_plan *plan, const
 
 heed_status heed_embedding_plan(heed_embedding *embedding, heed_plan *plan, const heed_embedding_spec *spec) {
   const heed_model_config *config = spec->config;
-  size_t tokens = (size_t)plan->tokens, floats = tokens * (size_t)config->hidden;
   *embedding = (heed_embedding){.width = config->hidden,
                                 .has_waves = heed_positions_are_waves(config),
                                 .has_norm = config->embedding_norm,
@@ -43,17 +42,22 @@ heed_status heed_embedding_plan(heed_embedding *embedding, heed_plan *plan, cons
   HEED_TRY(plan_tables(embedding, plan, spec));
   if (embedding->has_norm)
     HEED_TRY(heed_layer_norm_plan(&embedding->norm, plan, spec->norm, config, plan->tokens));
-  embedding->sum = heed_arena_reserve(plan->arena, floats, sizeof(float));
-  embedding->out = embedding->has_norm ? heed_arena_reserve(plan->arena, floats, sizeof(float)) : embedding->sum;
+  embedding->sum = heed_reserve_floats(plan, plan->tokens, config->hidden);
+  embedding->out = embedding->has_norm ? heed_reserve_floats(plan, plan->tokens, config->hidden) : embedding->sum;
+  embedding->elements = heed_reserve_elements_beside(plan, embedding->out, plan->tokens, config->hidden);
   if (plan->training) {
     size_t mark = heed_arena_mark(plan->arena);
-    embedding->order = heed_arena_reserve(plan->arena, HEED_EMBED_TABLES * tokens, sizeof(int32_t));
+    embedding->order = heed_arena_reserve(plan->arena, HEED_EMBED_TABLES * (size_t)plan->tokens, sizeof(int32_t));
     heed_arena_release(plan->arena, mark);
   }
   return HEED_OK;
 }
 
-const float *heed_embedding_forward(const heed_context *context, const heed_embedding *embedding) {
+heed_hidden heed_embedding_output(const heed_context *context, const heed_embedding *embedding) {
+  return (heed_hidden){heed_buffer(context, embedding->out), heed_buffer(context, embedding->elements)};
+}
+
+heed_hidden heed_embedding_forward(const heed_context *context, const heed_embedding *embedding) {
   const heed_stream *stream = context->stream;
   const heed_embedding_table *tables = embedding->tables;
   const float *positions =
@@ -66,10 +70,12 @@ const float *heed_embedding_forward(const heed_context *context, const heed_embe
                                         heed_weights(context, tables[HEED_EMBED_WORDS].at), positions,
                                         heed_weights(context, tables[HEED_EMBED_TYPES].at), stream->tokens, embedding->width);
     if (embedding->has_norm)
-      heed_layer_norm_forward(context, out, sum, &embedding->norm, heed_token_rows(context));
+      heed_layer_norm_forward(context, out, NULL, sum, &embedding->norm, heed_token_rows(context));
     context->kernels->dropout_forward(out, out, NULL, stream->sequence_of, stream->offsets, stream->tokens, embedding->width, &dropout);
+    if (embedding->elements != embedding->out)
+      context->kernels->narrow(heed_buffer(context, embedding->elements), out, stream->tokens * embedding->width);
   }
-  return out;
+  return heed_embedding_output(context, embedding);
 }
 
 void heed_embedding_backward(const heed_context *context, float *gradient, const heed_embedding *embedding) {
@@ -81,7 +87,7 @@ void heed_embedding_backward(const heed_context *context, float *gradient, const
   const int32_t *ids[HEED_EMBED_TABLES] = {stream->ids, stream->positions, stream->token_types};
 #pragma omp parallel
   {
-    kernels->dropout_backward(gradient, gradient, stream->sequence_of, stream->offsets, stream->tokens, embedding->width, &dropout);
+    kernels->dropout_backward(gradient, true, gradient, stream->sequence_of, stream->offsets, stream->tokens, embedding->width, &dropout);
     if (embedding->has_norm)
       heed_layer_norm_backward(context, gradient, gradient, heed_buffer(context, embedding->sum), &embedding->norm, rows);
     for (int i = 0; i < HEED_EMBED_TABLES; i++) {

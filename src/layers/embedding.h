@@ -25,6 +25,7 @@ typedef struct heed_embedding {
   double dropout;
   uint32_t site;
   size_t sum, out; /**< saved: [T, C] each; without a norm they are one */
+  size_t elements; /**< out as elements */
   size_t order;    /**< backward's, shared: int32_t [HEED_EMBED_TABLES][T], tokens sorted by word, position and segment */
 } heed_embedding;
 
@@ -38,8 +39,11 @@ typedef struct heed_embedding_spec {
 
 heed_status heed_embedding_plan(heed_embedding *embedding, heed_plan *plan, const heed_embedding_spec *spec);
 
-/** Computes the output [T, C], which stays in the layer's own buffer and is returned.  Opens its parallel region. */
-const float *heed_embedding_forward(const heed_context *context, const heed_embedding *embedding);
+/** Computes the output [T, C], which stays in the layer's own buffers and is returned.  Opens its parallel region. */
+heed_hidden heed_embedding_forward(const heed_context *context, const heed_embedding *embedding);
+
+/** The output of the last forward. */
+heed_hidden heed_embedding_output(const heed_context *context, const heed_embedding *embedding);
 
 /** `gradient` [T, C] of the output; used up.  Opens its parallel region. */
 void heed_embedding_backward(const heed_context *context, float *gradient, const heed_embedding *embedding);

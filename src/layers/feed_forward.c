@@ -20,7 +20,6 @@ static heed_status plan(heed_body *body, heed_plan *plan, const heed_body_spec *
   const heed_model_config *config = spec->config;
   char up[HEED_MAX_NAME - 8], down[HEED_MAX_NAME - 8];
   const char *ups[1] = {up}, *downs[1] = {down};
-  size_t floats = (size_t)plan->tokens * (size_t)config->feed_forward;
   snprintf(up, sizeof up, "%s%s", spec->prefix, spec->names[0]);
   snprintf(down, sizeof down, "%s%s", spec->prefix, spec->names[1]);
 
@@ -30,42 +29,46 @@ static heed_status plan(heed_body *body, heed_plan *plan, const heed_body_spec *
                    second = {config->feed_forward, config->hidden, spec->residual_deviation, config->biases};
   HEED_TRY(heed_linear_plan(&f->up, plan, ups, 1, &first));
   HEED_TRY(heed_linear_plan(&f->down, plan, downs, 1, &second));
-  f->before = heed_arena_reserve(plan->arena, f->gated ? 2 * floats : floats, sizeof(float));
-  f->after = heed_arena_reserve(plan->arena, floats, sizeof(float));
+  f->before = heed_reserve_elements(plan, plan->tokens, f->up.outputs);
+  f->after = heed_reserve_elements(plan, plan->tokens, f->down.inputs);
   return HEED_OK;
 }
 
 static void plan_backward(heed_body *body, heed_plan *plan) {
   heed_feed_forward *f = &body->feed_forward;
-  f->d_before = heed_arena_reserve(plan->arena, (size_t)(plan->tokens * f->up.outputs), sizeof(float));
-  f->d_after = f->gated ? heed_arena_reserve(plan->arena, (size_t)(plan->tokens * f->down.inputs), sizeof(float)) : f->d_before;
+  f->d_before = heed_reserve_elements(plan, plan->tokens, f->up.outputs);
+  if (f->gated)
+    f->d_after = heed_reserve_elements(plan, plan->tokens, f->down.inputs);
 }
 
-static void forward(const heed_context *context, float *y, const float *x, const heed_body *body) {
+static void forward(const heed_context *context, float *y, const void *x, const heed_body *body) {
   const heed_feed_forward *f = &body->feed_forward;
   heed_rows rows = heed_token_rows(context);
-  int64_t tokens = heed_row_count(rows), width = f->down.inputs;
-  float *before = heed_buffer(context, f->before), *after = heed_buffer(context, f->after);
-  heed_linear_forward(context, before, x, &f->up, rows);
-  if (f->gated)
-    context->kernels->gated_forward(after, before, tokens, width, f->form);
-  else
-    context->kernels->activation_forward(after, before, tokens * width, f->form);
-  heed_linear_forward(context, y, after, &f->down, rows);
+  void *before = heed_buffer(context, f->before), *after = heed_buffer(context, f->after);
+  if (f->gated) {
+    heed_linear_forward(context, before, false, x, &f->up, rows);
+    context->kernels->gated_forward(after, before, heed_row_count(rows), f->down.inputs, f->form);
+  } else {
+    heed_linear_activation_forward(context, after, false, before, x, f->form, &f->up, rows);
+  }
+  heed_linear_forward(context, y, true, after, &f->down, rows);
 }
 
-static void backward(const heed_context *context, float *d_x, const float *d_y, const float *x, const heed_body *body) {
+static void backward(const heed_context *context, float *d_x, const void *d_y, const void *x, const heed_body *body) {
   const heed_feed_forward *f = &body->feed_forward;
   heed_rows rows = heed_token_rows(context);
-  int64_t tokens = heed_row_count(rows), width = f->down.inputs;
-  const float *before = heed_buffer(context, f->before), *after = heed_buffer(context, f->after);
-  float *d_before = heed_buffer(context, f->d_before), *d_after = heed_buffer(context, f->d_after);
-  heed_linear_backward(context, d_after, false, d_y, after, &f->down, rows);
-  if (f->gated)
-    context->kernels->gated_backward(d_before, d_after, before, tokens, width, f->form);
-  else
-    context->kernels->activation_backward(d_before, d_after, before, tokens * width, f->form);
-  heed_linear_backward(context, d_x, true, d_before, x, &f->up, rows);
+  const void *before = heed_buffer(context, f->before), *after = heed_buffer(context, f->after);
+  void *d_before = heed_buffer(context, f->d_before);
+  if (f->gated) {
+    void *d_after = heed_buffer(context, f->d_after);
+    heed_linear_backward_input(context, d_after, false, false, d_y, &f->down, rows);
+    context->kernels->gated_backward(d_before, d_after, before, heed_row_count(rows), f->down.inputs, f->form);
+  } else {
+    heed_linear_activation_backward_input(context, d_before, d_y, before, f->form, &f->down, rows);
+  }
+  heed_linear_backward_weight(context, d_y, after, &f->down, rows);
+  heed_linear_backward_input(context, d_x, true, true, d_before, &f->up, rows);
+  heed_linear_backward_weight(context, d_before, x, &f->up, rows);
 }
 
 const heed_body_operations heed_feed_forward_body = {plan, plan_backward, forward, backward};

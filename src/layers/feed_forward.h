@@ -12,8 +12,8 @@ typedef struct heed_feed_forward {
   heed_form form;
   bool gated;
   heed_linear up, down;
-  size_t before, after;     /**< saved: [T, F], or gated [T, 2F]; [T, F] */
-  size_t d_before, d_after; /**< backward's, shared, likewise; not gated they are one */
+  size_t before, after;     /**< saved, elements: [T, F], or gated [T, 2F]; [T, F] */
+  size_t d_before, d_after; /**< backward's, shared, likewise; d_after when gated */
 } heed_feed_forward;
 
 /** The function of an activation, and whether it is gated. */

@@ -18,8 +18,11 @@ heed_status heed_layer_norm_plan(heed_layer_norm *norm, heed_plan *plan, const c
   return HEED_OK;
 }
 
-void heed_layer_norm_forward(const heed_context *context, float *y, const float *x, const heed_layer_norm *norm, heed_rows rows) {
-  context->kernels->layer_norm_forward(y, heed_buffer(context, norm->mean), heed_buffer(context, norm->rstd), x,
+void heed_layer_norm_forward(const heed_context *context, float *y, void *elements, const float *x, const heed_layer_norm *norm,
+                             heed_rows rows) {
+  if (elements == y)
+    elements = NULL;
+  context->kernels->layer_norm_forward(y, elements, heed_buffer(context, norm->mean), heed_buffer(context, norm->rstd), x,
                                        heed_weights(context, norm->gamma), heed_weights(context, norm->beta), heed_row_count(rows),
                                        norm->width, norm->epsilon);
 }

@@ -14,6 +14,7 @@ heed_status heed_linear_plan(heed_linear *linear, heed_plan *plan, const char *c
     snprintf(weight.name, sizeof weight.name, "%s.weight", names[i]);
     HEED_TRY(heed_parameters_add(plan->table, &weight, NULL));
   }
+  heed_linear_plan_rows(plan, linear, plan->tokens);
   if (!spec->bias)
     return HEED_OK;
   linear->bias = plan->table->total;
@@ -25,15 +26,38 @@ heed_status heed_linear_plan(heed_linear *linear, heed_plan *plan, const char *c
   return HEED_OK;
 }
 
-void heed_linear_forward(const heed_context *context, float *y, const float *x, const heed_linear *linear, heed_rows rows) {
-  context->kernels->linear_forward(y, x, heed_weights(context, linear->weight), heed_weights(context, linear->bias), rows.starts,
-                                   rows.slices, linear->inputs, linear->outputs);
+void heed_linear_plan_rows(heed_plan *plan, const heed_linear *linear, int64_t rows) {
+  int64_t floats = plan->kernels->linear_workspace(rows, plan->slices, linear->inputs, linear->outputs, plan->training);
+  plan->workspace = floats > plan->workspace ? floats : plan->workspace;
 }
 
-void heed_linear_backward(const heed_context *context, float *d_x, bool add, const float *d_y, const float *x, const heed_linear *linear,
-                          heed_rows rows) {
-  context->kernels->linear_backward_input(d_x, d_y, heed_weights(context, linear->weight), rows.starts, rows.slices, linear->inputs,
-                                          linear->outputs, add);
+void heed_linear_forward(const heed_context *context, void *y, bool wide, const void *x, const heed_linear *linear, heed_rows rows) {
+  context->kernels->linear_forward(y, wide, x, heed_weights(context, linear->weight), heed_weights(context, linear->bias),
+                                   heed_row_count(rows), linear->inputs, linear->outputs, context->workspace, heed_thread_scratch(context));
+}
+
+void heed_linear_activation_forward(const heed_context *context, void *after, bool wide, void *before, const void *x, heed_form form,
+                                    const heed_linear *linear, heed_rows rows) {
+  context->kernels->linear_activation_forward(after, wide, before, x, heed_weights(context, linear->weight),
+                                              heed_weights(context, linear->bias), form, heed_row_count(rows), linear->inputs,
+                                              linear->outputs, context->workspace, heed_thread_scratch(context));
+}
+
+void heed_linear_backward_input(const heed_context *context, void *d_x, bool wide, bool add, const void *d_y, const heed_linear *linear,
+                                heed_rows rows) {
+  context->kernels->linear_backward_input(d_x, wide, add, d_y, heed_weights(context, linear->weight), heed_row_count(rows), linear->inputs,
+                                          linear->outputs, context->workspace, heed_thread_scratch(context));
+}
+
+void heed_linear_activation_backward_input(const heed_context *context, void *d_before, const void *d_y, const void *before, heed_form form,
+                                           const heed_linear *linear, heed_rows rows) {
+  context->kernels->linear_activation_backward_input(d_before, d_y, heed_weights(context, linear->weight), before, form,
+                                                     heed_row_count(rows), linear->inputs, linear->outputs, context->workspace,
+                                                     heed_thread_scratch(context));
+}
+
+void heed_linear_backward_weight(const heed_context *context, const void *d_y, const void *x, const heed_linear *linear, heed_rows rows) {
   context->kernels->linear_backward_weight(heed_gradient(context, linear->weight), heed_gradient(context, linear->bias), d_y, x,
-                                           rows.starts, rows.slices, linear->inputs, linear->outputs, heed_thread_scratch(context));
+                                           rows.starts, rows.slices, linear->inputs, linear->outputs, context->workspace,
+                                           heed_thread_scratch(context));
 }

@@ -20,13 +20,27 @@ typedef struct heed_linear_spec {
  *  input (query, key and value) are one product on one block of parts · outputs rows. */
 heed_status heed_linear_plan(heed_linear *linear, heed_plan *plan, const char *const *names, int parts, const heed_linear_spec *spec);
 
-/* Below: called by all threads of a parallel region. */
+/** Sees that the workspace suffices for a map of at most so many rows.  heed_linear_plan does it for tokens. */
+void heed_linear_plan_rows(heed_plan *plan, const heed_linear *linear, int64_t rows);
+
+/* Below: called by all threads of a parallel region.  x, y and their gradients are elements; floats when `wide`. */
 
 /** y[T, outputs] = x[T, inputs]·Wᵀ + b. */
-void heed_linear_forward(const heed_context *context, float *y, const float *x, const heed_linear *linear, heed_rows rows);
+void heed_linear_forward(const heed_context *context, void *y, bool wide, const void *x, const heed_linear *linear, heed_rows rows);
 
-/** d_x = d_y·W, or += with `add`; d_W += d_yᵀ·x; d_b += Σ d_y. */
-void heed_linear_backward(const heed_context *context, float *d_x, bool add, const float *d_y, const float *x, const heed_linear *linear,
-                          heed_rows rows);
+/** before = x·Wᵀ + b, after = act(before). */
+void heed_linear_activation_forward(const heed_context *context, void *after, bool wide, void *before, const void *x, heed_form form,
+                                    const heed_linear *linear, heed_rows rows);
+
+/** d_x = d_y·W, or += with `add`, which wants `wide`. */
+void heed_linear_backward_input(const heed_context *context, void *d_x, bool wide, bool add, const void *d_y, const heed_linear *linear,
+                                heed_rows rows);
+
+/** d_before = (d_y·W)·act′(before). */
+void heed_linear_activation_backward_input(const heed_context *context, void *d_before, const void *d_y, const void *before, heed_form form,
+                                           const heed_linear *linear, heed_rows rows);
+
+/** d_W += d_yᵀ·x; d_b += Σ d_y. */
+void heed_linear_backward_weight(const heed_context *context, const void *d_y, const void *x, const heed_linear *linear, heed_rows rows);
 
 #endif

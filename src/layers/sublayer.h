@@ -19,9 +19,10 @@ typedef struct heed_sublayer {
   double dropout;
   int64_t width;
   uint32_t site;
-  size_t inner;        /**< saved, [T, C]: the sum (post-norm), or the normalised input (pre-norm) */
+  size_t inner;        /**< saved, [T, C]: the sum, floats (post-norm), or the normalised input, elements (pre-norm) */
   size_t out;          /**< saved, [T, C] */
-  size_t d_body;       /**< backward's, shared: [T, C] */
+  size_t elements;     /**< saved, post-norm: out as elements */
+  size_t d_body;       /**< backward's, shared: [T, C], elements */
   size_t d_normalised; /**< backward's, shared, pre-norm: [T, C] */
 } heed_sublayer;
 
@@ -34,10 +35,14 @@ typedef struct heed_sublayer_spec {
 
 heed_status heed_sublayer_plan(heed_sublayer *sublayer, heed_plan *plan, const heed_sublayer_spec *spec);
 
-/** Computes the output [T, C], which stays in the sublayer's own buffer and is returned.  Opens its parallel region. */
-const float *heed_sublayer_forward(const heed_context *context, const float *x, const heed_sublayer *sublayer);
+/** Computes the output [T, C], which stays in the sublayer's own buffers and is returned; only norms give elements.  Opens its parallel
+ *  region. */
+heed_hidden heed_sublayer_forward(const heed_context *context, heed_hidden x, const heed_sublayer *sublayer);
+
+/** The output of the last forward. */
+heed_hidden heed_sublayer_output(const heed_context *context, const heed_sublayer *sublayer);
 
 /** `gradient` [T, C] is the output's on entry and the input's on return.  Opens its parallel region. */
-void heed_sublayer_backward(const heed_context *context, float *gradient, const float *x, const heed_sublayer *sublayer);
+void heed_sublayer_backward(const heed_context *context, float *gradient, heed_hidden x, const heed_sublayer *sublayer);
 
 #endif

@@ -2,45 +2,56 @@
 
 #include <omp.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/blas.h"
 #include "base/clock.h"
 #include "measure/ceiling.h"
+#include "models/level.h"
 
-enum { SLICES = 8, LEAST_WINDOWS = 3, WINDOWS = 10 };
+enum { SLICES = 8, PART = 4096, LEAST_WINDOWS = 3, WINDOWS = 10 };
 #define SECONDS_A_PRODUCT 0.3
 
 const int64_t heed_gemm_shapes[HEED_GEMM_SHAPES][3] = {{512, 512, 512},  {2048, 256, 256},  {2048, 1024, 256}, {2048, 256, 1024},
                                                        {4096, 768, 768}, {4096, 3072, 768}, {4096, 768, 3072}, {640, 30522, 256}};
 
-/* The operands of one linear layer and its backward. */
+/* The operands of one linear layer and its backward: elements x [tokens, inputs] and y [tokens, outputs], floats w [outputs, inputs] and
+ * bias [outputs]. */
 typedef struct layer {
   const heed_kernels *kernels;
-  float *x, *w, *bias, *y, *scratch; /* [tokens, inputs], [outputs, inputs], [outputs], [tokens, outputs] */
+  void *x, *y;
+  float *w, *bias, *scratch, *workspace;
   int64_t tokens, outputs, inputs, scratch_floats;
   int64_t starts[SLICES + 1];
 } layer;
 
 typedef void product(const layer *l);
 
+static float *own_scratch(const layer *l) {
+  return l->scratch + l->scratch_floats * omp_get_thread_num();
+}
+
 static void forward(const layer *l) {
 #pragma omp parallel
-  l->kernels->linear_forward(l->y, l->x, l->w, l->bias, l->starts, SLICES, l->inputs, l->outputs);
+  l->kernels->linear_forward(l->y, false, l->x, l->w, l->bias, l->tokens, l->inputs, l->outputs, l->workspace, own_scratch(l));
 }
 static void backward_input(const layer *l) {
 #pragma omp parallel
-  l->kernels->linear_backward_input(l->x, l->y, l->w, l->starts, SLICES, l->inputs, l->outputs, false);
+  l->kernels->linear_backward_input(l->x, true, false, l->y, l->w, l->tokens, l->inputs, l->outputs, l->workspace, own_scratch(l));
 }
 static void backward_weight(const layer *l) {
 #pragma omp parallel
-  l->kernels->linear_backward_weight(l->w, NULL, l->y, l->x, l->starts, SLICES, l->inputs, l->outputs,
-                                     l->scratch + l->scratch_floats * omp_get_thread_num());
+  l->kernels->linear_backward_weight(l->w, NULL, l->y, l->x, l->starts, SLICES, l->inputs, l->outputs, l->workspace, own_scratch(l));
+}
+
+static float value_at(int64_t i) {
+  return (float)(i * 37 % 101 - 50) * 1e-3f;
 }
 
 static void fill(float *values, int64_t count) {
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < count; i++)
-    values[i] = (float)(i * 37 % 101 - 50) * 1e-3f;
+    values[i] = value_at(i);
 }
 
 static float *floats(int64_t count) {
@@ -50,25 +61,45 @@ static float *floats(int64_t count) {
   return values;
 }
 
+/* The same values as elements. */
+static void fill_elements(void *to, const heed_kernels *kernels, int64_t count) {
+  float part[PART];
+  for (int64_t first = 0; first < count; first += PART) {
+    int64_t length = count - first < PART ? count - first : PART;
+    for (int64_t i = 0; i < length; i++)
+      part[i] = value_at(first + i);
+    kernels->narrow((char *)to + (size_t)first * kernels->element_bytes, part, length);
+  }
+}
+
+static void *elements(const heed_kernels *kernels, int64_t count) {
+  void *values = aligned_alloc(64, (size_t)(count + 15) / 16 * 64);
+  if (values)
+    fill_elements(values, kernels, count);
+  return values;
+}
+
 static void release(layer *l) {
   free(l->x);
   free(l->w);
   free(l->bias);
   free(l->y);
   free(l->scratch);
+  free(l->workspace);
 }
 
 static heed_status prepare(layer *l, const heed_kernels *kernels, const int64_t shape[3]) {
   *l = (layer){.kernels = kernels, .tokens = shape[0], .outputs = shape[1], .inputs = shape[2]};
   for (int64_t g = 0; g <= SLICES; g++)
     l->starts[g] = l->tokens * g / SLICES;
-  l->scratch_floats = kernels->scratch_floats(SLICES, 1, 64);
-  l->x = floats(l->tokens * l->inputs);
+  l->scratch_floats = kernels->scratch_floats(SLICES, 1, 64, l->inputs);
+  l->x = elements(kernels, l->tokens * l->inputs);
   l->w = floats(l->outputs * l->inputs);
   l->bias = floats(l->outputs);
-  l->y = floats(l->tokens * l->outputs);
+  l->y = elements(kernels, l->tokens * l->outputs);
   l->scratch = floats(l->scratch_floats * omp_get_max_threads());
-  if (l->x && l->w && l->bias && l->y && l->scratch)
+  l->workspace = floats(kernels->linear_workspace(l->tokens, SLICES, l->inputs, l->outputs, true));
+  if (l->x && l->w && l->bias && l->y && l->scratch && l->workspace)
     return HEED_OK;
   return heed_error(HEED_FAILED, "out of memory for a product of %lld × %lld × %lld", (long long)shape[0], (long long)shape[1],
                     (long long)shape[2]);
@@ -76,7 +107,7 @@ static heed_status prepare(layer *l, const heed_kernels *kernels, const int64_t 
 
 /* Products a second in the best of several windows, as the ceiling is counted.  They change an operand, which is then made anew: the
  * next product finds the values it would find alone. */
-static double products_per_second(product *run, const layer *l, float *changed, int64_t count) {
+static double products_per_second(product *run, const layer *l, void *changed, int64_t count) {
   double best = 0, first = heed_seconds();
   run(l);
   for (int window = 0; window < LEAST_WINDOWS || (window < WINDOWS && heed_seconds() - first < SECONDS_A_PRODUCT); window++) {
@@ -89,7 +120,10 @@ static double products_per_second(product *run, const layer *l, float *changed, 
     } while (spent < HEED_CEILING_WINDOW);
     best = (double)runs / spent > best ? (double)runs / spent : best;
   }
-  fill(changed, count);
+  if (changed == l->w)
+    fill(changed, count);
+  else
+    fill_elements(changed, l->kernels, count);
   return best;
 }
 
@@ -100,7 +134,7 @@ static heed_status measure_shape(heed_gemm_result *results, const heed_kernels *
   const int64_t t = l.tokens, o = l.outputs, i = l.inputs;
   const struct {
     product *run;
-    float *changed;
+    void *changed;
     heed_gemm_result result;
   } forms[HEED_GEMM_FORMS] = {{forward, l.y, {.m = t, .n = o, .k = i, .trans = "NT"}},
                               {backward_input, l.x, {.m = t, .n = i, .k = o, .trans = "NN"}},
@@ -117,16 +151,19 @@ static heed_status measure_shape(heed_gemm_result *results, const heed_kernels *
 }
 
 /* min(peak, operations over the time that reading both factors and writing the product once takes). */
-static double bound(const heed_gemm_result *r, double peak, double bandwidth) {
+static double bound(const heed_gemm_result *r, heed_precision precision, double peak, double bandwidth) {
   double m = (double)r->m, n = (double)r->n, k = (double)r->k;
-  double bytes = sizeof(float) * (m * k + k * n + m * n), limit = 2 * m * n * k / bytes * bandwidth;
+  double element = precision == HEED_BF16 ? 2 : 4; /* bytes; the gradient of a weight is added to floats, its factors are elements */
+  bool gradient = strcmp(r->trans, "TN") == 0;
+  double bytes = element * (m * k + (gradient ? k * n : 0) + (gradient ? 0 : m * n)) + 4 * (gradient ? 2 * m * n : k * n),
+         limit = 2 * m * n * k / bytes * bandwidth;
   return limit < peak ? limit : peak;
 }
 
-static heed_status judge(heed_gemm_result *results, int64_t count, double peak, double bandwidth) {
+static heed_status judge(heed_gemm_result *results, int64_t count, heed_precision precision, double peak, double bandwidth) {
   for (int64_t i = 0; i < count; i++) {
     heed_gemm_result *r = &results[i];
-    r->ceiling = bound(r, peak, bandwidth);
+    r->ceiling = bound(r, precision, peak, bandwidth);
     if (r->flops_per_second > r->ceiling)
       return heed_error(HEED_FAILED,
                         "the product %lld × %lld × %lld %s reached %.1f GFLOP/s, above the ceiling of %.1f: the ceiling was "
@@ -136,16 +173,17 @@ static heed_status judge(heed_gemm_result *results, int64_t count, double peak, 
   return HEED_OK;
 }
 
-heed_status heed_gemm_measure(heed_gemm_result *results, const int64_t (*shapes)[3], int64_t count, const heed_kernels *kernels,
-                              heed_communication *c, int64_t ranks_on_node) {
-  double bandwidth, again, peak = heed_ceiling_flops(c);
+heed_status heed_gemm_measure(heed_gemm_result *results, const int64_t (*shapes)[3], int64_t count, heed_precision precision,
+                              const heed_kernels *kernels, heed_communication *c, int64_t ranks_on_node) {
+  kernels = heed_kernels_of(kernels, precision);
+  double bandwidth, again, peak = heed_ceiling_flops(precision, c);
   HEED_TRY(c->agree(c, heed_blas_check()));
   HEED_TRY(heed_ceiling_bandwidth(&bandwidth, c, ranks_on_node));
   for (int64_t s = 0; s < count; s++) {
     HEED_TRY(measure_shape(results + s * HEED_GEMM_FORMS, kernels, shapes[s], c));
-    again = heed_ceiling_flops(c);
+    again = heed_ceiling_flops(precision, c);
     peak = again > peak ? again : peak;
   }
   HEED_TRY(heed_ceiling_bandwidth(&again, c, ranks_on_node));
-  return judge(results, count * HEED_GEMM_FORMS, peak, again > bandwidth ? again : bandwidth);
+  return judge(results, count * HEED_GEMM_FORMS, precision, peak, again > bandwidth ? again : bandwidth);
 }

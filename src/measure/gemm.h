@@ -3,6 +3,7 @@
 #define HEED_MEASURE_GEMM_H
 
 #include "heed/communication.h"
+#include "heed/config.h"
 #include "kernels/kernels.h"
 
 /** One product: c[m, n] = a · b with inner dimension k. */
@@ -20,8 +21,9 @@ extern const int64_t heed_gemm_shapes[HEED_GEMM_SHAPES][3];
 /** Measures every shape in its three forms, on all threads of all ranks at once: each rank multiplies for itself, their rates are added.
  *  Collective.
  *  \param[out] results  [count][HEED_GEMM_FORMS]
- *  Errors: HEED_FAILED when memory is short, or when a product was faster than the ceiling: then the ceiling was disturbed. */
-heed_status heed_gemm_measure(heed_gemm_result *results, const int64_t (*shapes)[3], int64_t count, const heed_kernels *kernels,
-                              heed_communication *communication, int64_t ranks_on_node);
+ *  Errors: HEED_FAILED when memory is short, or when a product was faster than the ceiling:
+ * then the ceiling was disturbed. */
+heed_status heed_gemm_measure(heed_gemm_result *results, const int64_t (*shapes)[3], int64_t count, heed_precision precision,
+                              const heed_kernels *kernels, heed_communication *communication, int64_t ranks_on_node);
 
 #endif

@@ -9,7 +9,6 @@
 #include "measure/ceiling.h"
 #include "measure/flops.h"
 #include "measure/median.h"
-#include "measure/synthetic.h"
 #include "train/step.h"
 
 enum { PARTS = 4, MORE_CEILINGS = 3 };
@@ -57,26 +56,27 @@ static heed_status open_sampler(bench *b) {
 
 static heed_status open_source(bench *b) {
   if (!b->sampler)
-    return heed_synthetic_create(&b->synthetic, b->spec->config, b->stepper);
+    return heed_synthetic_create(&b->synthetic, b->spec->config, b->spec->lengths, b->stepper);
   return heed_reader_create(&b->reader, b->sampler, 0, heed_stepper_first_slice(b->stepper), heed_stepper_slices(b->stepper),
                             heed_stepper_slices_at_once(b->stepper));
 }
 
 static heed_status open_bench(bench *b) {
   const heed_step_spec *spec = b->spec;
+  const heed_config *config = spec->config;
   heed_communication *c = spec->communication;
   HEED_TRY(c->agree(c, spec->data ? open_sampler(b) : HEED_OK));
-  heed_stepper_spec stepper = {.config = spec->config,
+  heed_stepper_spec stepper = {.config = config,
                                .kernels = spec->kernels,
                                .communication = c,
-                               .targets_per_sequence =
-                                   b->sampler ? heed_sampler_most_targets(b->sampler, 1) : heed_synthetic_targets(spec->config),
+                               .targets_per_sequence = b->sampler ? heed_sampler_most_targets(b->sampler, 1)
+                                                                  : heed_synthetic_targets(spec->config, config->train.sequence_length),
                                .ranks_on_node = spec->ranks_on_node};
   HEED_TRY(heed_stepper_create(&b->stepper, &stepper));
   heed_status status = open_source(b);
   if (status == HEED_OK && !(b->seconds = malloc((size_t)spec->steps * sizeof *b->seconds)))
     status = heed_error(HEED_FAILED, "out of memory for the times of %lld steps", (long long)spec->steps);
-  heed_parameters_initialise(heed_stepper_table(b->stepper), heed_stepper_parameters(b->stepper), spec->config->run.seed);
+  heed_parameters_initialise(heed_stepper_table(b->stepper), heed_stepper_parameters(b->stepper), config->run.seed);
   return c->agree(c, status);
 }
 
@@ -90,7 +90,7 @@ static void close_bench(bench *b) {
 }
 
 static void raise_ceiling(bench *b) {
-  double flops = heed_ceiling_flops(b->spec->communication);
+  double flops = heed_ceiling_flops(b->spec->config->train.precision, b->spec->communication);
   b->ceiling = flops > b->ceiling ? flops : b->ceiling;
 }
 

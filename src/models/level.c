@@ -7,7 +7,7 @@
 #include "base/blas.h"
 #include "heed/log.h"
 
-static const char *const levels[] = {"generic", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
+static const char *const levels[] = {"generic", "x86-64-v2", "x86-64-v3", "x86-64-v4", "x86-64-v4-bf16", "x86-64-v4-amx"};
 enum { LEVELS = sizeof levels / sizeof *levels };
 
 heed_status heed_level_agree(const heed_kernels **kernels, heed_communication *c) {
@@ -15,7 +15,8 @@ heed_status heed_level_agree(const heed_kernels **kernels, heed_communication *c
   heed_status status = HEED_OK;
   int64_t level = 0;
   if (!best)
-    status = heed_error(HEED_INVALID, "HEED_ISA=%.40s is an instruction level that is unknown (v2, v3, v4) or that this processor lacks",
+    status = heed_error(HEED_INVALID,
+                        "HEED_ISA=%.40s is an instruction level that is unknown (v2, v3, v4, v4-bf16, v4-amx) or that this processor lacks",
                         getenv("HEED_ISA") ? getenv("HEED_ISA") : "");
   HEED_TRY(c->agree(c, status));
   while (level + 1 < LEVELS && strcmp(levels[level], best->isa) != 0)

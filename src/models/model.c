@@ -19,6 +19,7 @@ struct heed_model {
   heed_parameter_table table;
   heed_arena arena, scratch, cache_arena;
   int64_t scratch_floats;
+  size_t workspace;
   size_t waves, rotary, rotary_local; /* fixed tables of positions */
   heed_embedding embedding;
   heed_sublayer *sublayers;
@@ -29,7 +30,7 @@ struct heed_model {
   heed_token_head token_head;
   heed_next_sentence_head next_sentence_head;
   size_t gradient; /* [T, C], of the stream that backward follows */
-  const float *hidden;
+  heed_hidden hidden;
   float *maps;                        /* heed_model_look */
   double *entropy;                    /* heed_model_watch */
   int64_t *cache_starts, *cache_ends; /* [B + 1], [B] */
@@ -113,6 +114,8 @@ static heed_status plan_model(heed_model *model, const heed_family *family) {
   const heed_model_config *config = &model->config;
   heed_plan plan = {.table = &model->table,
                     .arena = &model->arena,
+                    .kernels = model->kernels,
+                    .slices = sizes->slices,
                     .cache = sizes->cache_tokens > 0 ? &model->cache_arena : NULL,
                     .cache_tokens = sizes->cache_tokens,
                     .sequences = sizes->sequences,
@@ -128,8 +131,9 @@ static heed_status plan_model(heed_model *model, const heed_family *family) {
   HEED_TRY(plan_stack(model, &plan, family));
   HEED_TRY(plan_heads(model, &plan, family));
   int64_t longest = sizes->longest > sizes->cache_tokens ? sizes->longest : sizes->cache_tokens;
-  model->scratch_floats = model->kernels->scratch_floats(sizes->slices, longest, config->hidden / config->heads);
+  model->scratch_floats = model->kernels->scratch_floats(sizes->slices, longest, config->hidden / config->heads, config->hidden);
   heed_arena_reserve(&model->scratch, (size_t)(model->scratch_floats * omp_get_max_threads()), sizeof(float));
+  model->workspace = heed_arena_reserve(&model->scratch, (size_t)plan.workspace, sizeof(float));
   return HEED_OK;
 }
 
@@ -209,33 +213,36 @@ static heed_context context_of(heed_model *model, const float *parameters, const
                         .parameters = parameters,
                         .arena = &model->arena,
                         .cache_arena = &model->cache_arena,
+                        .workspace = heed_arena_at(&model->scratch, model->workspace),
                         .scratch = heed_arena_at(&model->scratch, 0),
                         .scratch_floats = model->scratch_floats};
 }
 
-static const float *run_stack(heed_model *model, const heed_context *context) {
-  const float *x = heed_embedding_forward(context, &model->embedding);
+static heed_hidden run_stack(heed_model *model, const heed_context *context) {
+  heed_hidden x = heed_embedding_forward(context, &model->embedding);
   for (int64_t i = 0; i < model->sublayer_count; i++)
     x = heed_sublayer_forward(context, x, &model->sublayers[i]);
   if (model->has_final_norm) {
     float *normed = heed_buffer(context, model->normed);
 #pragma omp parallel
-    heed_layer_norm_forward(context, normed, x, &model->final_norm, heed_token_rows(context));
-    x = normed;
+    heed_layer_norm_forward(context, normed, NULL, x.values, &model->final_norm, heed_token_rows(context));
+    x = (heed_hidden){.values = normed};
   }
   model->hidden = x;
   return x;
 }
 
-static const float *input_of(const heed_model *model, const heed_context *context, int64_t sublayer) {
-  return heed_buffer(context, sublayer > 0 ? model->sublayers[sublayer - 1].out : model->embedding.out);
+static heed_hidden input_of(const heed_model *model, const heed_context *context, int64_t sublayer) {
+  if (sublayer == 0)
+    return heed_embedding_output(context, &model->embedding);
+  return heed_sublayer_output(context, &model->sublayers[sublayer - 1]);
 }
 
 static void back_through_stack(heed_model *model, const heed_context *context, float *gradient) {
   if (model->has_final_norm) {
-    const float *x = input_of(model, context, model->sublayer_count);
+    heed_hidden x = input_of(model, context, model->sublayer_count);
 #pragma omp parallel
-    heed_layer_norm_backward(context, gradient, gradient, x, &model->final_norm, heed_token_rows(context));
+    heed_layer_norm_backward(context, gradient, gradient, x.values, &model->final_norm, heed_token_rows(context));
   }
   for (int64_t i = model->sublayer_count - 1; i >= 0; i--)
     heed_sublayer_backward(context, gradient, input_of(model, context, i), &model->sublayers[i]);
@@ -253,7 +260,7 @@ static double sum_rows(const double *losses, const int64_t *starts, int64_t slic
 /* Forward and backward of the heads; the sums are taken before backward reuses the memory of the losses. */
 static void train_heads(heed_model *model, const heed_context *context, float *gradient, float next_sentence_scale, heed_slice_sums *sums) {
   const heed_batch *batch = context->batch;
-  heed_token_head_forward(context, model->hidden, &model->token_head);
+  heed_token_head_forward(context, model->hidden.values, &model->token_head);
   const double *losses = heed_token_head_loss(context, &model->token_head);
   for (int64_t g = 0; g < batch->slices; g++)
     sums[g] = (heed_slice_sums){.token_loss = sum_rows(losses, batch->slice_targets, g),
@@ -262,7 +269,7 @@ static void train_heads(heed_model *model, const heed_context *context, float *g
   heed_token_head_backward(context, gradient, &model->token_head);
   if (!model->sizes.next_sentence)
     return;
-  heed_next_sentence_head_forward(context, model->hidden, &model->next_sentence_head);
+  heed_next_sentence_head_forward(context, model->hidden.values, &model->next_sentence_head);
   losses = heed_next_sentence_head_loss(context, next_sentence_scale, &model->next_sentence_head);
   for (int64_t g = 0; g < batch->slices; g++) {
     sums[g].next_sentence_loss = sum_rows(losses, batch->slice_rows, g);
@@ -296,7 +303,7 @@ const float *heed_model_hidden(heed_model *model, const float *parameters, const
   heed_context context = context_of(model, parameters, batch);
   context.maps = model->maps;
   context.entropy = model->entropy;
-  return run_stack(model, &context);
+  return run_stack(model, &context).values;
 }
 
 const float *heed_model_logits(heed_model *model, const float *parameters, const heed_batch *batch) {
@@ -316,7 +323,7 @@ const float *heed_model_extend(heed_model *model, const float *parameters, const
   for (int64_t b = 0; b < stream->sequences; b++)
     model->cache_ends[b] += stream->offsets[b + 1] - stream->offsets[b];
   context.cache = &cache;
-  return heed_token_head_forward(&context, run_stack(model, &context), &model->token_head);
+  return heed_token_head_forward(&context, run_stack(model, &context).values, &model->token_head);
 }
 
 const double *heed_model_losses(heed_model *model, const heed_batch *batch) {
@@ -326,7 +333,7 @@ const double *heed_model_losses(heed_model *model, const heed_batch *batch) {
 
 const float *heed_model_next_sentence(heed_model *model, const float *parameters, const heed_batch *batch, const double **losses) {
   heed_context context = context_of(model, parameters, batch);
-  const float *logits = heed_next_sentence_head_forward(&context, model->hidden, &model->next_sentence_head);
+  const float *logits = heed_next_sentence_head_forward(&context, model->hidden.values, &model->next_sentence_head);
   *losses = heed_next_sentence_head_loss(&context, 1.0f, &model->next_sentence_head);
   return logits;
 }

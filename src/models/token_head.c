@@ -15,7 +15,7 @@ static heed_status plan_transform(heed_token_head *head, heed_plan *plan, const 
 
 heed_status heed_token_head_plan(heed_token_head *head, heed_plan *plan, const heed_model_config *config, const heed_embedding *embedding,
                                  const heed_token_head_names *names) {
-  size_t targets = (size_t)plan->targets, floats = targets * (size_t)config->hidden;
+  int64_t targets = plan->targets, width = config->hidden, vocabulary = config->vocabulary_size;
   *head = (heed_token_head){.transforms = names->dense != NULL};
   head->decoder = (heed_linear){
       .inputs = config->hidden, .outputs = config->vocabulary_size, .weight = embedding->tables[HEED_EMBED_WORDS].at, .bias = -1};
@@ -27,16 +27,23 @@ heed_status heed_token_head_plan(heed_token_head *head, heed_plan *plan, const h
   }
   if (head->transforms)
     HEED_TRY(plan_transform(head, plan, config, names));
-  head->hidden = heed_arena_reserve(plan->arena, floats, sizeof(float));
-  head->before = heed_arena_reserve(plan->arena, head->transforms ? floats : 0, sizeof(float));
-  head->after = heed_arena_reserve(plan->arena, head->transforms ? floats : 0, sizeof(float));
-  head->normed = head->transforms ? heed_arena_reserve(plan->arena, floats, sizeof(float)) : head->hidden;
-  head->logits = heed_arena_reserve(plan->arena, targets * (size_t)config->vocabulary_size, sizeof(float));
-  head->losses = heed_arena_reserve(plan->arena, targets, sizeof(double));
+  heed_linear_plan_rows(plan, &head->decoder, targets);
+  head->hidden = heed_reserve_elements(plan, targets, width);
+  head->normed = head->hidden;
+  if (head->transforms) {
+    heed_linear_plan_rows(plan, &head->dense, targets);
+    head->before = heed_reserve_elements(plan, targets, width);
+    head->after = heed_reserve_floats(plan, targets, width);
+    head->normed = heed_reserve_elements(plan, targets, width);
+  }
+  head->logits = heed_reserve_floats(plan, targets, vocabulary);
+  head->losses = heed_arena_reserve(plan->arena, (size_t)targets, sizeof(double));
   if (plan->training) {
     size_t mark = heed_arena_mark(plan->arena);
-    head->d_normed = heed_arena_reserve(plan->arena, floats, sizeof(float));
-    head->d_hidden = head->transforms ? heed_arena_reserve(plan->arena, floats, sizeof(float)) : head->d_normed;
+    head->d_logits = heed_reserve_elements_beside(plan, head->logits, targets, vocabulary);
+    head->d_normed = heed_reserve_floats(plan, targets, width);
+    head->d_before = head->transforms ? heed_reserve_elements(plan, targets, width) : 0;
+    head->d_hidden = head->transforms ? heed_reserve_floats(plan, targets, width) : head->d_normed;
     heed_arena_release(plan->arena, mark);
   }
   return HEED_OK;
@@ -49,28 +56,26 @@ heed_status heed_token_head_tie(heed_token_head *head, heed_plan *plan, const he
 const float *heed_token_head_forward(const heed_context *context, const float *hidden, const heed_token_head *head) {
   const heed_batch *batch = context->batch;
   heed_rows rows = heed_target_rows(context);
-  int64_t width = head->decoder.inputs;
-  float *x = heed_buffer(context, head->hidden), *before = heed_buffer(context, head->before), *after = heed_buffer(context, head->after),
-        *normed = heed_buffer(context, head->normed), *logits = heed_buffer(context, head->logits);
+  void *x = heed_buffer(context, head->hidden), *normed = heed_buffer(context, head->normed);
+  float *after = heed_buffer(context, head->after), *logits = heed_buffer(context, head->logits);
 #pragma omp parallel
   {
-    context->kernels->gather_rows(x, hidden, batch->target_tokens, batch->targets, width);
+    context->kernels->gather_rows(x, hidden, batch->target_tokens, batch->targets, head->decoder.inputs);
     if (head->transforms) {
-      heed_linear_forward(context, before, x, &head->dense, rows);
-      context->kernels->activation_forward(after, before, batch->targets * width, head->form);
-      heed_layer_norm_forward(context, normed, after, &head->norm, rows);
+      heed_linear_activation_forward(context, after, true, heed_buffer(context, head->before), x, head->form, &head->dense, rows);
+      heed_layer_norm_forward(context, NULL, normed, after, &head->norm, rows);
     }
-    heed_linear_forward(context, logits, normed, &head->decoder, rows);
+    heed_linear_forward(context, logits, true, normed, &head->decoder, rows);
   }
   return logits;
 }
 
 const double *heed_token_head_loss(const heed_context *context, const heed_token_head *head) {
   const heed_batch *batch = context->batch;
-  float *logits = heed_buffer(context, head->logits);
+  void *d_logits = context->training ? heed_buffer(context, head->d_logits) : NULL;
   double *losses = heed_arena_at(context->arena, head->losses);
 #pragma omp parallel
-  context->kernels->softmax_cross_entropy(losses, context->training ? logits : NULL, logits, batch->target_ids, batch->targets,
+  context->kernels->softmax_cross_entropy(losses, d_logits, heed_buffer(context, head->logits), batch->target_ids, batch->targets,
                                           head->decoder.outputs, 1.0f);
   return losses;
 }
@@ -79,20 +84,22 @@ void heed_token_head_backward(const heed_context *context, float *d_hidden, cons
   const heed_batch *batch = context->batch;
   const heed_kernels *kernels = context->kernels;
   heed_rows rows = heed_target_rows(context);
-  const float *d_logits = heed_buffer(context, head->logits), *normed = heed_buffer(context, head->normed);
+  const void *d_logits = heed_buffer(context, head->d_logits), *normed = heed_buffer(context, head->normed);
   float *d_normed = heed_buffer(context, head->d_normed), *d_x = heed_buffer(context, head->d_hidden);
+  void *d_before = heed_buffer(context, head->d_before);
   int64_t width = head->decoder.inputs;
 #pragma omp parallel
   {
     /* The decoder's gradient has places of its own: the bias in the table, the weight behind it (tied). */
-    kernels->linear_backward_input(d_normed, d_logits, heed_weights(context, head->decoder.weight), rows.starts, rows.slices, width,
-                                   head->decoder.outputs, false);
+    heed_linear_backward_input(context, d_normed, true, false, d_logits, &head->decoder, rows);
     kernels->linear_backward_weight(context->gradients + head->tied_gradient, heed_gradient(context, head->decoder.bias), d_logits, normed,
-                                    rows.starts, rows.slices, width, head->decoder.outputs, heed_thread_scratch(context));
+                                    rows.starts, rows.slices, width, head->decoder.outputs, context->workspace,
+                                    heed_thread_scratch(context));
     if (head->transforms) {
       heed_layer_norm_backward(context, d_normed, d_normed, heed_buffer(context, head->after), &head->norm, rows);
-      kernels->activation_backward(d_normed, d_normed, heed_buffer(context, head->before), batch->targets * width, head->form);
-      heed_linear_backward(context, d_x, false, d_normed, heed_buffer(context, head->hidden), &head->dense, rows);
+      kernels->activation_backward(d_before, d_normed, heed_buffer(context, head->before), batch->targets * width, head->form);
+      heed_linear_backward_input(context, d_x, true, false, d_before, &head->dense, rows);
+      heed_linear_backward_weight(context, d_before, heed_buffer(context, head->hidden), &head->dense, rows);
     }
     kernels->scatter_rows(d_hidden, d_x, batch->target_tokens, batch->targets, width);
   }

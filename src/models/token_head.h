@@ -18,10 +18,12 @@ typedef struct heed_token_head {
   bool transforms; /**< whether it has dense and norm */
   heed_linear dense, decoder;
   heed_layer_norm norm;
-  size_t hidden, before, after, normed, logits; /**< saved: [M, C] four times, [M, V] */
-  size_t d_normed, d_hidden;                    /**< backward's, shared: [M, C] each */
-  size_t losses;                                /**< double [M] */
-  int64_t tied_gradient;                        /**< place of the decoder's part of the word embeddings' gradient */
+  size_t hidden, before, normed; /**< saved: [M, C] each, elements */
+  size_t after, logits;          /**< saved: [M, C], [M, V] */
+  size_t d_logits, d_before;     /**< backward's, shared: [M, V], in fp32 the logits' memory; [M, C]; elements */
+  size_t d_normed, d_hidden;     /**< backward's, shared: [M, C] each */
+  size_t losses;                 /**< double [M] */
+  int64_t tied_gradient;         /**< place of the decoder's part of the word embeddings' gradient */
 } heed_token_head;
 
 heed_status heed_token_head_plan(heed_token_head *head, heed_plan *plan, const heed_model_config *config, const heed_embedding *embedding,
@@ -33,7 +35,7 @@ heed_status heed_token_head_tie(heed_token_head *head, heed_plan *plan, const he
 /** Logits [M, V] of the batch's targets from the hidden states [T, C].  Opens its parallel region. */
 const float *heed_token_head_forward(const heed_context *context, const float *hidden, const heed_token_head *head);
 
-/** After forward: the loss of each target, −log p(target), in double [M].  In training the logits become their gradient. */
+/** After forward: the loss of each target, −log p(target), in double [M].  In training the logits are used up for their gradient. */
 const double *heed_token_head_loss(const heed_context *context, const heed_token_head *head);
 
 /** After loss, in training: d_hidden[T, C] += the head's part; parameter gradients are added. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 /* Chunks are the units of norms and of work: HEED_CHUNK elements, restarting at each tensor.  A shard is a run of whole chunks. */
 struct heed_optimizer {
   const heed_parameter_table *table;
@@ -22,14 +24,26 @@ struct heed_optimizer {
   double *tensor_sums;            /* [tensors][2] */
 };
 
+/* Zeros that are not touched yet: fresh pages are. */
+static float *allocate_shard(size_t floats) {
+  float *block = calloc(floats, sizeof *block);
+  heed_memory_prefer_large_pages(block, floats * sizeof *block);
+  return block;
+}
+
 static heed_status allocate(heed_optimizer *o, int64_t shard) {
   size_t floats = (size_t)shard + 1, ranks = (size_t)o->communication->size;
-  bool have = (o->moments[0] = calloc(floats, sizeof(float))) && (o->moments[1] = calloc(floats, sizeof(float))) &&
-              (o->config->name != HEED_LAMB || (o->direction = calloc(floats, sizeof(float)))) &&
+  bool have = (o->moments[0] = allocate_shard(floats)) && (o->moments[1] = allocate_shard(floats)) &&
+              (o->config->name != HEED_LAMB || (o->direction = allocate_shard(floats))) &&
               (o->sums = calloc((size_t)o->chunks * 2, sizeof(double))) &&
               (o->exchange = calloc(ranks * (2 + 2 * (size_t)o->most_chunks), sizeof(double))) &&
               (o->tensor_sums = calloc((size_t)o->table->count * 2, sizeof(double)));
   return have ? HEED_OK : heed_error(HEED_FAILED, "out of memory for optimizer moments of %lld parameters", (long long)shard);
+}
+
+size_t heed_optimizer_bytes(const heed_parameter_table *table, const heed_optimizer_config *config, int ranks) {
+  size_t blocks = config->name == HEED_LAMB ? 3 : 2, shard = (size_t)((table->total + ranks - 1) / ranks);
+  return blocks * shard * sizeof(float);
 }
 
 static heed_status list_chunks(heed_optimizer *o) {

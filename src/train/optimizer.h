@@ -23,6 +23,9 @@ heed_status heed_optimizer_create(heed_optimizer **optimizer, const heed_paramet
                                   const heed_kernels *kernels, heed_communication *communication);
 void heed_optimizer_free(heed_optimizer *optimizer);
 
+/** Bytes that a rank of so many allocates: its shard of the moments, and of LAMB's directions. */
+size_t heed_optimizer_bytes(const heed_parameter_table *table, const heed_optimizer_config *config, int ranks);
+
 /** This rank's shard of moment 0 (m, of gradients) or 1 (v, of their squares). */
 float *heed_optimizer_moment(heed_optimizer *optimizer, int moment);
 

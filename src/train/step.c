@@ -1,11 +1,13 @@
 #include "train/step.h"
 
 #include <math.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/tree.h"
+#include "models/level.h"
 
 enum { SUMS = sizeof(heed_slice_sums) / sizeof(double), MOST_BLOCKS = 64 };
 
@@ -35,15 +37,8 @@ static heed_model_sizes sizes_of(const heed_stepper_spec *spec, int64_t slices) 
 
 /* Memory that may be used: three quarters of what is available on this machine, shared by its ranks. */
 static size_t memory_limit(int64_t ranks_on_node) {
-  char line[256];
-  unsigned long long kilobytes = 0;
-  FILE *file = fopen("/proc/meminfo", "r");
-  while (file && fgets(line, sizeof line, file))
-    if (sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1)
-      break;
-  if (file)
-    fclose(file);
-  return kilobytes ? (size_t)(kilobytes * 768 / (unsigned long long)(ranks_on_node > 0 ? ranks_on_node : 1)) : SIZE_MAX;
+  size_t available = heed_memory_available();
+  return available == SIZE_MAX ? SIZE_MAX : available / 4 * 3 / (size_t)(ranks_on_node > 0 ? ranks_on_node : 1);
 }
 
 /* The next smaller number of slices that may go through together: an aligned subtree, that is a power of two that divides `slices`. */
@@ -62,12 +57,18 @@ static int count_blocks(int64_t passes) {
   return count;
 }
 
-/* What this plan takes: activations, parameters, gradients, and the optimizer's moments. */
-static size_t bytes_of(const heed_stepper *s) {
+heed_stepper_memory heed_stepper_plan_memory(const heed_stepper *s) {
   const heed_parameter_table *table = heed_model_table(s->model);
-  int64_t blocks = count_blocks(s->slices / s->slices_at_once);
-  int64_t floats = table->total + blocks * table->gradient_total + 2 * table->total / s->spec.communication->size;
-  return heed_model_bytes(s->model) + (size_t)floats * sizeof(float);
+  size_t blocks = (size_t)count_blocks(s->slices / s->slices_at_once);
+  return (heed_stepper_memory){.parameters = (size_t)table->total * sizeof(float),
+                               .gradients = blocks * (size_t)table->gradient_total * sizeof(float),
+                               .moments = heed_optimizer_bytes(table, &s->spec.config->optimizer, s->spec.communication->size),
+                               .activations = heed_model_bytes(s->model)};
+}
+
+static size_t bytes_of(const heed_stepper *s) {
+  heed_stepper_memory memory = heed_stepper_plan_memory(s);
+  return memory.parameters + memory.gradients + memory.moments + memory.activations;
 }
 
 /* Plans the model for as many slices at once as fit (or as configured).  The bits do not depend on it. */
@@ -91,18 +92,31 @@ static heed_status plan_model(heed_stepper *s) {
   }
 }
 
+static void zero_block(float *block, int64_t count) {
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < count; i += HEED_CHUNK)
+    memset(block + i, 0, (size_t)(count - i < HEED_CHUNK ? count - i : HEED_CHUNK) * sizeof *block);
+}
+
+static float *allocate_block(int64_t count) {
+  size_t bytes = ((size_t)count * sizeof(float) + 63) / 64 * 64;
+  float *block = aligned_alloc(64, bytes);
+  heed_memory_prefer_large_pages(block, bytes);
+  return block;
+}
+
 static heed_status allocate(heed_stepper *s) {
   const heed_parameter_table *table = heed_model_table(s->model);
   HEED_TRY(heed_model_commit(s->model));
   s->passes = s->slices / s->slices_at_once;
   s->block_count = count_blocks(s->passes);
-  bool have = (s->parameters = aligned_alloc(64, ((size_t)table->total * sizeof(float) + 63) / 64 * 64)) &&
+  bool have = (s->parameters = allocate_block(table->total)) &&
               (s->sums = calloc((size_t)(s->spec.communication->size * (s->slices * SUMS + 1)), sizeof *s->sums));
   for (int i = 0; i < s->block_count && have; i++)
-    have = (s->blocks[i] = aligned_alloc(64, ((size_t)table->gradient_total * sizeof(float) + 63) / 64 * 64));
+    have = (s->blocks[i] = allocate_block(table->gradient_total));
   if (!have)
     return heed_error(HEED_FAILED, "out of memory for %lld parameters and their gradients; use a smaller model", (long long)table->total);
-  memset(s->parameters, 0, (size_t)table->total * sizeof(float));
+  zero_block(s->parameters, table->total); /* touched by the threads */
   return HEED_OK;
 }
 
@@ -117,7 +131,7 @@ static heed_status check_ranks(int64_t slices, int ranks) {
 }
 
 /* Collective. */
-static heed_status build(heed_stepper *s) {
+static heed_status plan(heed_stepper *s) {
   heed_communication *c = s->spec.communication;
   HEED_TRY(check_ranks(s->spec.config->train.slices, c->size));
   s->slices = s->spec.config->train.slices / c->size;
@@ -132,20 +146,33 @@ static heed_status build(heed_stepper *s) {
     s->slices_at_once = fewest;
     status = heed_model_create(&s->model, &s->spec.config->model, &sizes, s->spec.kernels);
   }
-  if (status == HEED_OK)
-    status = allocate(s);
-  HEED_TRY(c->agree(c, status));
-  return heed_optimizer_create(&s->optimizer, heed_model_table(s->model), &s->spec.config->optimizer, s->spec.kernels, c);
+  return c->agree(c, status);
 }
 
-heed_status heed_stepper_create(heed_stepper **result, const heed_stepper_spec *spec) {
+heed_status heed_stepper_plan(heed_stepper **result, const heed_stepper_spec *spec) {
   heed_communication *c = spec->communication;
   heed_stepper *s = calloc(1, sizeof *s);
   heed_status status = c->agree(c, s ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the training step"));
   if (status == HEED_OK) {
     s->spec = *spec;
-    status = build(s);
+    s->spec.kernels = heed_kernels_of(spec->kernels, spec->config->train.precision);
+    status = plan(s);
   }
+  if (status != HEED_OK) {
+    heed_stepper_free(s);
+    return status;
+  }
+  *result = s;
+  return HEED_OK;
+}
+
+heed_status heed_stepper_create(heed_stepper **result, const heed_stepper_spec *spec) {
+  heed_communication *c = spec->communication;
+  heed_stepper *s;
+  HEED_TRY(heed_stepper_plan(&s, spec));
+  heed_status status = c->agree(c, allocate(s));
+  if (status == HEED_OK)
+    status = heed_optimizer_create(&s->optimizer, heed_model_table(s->model), &spec->config->optimizer, s->spec.kernels, c);
   if (status != HEED_OK) {
     heed_stepper_free(s);
     return status;
@@ -164,12 +191,6 @@ void heed_stepper_free(heed_stepper *s) {
   free(s->parameters);
   free(s->sums);
   free(s);
-}
-
-static void zero_block(float *block, int64_t count) {
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < count; i += HEED_CHUNK)
-    memset(block + i, 0, (size_t)(count - i < HEED_CHUNK ? count - i : HEED_CHUNK) * sizeof *block);
 }
 
 static void add_block(const heed_kernels *kernels, float *to, const float *from, int64_t count) {
@@ -277,7 +298,4 @@ int64_t heed_stepper_slices(const heed_stepper *s) {
 }
 int64_t heed_stepper_slices_at_once(const heed_stepper *s) {
   return s->slices_at_once;
-}
-size_t heed_stepper_activation_bytes(const heed_stepper *s) {
-  return heed_model_bytes(s->model);
 }

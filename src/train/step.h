@@ -32,8 +32,20 @@ typedef struct heed_step_result {
   int64_t request; /**< the largest `request` of all ranks */
 } heed_step_result;
 
-/** Plans and allocates model, gradients and optimizer.  Collective.
- *  Errors: HEED_INVALID for a number of ranks that the slices do not allow; HEED_FAILED when memory is short. */
+/** Bytes of a rank, by kind. */
+typedef struct heed_stepper_memory {
+  size_t parameters;
+  size_t gradients;   /**< a block for each level of the tree over passes, with the second parts of tied tensors */
+  size_t moments;     /**< this rank's shard of what the optimizer keeps */
+  size_t activations; /**< with the threads' scratch */
+} heed_stepper_memory;
+
+/** Plans model, gradients and optimizer for as many slices at once as memory allows, and allocates nothing of size: table, slices and
+ *  memory may be asked for, no step be run.  Collective.
+ *  Errors: HEED_INVALID for a number of ranks that the slices do not allow. */
+heed_status heed_stepper_plan(heed_stepper **stepper, const heed_stepper_spec *spec);
+
+/** Plans and allocates.  Collective.  Errors: also HEED_FAILED when memory is short. */
 heed_status heed_stepper_create(heed_stepper **stepper, const heed_stepper_spec *spec);
 void heed_stepper_free(heed_stepper *stepper);
 
@@ -51,7 +63,7 @@ int64_t heed_stepper_first_slice(const heed_stepper *stepper);
 int64_t heed_stepper_slices(const heed_stepper *stepper);
 int64_t heed_stepper_slices_at_once(const heed_stepper *stepper);
 
-/** Bytes of activations and scratch. */
-size_t heed_stepper_activation_bytes(const heed_stepper *stepper);
+/** What the plan takes: all of it is used by a step of full rows. */
+heed_stepper_memory heed_stepper_plan_memory(const heed_stepper *stepper);
 
 #endif

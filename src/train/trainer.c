@@ -147,7 +147,7 @@ static void introduce(const heed_session *s) {
   heed_info("%s: %d rank%s × %d thread%s", s->config->run.name, ranks, ranks > 1 ? "s" : "", threads, threads > 1 ? "s" : "");
   heed_info("%.1f M parameters, %lld training samples, %.0f MiB of activations a rank, kernels %s, OpenBLAS for %s",
             1e-6 * (double)heed_stepper_table(s->stepper)->total, (long long)heed_sampler_samples(s->training),
-            (double)heed_stepper_activation_bytes(s->stepper) / 1048576.0, s->kernels->isa, heed_blas_core());
+            (double)heed_stepper_plan_memory(s->stepper).activations / 1048576.0, s->kernels->isa, heed_blas_core());
 }
 
 heed_status heed_train(const heed_config *config, const heed_train_options *options, heed_communication *communication) {

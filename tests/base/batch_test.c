@@ -1,5 +1,6 @@
 #include "heed/batch.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include "test.h"
@@ -32,6 +33,19 @@ static void holds_what_was_asked_for(void) {
   heed_batch_free(&batch); /* twice does no harm */
 }
 
+static void bytes_are_those_of_its_parts(void) {
+  heed_batch batch;
+  size_t expected = heed_batch_bytes(8, 64, 8192, 1280), taken = 0;
+  CU_ASSERT_EQUAL_FATAL(heed_batch_create(&batch, 8, 64, 8192, 1280, true), HEED_OK);
+  void *parts[] = {batch.stream.ids,     batch.stream.positions, batch.stream.token_types,  batch.stream.sequence_of,
+                   batch.stream.offsets, batch.slice_rows,       batch.stream.slice_tokens, batch.slice_targets,
+                   batch.target_tokens,  batch.target_ids,       batch.target_is_mask,      batch.next_sentence};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    taken += malloc_usable_size(parts[i]);
+  CU_ASSERT(taken >= expected && taken <= expected + sizeof parts / sizeof *parts * 64);
+  heed_batch_free(&batch);
+}
+
 static void has_labels_only_when_asked(void) {
   heed_batch batch;
   CU_ASSERT_EQUAL_FATAL(heed_batch_create(&batch, 1, 1, 1, 0, false), HEED_OK);
@@ -47,5 +61,5 @@ static void refuses_what_memory_cannot_hold(void) {
   CU_ASSERT_PTR_NULL(batch.stream.ids);
 }
 
-HEED_TESTS({"holds what was asked for", holds_what_was_asked_for}, {"has labels only when asked", has_labels_only_when_asked},
-           {"refuses what memory cannot hold", refuses_what_memory_cannot_hold})
+HEED_TESTS({"holds what was asked for", holds_what_was_asked_for}, {"bytes are those of its parts", bytes_are_those_of_its_parts},
+           {"has labels only when asked", has_labels_only_when_asked}, {"refuses what memory cannot hold", refuses_what_memory_cannot_hold})

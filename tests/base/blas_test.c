@@ -6,6 +6,8 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "test.h"
 
@@ -17,6 +19,45 @@ static const int shapes[SHAPES][3] = {{160, 160, 160}, {128, 96, 160}, {97, 131,
 static void product(float *c, const float *a, const float *b, int shape) {
   int m = shapes[shape][0], n = shapes[shape][1], k = shapes[shape][2];
   cblas_sgemm(CblasRowMajor, shape % 2 ? CblasTrans : CblasNoTrans, CblasNoTrans, m, n, k, 1.0f, a, SIZE, b, SIZE, 0.0f, c, SIZE);
+}
+
+static void wider_cores(void) {
+  CU_ASSERT_STRING_EQUAL(heed_blas_wider_core("Prescott", true, true), "SkylakeX");
+  CU_ASSERT_STRING_EQUAL(heed_blas_wider_core("prescott", true, false), "Haswell");
+  CU_ASSERT_STRING_EQUAL(heed_blas_wider_core("Sandybridge", true, false), "Haswell");
+  CU_ASSERT_STRING_EQUAL(heed_blas_wider_core("Haswell", true, true), "SkylakeX");
+  CU_ASSERT_PTR_NULL(heed_blas_wider_core("Zen", true, false));
+  CU_ASSERT_PTR_NULL(heed_blas_wider_core("Nehalem", false, false));
+  CU_ASSERT_PTR_NULL(heed_blas_wider_core("Cooperlake", true, true));
+  CU_ASSERT_PTR_NULL(heed_blas_wider_core("SapphireRapids", true, true)); /* of newer libraries */
+  CU_ASSERT_PTR_NULL(heed_blas_wider_core("armv8", false, false));
+}
+
+/* Cores asked for are honoured even if slow: the child asks for the one that the library chose. */
+static void what_is_asked_for_stays(void) {
+  char chosen[32];
+  snprintf(chosen, sizeof chosen, "%s", openblas_get_corename());
+  pid_t child = fork(); /* before this process has asked for the core */
+  if (child == 0) {
+    setenv("OPENBLAS_CORETYPE", chosen, 1);
+    _exit(heed_blas_check() != HEED_OK || strcmp(heed_blas_core(), chosen) != 0);
+  }
+  int status = -1;
+  CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+  CU_ASSERT_EQUAL(status, 0);
+}
+
+/* The core that runs uses what the processor has, and the environment is as it was. */
+static void the_core_fits(void) {
+  bool asked = getenv("OPENBLAS_CORETYPE") != NULL, avx2 = false, avx512 = false;
+#ifdef __x86_64__
+  avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  avx512 = avx2 && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+#endif
+  CU_ASSERT_EQUAL(heed_blas_check(), HEED_OK);
+  CU_ASSERT_EQUAL(getenv("OPENBLAS_CORETYPE") != NULL, asked);
+  if (!asked && strstr(openblas_get_config(), "DYNAMIC_ARCH"))
+    CU_ASSERT_PTR_NULL(heed_blas_wider_core(heed_blas_core(), avx2, avx512));
 }
 
 static void check_passes(void) {
@@ -74,5 +115,6 @@ static void threads_give_the_bits_of_one(void) {
   free(one);
 }
 
-HEED_TESTS({"check passes", check_passes}, {"products are right", products_are_right},
+HEED_TESTS({"wider cores", wider_cores}, {"what is asked for stays", what_is_asked_for_stays}, {"the core fits", the_core_fits},
+           {"check passes", check_passes}, {"products are right", products_are_right},
            {"threads give the bits of one", threads_give_the_bits_of_one})

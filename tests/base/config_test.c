@@ -133,7 +133,7 @@ static const struct {
     {"run: {seed: 4294967296}\n", "run.seed: 4294967296 is impossible; it must be from 0 to 4294967295"},
     {"run: {seed: -1}\n", "run.seed: -1 is impossible"},
     {RUN "train: {steps: 0}\n", "train.steps: 0 is impossible"},
-    {RUN "train:\n  precision: bf16\n", "f.yaml:3: train.precision: bf16 is not built yet"},
+    {RUN "train:\n  precision: fp16\n", "f.yaml:3: train.precision: 'fp16' is not one of: fp32, bf16"},
     {RUN "model: {family: seq2seq}\n", "f.yaml:2: model.family: seq2seq is not built yet"},
     {RUN "model: {family: vit, image: {size: 224}}\n", "not built yet"},
     {RUN "model: {family: elmo}\n", "f.yaml:2: model.family: 'elmo' is not one of: bert, gpt"},
@@ -208,7 +208,7 @@ static const struct {
     {"model.dropout=1", "--set model.dropout=1: model.dropout: 1 is impossible"},
     {"model.heads=3", "--set model.heads=3: model.hidden 8 is not a multiple of model.heads 3"},
     {"schedule.warmup_steps=11", "--set schedule.warmup_steps=11: schedule.warmup_steps 11 is above train.steps 10"},
-    {"train.precision=bf16", "--set train.precision=bf16: train.precision: bf16 is not built yet"},
+    {"train.precision=bf61", "--set train.precision=bf61: train.precision: 'bf61' is not one of: fp32, bf16"},
     {"data.train=[a, b", "--set data.train=[a, b: not YAML"},
     {"data.train=[]", "data.train: expected a list of 1"},
     {"data.train=[a] b", "--set data.train=[a] b: "},
@@ -236,7 +236,8 @@ static void takes_settings(void) {
                             "objective.whole_word=true",
                             "data.validation=[x.h5, \"y, z.h5\"]",
                             "data.vocabulary={v}: #.txt",
-                            "train.slices=2"};
+                            "train.slices=2",
+                            "train.precision=bf16"};
   CU_ASSERT_EQUAL_FATAL(heed_config_parse(&c, ALL, "f.yaml", settings, sizeof settings / sizeof *settings), HEED_OK);
   CU_ASSERT_EQUAL(c.model.layers, 4); /* the last one counts */
   CU_ASSERT_EQUAL(c.optimizer.learning_rate, 0.5);
@@ -245,6 +246,7 @@ static void takes_settings(void) {
   CU_ASSERT_EQUAL(c.run.seed, 0);
   CU_ASSERT_TRUE(c.objective.whole_word);
   CU_ASSERT_EQUAL(c.train.slices, 2);
+  CU_ASSERT_EQUAL(c.train.precision, HEED_BF16);
   CU_ASSERT_STRING_EQUAL(c.data.train[0], "*.h5");
   CU_ASSERT_STRING_EQUAL(c.data.vocabulary, "{v}: #.txt");
   CU_ASSERT_EQUAL_FATAL(c.data.validation_count, 2);
@@ -327,6 +329,7 @@ static void resumes_only_the_same_run(void) {
                                       "objective.whole_word=true",
                                       "train.batch_sequences=8",
                                       "train.slices=2",
+                                      "train.precision=bf16",
                                       "train.start_from=x",
                                       "optimizer.learning_rate=0.1",
                                       "optimizer.name=lamb"};
@@ -337,6 +340,8 @@ static void resumes_only_the_same_run(void) {
     CU_ASSERT_EQUAL(resume_with(other[i]), HEED_INVALID);
   CU_ASSERT_EQUAL(resume_with("model.layers=3"), HEED_INVALID);
   CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "model.layers was 2 when the run was saved and is 3 now"));
+  CU_ASSERT_EQUAL(resume_with("train.precision=bf16"), HEED_INVALID);
+  CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "train.precision was fp32 when the run was saved and is bf16 now"));
   CU_ASSERT_EQUAL(resume_with("data.train=a.h5"), HEED_INVALID);
   CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "data.train was (none) when the run was saved and is [\"a.h5\"] now"));
   heed_log_set_quiet(false);

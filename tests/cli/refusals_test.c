@@ -32,7 +32,7 @@ static const refusal command_lines[] = {
     {"no such choice", NULL, "heed embed run --pool max", 64, "--pool takes mean or cls, not 'max'"},
     {"numbers of ranks that are none", NULL, "heed verify micro.yaml --ranks 1,,2", 64, "--ranks takes whole numbers"},
     {"an action that is none", NULL, "heed checkpoint erase run", 64, "there is no action 'erase'; list, show and verify are there"},
-    {"an option of another measurement", NULL, "heed bench gemm --data train.h5", 64, "heed bench gemm takes no configuration, no --set"},
+    {"an option of another measurement", NULL, "heed bench gemm --data train.h5", 64, "heed bench gemm takes no --data and no --lengths"},
     {"casing where there is none", NULL, TRAIN_BPE "--cased --output new train.txt", 64, "bpe always keeps upper case and accents"},
     {"a text that is to be decoded", NULL, "heed tokenizer decode --vocab bpe train.txt", 64,
      "'train.txt': what is read comes from standard input"},

@@ -32,4 +32,17 @@ static void refusals_name_what_is_allowed(void) {
   CU_ASSERT_EQUAL(heed_world_check_ranks(INT64_C(1) << 62, 1 << 30), HEED_OK);
 }
 
-HEED_TESTS({"allowed counts", allowed_counts}, {"refusals name what is allowed", refusals_name_what_is_allowed})
+/* Buffers: four pieces of 256 KiB, more among many groups; none alone. */
+static void buffers_of_any_number(void) {
+  CU_ASSERT_EQUAL(heed_world_buffer_bytes(1), 0);
+  CU_ASSERT_EQUAL(heed_world_buffer_bytes(2), 1 << 20);
+  CU_ASSERT_EQUAL(heed_world_buffer_bytes(4096), 1 << 20);
+  CU_ASSERT_EQUAL(heed_world_buffer_bytes(3), 1 << 20);
+  CU_ASSERT_EQUAL(heed_world_buffer_bytes(7), 6 << 18);
+  CU_ASSERT(heed_world_buffer_bytes(65535) <= 16 << 20);
+  CU_ASSERT_EQUAL(heed_world_mpi_bytes(1, 1), 0);
+  CU_ASSERT(heed_world_mpi_bytes(64, 8) > heed_world_mpi_bytes(64, 1));
+}
+
+HEED_TESTS({"allowed counts", allowed_counts}, {"refusals name what is allowed", refusals_name_what_is_allowed},
+           {"buffers of any number", buffers_of_any_number})

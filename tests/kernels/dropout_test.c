@@ -2,7 +2,7 @@
 #include "kernels/kernel_test.h"
 #include "reference/dropout.h"
 
-enum { SEQUENCES = 4, WIDTH = 200, TOKENS = 120 };
+enum { SEQUENCES = 4, WIDTH = 200, WIDEST = 2051, TOKENS = 120 };
 static const int64_t all_offsets[] = {0, 40, 41, 90, TOKENS};
 
 typedef struct problem {
@@ -10,6 +10,8 @@ typedef struct problem {
   const int64_t *offsets;
   int32_t *sequence_of;
   float *x, *residual, *y;
+  void *d_x; /* floats when wide, else elements */
+  bool wide;
   heed_dropout dropout;
 } problem;
 
@@ -36,7 +38,7 @@ static void forward(const heed_kernels *k, const void *data, float *scratch) {
 static void backward(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
   (void)scratch;
-  k->dropout_backward(p->y, p->x, p->sequence_of, p->offsets, p->tokens, p->width, &p->dropout);
+  k->dropout_backward(p->d_x, p->wide, p->x, p->sequence_of, p->offsets, p->tokens, p->width, &p->dropout);
 }
 
 static void check_twin(const heed_kernels *kernels) {
@@ -75,23 +77,45 @@ static void check_rate(const heed_kernels *kernels) {
 
 static void check_backward(const heed_kernels *kernels) {
   problem p = make(0.4);
+  p.wide = true;
   test_run(kernels, 2, forward, &p);
   float *kept = p.y, *x = p.x;
-  p.y = p.x = memcpy(test_floats(TOKENS * WIDTH), x, TOKENS * WIDTH * sizeof *x); /* in place */
+  p.d_x = p.x = memcpy(test_floats(TOKENS * WIDTH), x, TOKENS * WIDTH * sizeof *x); /* in place */
   test_run(kernels, 2, backward, &p);
-  CU_ASSERT(memcmp(p.y, kept, TOKENS * WIDTH * sizeof *x) == 0);
+  CU_ASSERT(memcmp(p.d_x, kept, TOKENS * WIDTH * sizeof *x) == 0);
   p.dropout.threshold = 0;
   p.x = x;
   test_run(kernels, 2, backward, &p);
-  CU_ASSERT(memcmp(p.y, x, TOKENS * WIDTH * sizeof *x) == 0);
+  CU_ASSERT(memcmp(p.d_x, x, TOKENS * WIDTH * sizeof *x) == 0);
   p.residual = kept;
+  p.y = test_floats(TOKENS * WIDTH);
   test_run(kernels, 2, forward, &p);
   CU_ASSERT(p.y[77] == x[77] + kept[77]);
+}
+
+/* As elements: those of the floats, in rows of one call of the counters and of more than are converted at a time. */
+static void check_elements(const heed_kernels *kernels) {
+  static const int64_t widths[] = {WIDTH, 7, 1024, WIDEST};
+  for (int i = 0; i < 8; i++) {
+    int mark = test_pool_count;
+    problem p = make(i < 4 ? 0.3 : 0.0);
+    p.width = widths[i % 4];
+    int64_t count = TOKENS * p.width;
+    p.x = test_random(count, 1, 1.0);
+    p.y = test_floats(count);
+    test_run(kernels, 2, forward, &p);
+    p.d_x = test_unwritten(kernels, count);
+    test_run(kernels, 2, backward, &p);
+    CU_ASSERT(memcmp(p.d_x, test_elements(kernels, test_rounded(kernels, p.y, count), count), (size_t)count * kernels->element_bytes) == 0);
+    test_release_to(mark);
+  }
 }
 
 static void check_bits(const heed_kernels *kernels) {
   problem p = make(0.2);
   CU_ASSERT(test_same_on_threads(kernels, forward, &p, p.y, TOKENS * WIDTH));
+  p.d_x = test_floats(TOKENS * WIDTH);
+  CU_ASSERT(test_same_elements_on_threads(kernels, backward, &p, p.d_x, TOKENS * WIDTH));
   for (int b = 0; b < SEQUENCES; b++) { /* a sequence alone: sequence 0 of a stream that begins at its row */
     int64_t tokens = all_offsets[b + 1] - all_offsets[b], offsets[] = {0, tokens};
     problem alone = make(0.2);
@@ -124,21 +148,24 @@ static void check_names(const heed_kernels *kernels) {
 }
 
 static void twin(void) {
-  test_each_level(check_twin);
+  test_each_element(check_twin);
 }
 static void rate(void) {
-  test_each_level(check_rate);
+  test_each_element(check_rate);
 }
 static void back(void) {
-  test_each_level(check_backward);
+  test_each_element(check_backward);
+}
+static void elements(void) {
+  test_each_element(check_elements);
 }
 static void bits(void) {
-  test_each_level(check_bits);
+  test_each_element(check_bits);
 }
 static void names(void) {
-  test_each_level(check_names);
+  test_each_element(check_names);
 }
 
 HEED_TESTS({"elements are dropped by their counters", twin}, {"the rate is kept, and the mean", rate},
-           {"backward has forward's mask; no dropout passes through", back}, {"bits do not depend on threads or packing", bits},
-           {"seed, position, site and row each change the mask", names})
+           {"backward has forward's mask; no dropout passes through", back}, {"gradients as elements", elements},
+           {"bits do not depend on threads or packing", bits}, {"seed, position, site and row each change the mask", names})

@@ -10,6 +10,7 @@ typedef struct problem {
   int64_t *starts, slices, rows, width;
   float *x, *gamma, *beta, *d_y;
   float *y, *mean, *rstd, *d_x, *d_gamma, *d_beta; /* results */
+  void *elements;                                  /* a result, or NULL */
 } problem;
 
 static problem make(int64_t slices, int64_t width) {
@@ -33,7 +34,7 @@ static problem make(int64_t slices, int64_t width) {
 static void forward(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
   (void)scratch;
-  k->layer_norm_forward(p->y, p->mean, p->rstd, p->x, p->gamma, p->beta, p->rows, p->width, epsilon);
+  k->layer_norm_forward(p->y, p->elements, p->mean, p->rstd, p->x, p->gamma, p->beta, p->rows, p->width, epsilon);
 }
 static void backward(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
@@ -56,6 +57,16 @@ static void check_width(const heed_kernels *kernels, int64_t width) {
   reference_layer_norm_backward(d_x, d_gamma, d_beta, d_y, x, gamma, p.rows, width, (double)epsilon);
   test_run(kernels, 2, forward, &p);
   CU_ASSERT(test_error(p.y, y, count) < 1e-6);
+  float *floats = p.y;
+  for (int both = 1; both >= 0; both--) { /* as elements, with the floats and alone: the floats' bits, rounded */
+    p.y = both ? test_floats(count) : NULL;
+    p.elements = test_unwritten(kernels, count);
+    test_run(kernels, 2, forward, &p);
+    CU_ASSERT(!both || memcmp(p.y, floats, (size_t)count * sizeof(float)) == 0);
+    float *rounded = test_rounded(kernels, memcpy(test_floats(count), floats, (size_t)count * sizeof(float)), count);
+    CU_ASSERT(memcmp(p.elements, test_elements(kernels, rounded, count), (size_t)count * kernels->element_bytes) == 0);
+    CU_ASSERT(test_element_error(kernels, p.elements, y, count) < test_element_bound(kernels, 1e-6));
+  }
   test_run(kernels, 2, backward, &p);
   CU_ASSERT(test_error(p.d_x, d_x, count) < 1e-6);
   CU_ASSERT(test_error(p.d_gamma, d_gamma, width) < 1e-6);
@@ -90,8 +101,11 @@ static void check_unbiased(const heed_kernels *kernels) {
 
 static void check_twin(const heed_kernels *kernels) {
   static const int64_t widths[] = {8, 15, 16, 64, WIDTH, 256};
-  for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
+  for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+    int mark = test_pool_count;
     check_width(kernels, widths[i]);
+    test_release_to(mark);
+  }
 }
 
 /* A large common offset costs no more than the mean's own rounding, 2⁻¹² of 4096 here: that is what the two passes are for. */
@@ -169,16 +183,16 @@ static void broken(void) {
 }
 
 static void twin(void) {
-  test_each_level(check_twin);
+  test_each_element(check_twin);
 }
 static void unbiased(void) {
-  test_each_level(check_unbiased);
+  test_each_element(check_unbiased);
 }
 static void offset(void) {
-  test_each_level(check_offset);
+  test_each_element(check_offset);
 }
 static void bits(void) {
-  test_each_level(check_bits);
+  test_each_element(check_bits);
 }
 
 HEED_TESTS({"results are those of the double twin", twin}, {"without a bias", unbiased},

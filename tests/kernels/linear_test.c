@@ -1,175 +1,191 @@
-/* Linear layers against the double twin; slices, threads and rows leave no trace in the bits. */
-#include "kernels/kernel_test.h"
+/* Linear maps against the double twin, in sizes that leave remainders in every block, panel and step. */
+#include "kernels/linear_fixture.h"
+#include "reference/activation.h"
 #include "reference/gradient_check.h"
 #include "reference/linear.h"
 
-/* Sizes that leave remainders in every grid, and rows beyond one tile. */
-enum { SLICES = 12, INPUTS = 147, OUTPUTS = 301, ABOUT = 61 };
+/* Rows up to 64 go another way than more; 12, 16, 24 and 32 are the sizes of blocks. */
+static const int64_t shapes[][3] = {{1, 1, 1},    {5, 17, 33},  {17, 5, 1},   {33, 100, 17},  {64, 33, 100}, {65, 100, 33},
+                                    {100, 1, 17}, {24, 96, 64}, {130, 17, 5}, {96, 147, 301}, {65, 32, 32},  {200, 31, 97}};
+enum { SHAPES = sizeof shapes / sizeof *shapes };
 
-typedef struct problem {
-  int64_t *starts, slices, rows;
-  float *x, *w, *bias, *d_y;
-  float *y, *d_x, *d_w, *d_bias; /* results */
-  bool add;
-} problem;
-
-static problem make(int64_t slices, int64_t about) {
-  problem p = {.starts = test_starts(slices, about), .slices = slices};
-  p.rows = p.starts[slices];
-  p.x = test_random(p.rows * INPUTS, 1, 1.0);
-  p.w = test_random(OUTPUTS * INPUTS, 2, 0.1);
-  p.bias = test_random(OUTPUTS, 3, 1.0);
-  p.d_y = test_random(p.rows * OUTPUTS, 4, 1.0);
-  p.y = test_floats(p.rows * OUTPUTS);
-  p.d_x = test_floats(p.rows * INPUTS);
-  p.d_w = test_floats(OUTPUTS * INPUTS + OUTPUTS);
-  p.d_bias = p.d_w + OUTPUTS * INPUTS;
-  return p;
+/** Bound on the relative error of sums over `depth`: one sum in float from first to last, whose partial sums are rounded, 2⁻²⁴ each, in
+ *  either direction: a walk of √depth steps. */
+static double sum_bound(int64_t depth) {
+  return fmax(1e-6, sqrt((double)depth) * 0x1p-24);
 }
 
-static void forward(const heed_kernels *k, const void *data, float *scratch) {
-  const problem *p = data;
-  (void)scratch;
-  k->linear_forward(p->y, p->x, p->w, p->bias, p->starts, p->slices, INPUTS, OUTPUTS);
-}
-static void backward_input(const heed_kernels *k, const void *data, float *scratch) {
-  const problem *p = data;
-  (void)scratch;
-  k->linear_backward_input(p->d_x, p->d_y, p->w, p->starts, p->slices, INPUTS, OUTPUTS, p->add);
-}
-static void backward_weight(const heed_kernels *k, const void *data, float *scratch) {
-  const problem *p = data;
-  k->linear_backward_weight(p->d_w, p->d_bias, p->d_y, p->x, p->starts, p->slices, INPUTS, OUTPUTS, scratch);
-}
-static void slices_weight(const heed_kernels *k, const void *data, float *scratch) {
-  const test_slices *s = data;
-  const problem *p = s->data;
-  k->linear_backward_weight(s->gradient, s->gradient + OUTPUTS * INPUTS, p->d_y, p->x, p->starts + s->first, s->slices, INPUTS, OUTPUTS,
-                            scratch);
+/** The error of a result that is floats or elements, in units of what it may be. */
+static double off(const heed_kernels *kernels, const problem *p, const void *got, const double *want, int64_t count, double bound) {
+  return p->wide ? test_error(got, want, count) / bound
+                 : test_element_error(kernels, got, want, count) / test_element_bound(kernels, bound);
 }
 
-static void check_twin(const heed_kernels *kernels) {
-  problem p = make(SLICES, ABOUT);
-  double *x = test_widen(p.x, p.rows * INPUTS), *w = test_widen(p.w, OUTPUTS * INPUTS), *bias = test_widen(p.bias, OUTPUTS);
-  double *d_y = test_widen(p.d_y, p.rows * OUTPUTS), *y = test_doubles(p.rows * OUTPUTS), *d_x = test_doubles(p.rows * INPUTS);
-  double *d_w = test_doubles(OUTPUTS * INPUTS), *d_bias = test_doubles(OUTPUTS);
-  reference_linear_forward(y, x, w, bias, p.rows, INPUTS, OUTPUTS);
-  reference_linear_backward(d_x, d_w, d_bias, d_y, x, w, p.rows, INPUTS, OUTPUTS);
+/** Forward and both gradients, plain and with the activation. */
+static void check_products(const heed_kernels *kernels, problem *p) {
+  int64_t in = p->rows * p->inputs, out = p->rows * p->outputs, all = p->outputs * p->inputs;
+  double *x = test_widen(p->x, in), *w = test_widen(p->w, all), *bias = p->bias ? test_widen(p->bias, p->outputs) : NULL;
+  double *d_y = test_widen(p->d_y, out), *y = test_doubles(out), *after = test_doubles(out), *d_x = test_doubles(in);
+  double *d_before = test_doubles(in), *d_w = test_doubles(all), *d_bias = test_doubles(p->outputs);
+  reference_linear_forward(y, x, w, bias, p->rows, p->inputs, p->outputs);
+  reference_linear_backward(d_x, d_w, d_bias, d_y, x, w, p->rows, p->inputs, p->outputs);
+  for (int64_t i = 0; i < out; i++)
+    after[i] = reference_activation(y[i], p->form);
+  for (int64_t i = 0; i < in; i++)
+    d_before[i] = d_x[i] * reference_activation_slope((double)p->slopes_at[i], p->form);
 
-  for (int64_t i = 0; i < p.rows * OUTPUTS; i++)
-    p.y[i] = NAN; /* written, not added to */
+  test_run(kernels, 2, forward, p);
+  CU_ASSERT(off(kernels, p, p->y, y, out, sum_bound(p->inputs)) < 1.0);
+  test_run(kernels, 2, activation_forward, p);
+  CU_ASSERT(off(kernels, p, p->y, after, out, 3.0 * sum_bound(p->inputs)) < 1.0); /* it is smaller than y, its slope at most 1.13 */
+  CU_ASSERT(test_element_error(kernels, p->before, y, out) < test_element_bound(kernels, sum_bound(p->inputs)));
+  test_run(kernels, 2, backward_input, p);
+  CU_ASSERT(off(kernels, p, p->d_x, d_x, in, sum_bound(p->outputs)) < 1.0);
+  test_run(kernels, 2, backward_weight, p);
+  CU_ASSERT(test_error(p->d_w, d_w, all) < sum_bound(p->rows));
+  CU_ASSERT(test_error(p->d_bias, d_bias, p->outputs) < 1e-6);
+  test_run(kernels, 2, activation_backward_input, p);
+  CU_ASSERT(test_element_error(kernels, p->d_x, d_before, in) < test_element_bound(kernels, 2.0 * sum_bound(p->outputs)));
+}
+
+static void check_shapes(const heed_kernels *kernels) {
+  for (int i = 0; i < 2 * SHAPES; i++) {
+    int mark = test_pool_count;
+    problem p = make_rows(kernels, shapes[i / 2][0], shapes[i / 2][1], shapes[i / 2][2]);
+    p.wide = i % 2 == 1;
+    p.form = (heed_form)(i / 2 % 3);
+    if (i / 2 % 4 == 3)
+      p.bias = NULL;
+    check_products(kernels, &p);
+    test_release_to(mark);
+  }
+}
+
+/* More than one span of depth where results are floats, one in all where they are elements. */
+static void check_deep(const heed_kernels *kernels) {
+  for (int i = 0; i < 8; i++) {
+    int mark = test_pool_count;
+    problem p = make_rows(kernels, i & 1 ? 7 : 70, i & 2 ? 4110 : 19, i & 2 ? 19 : 4110);
+    p.wide = (i & 4) != 0;
+    check_products(kernels, &p);
+    test_release_to(mark);
+  }
+}
+
+/* Gradients of parameters are added to what is there; d_x when asked, each span of depth. */
+static void check_adding(const heed_kernels *kernels) {
+  for (int64_t outputs = 301; outputs <= 4500; outputs += 4199)
+    for (int64_t rows = 20; rows <= 90; rows += 70) {
+      int mark = test_pool_count;
+      problem p = make_rows(kernels, rows, 43, outputs);
+      int64_t in = rows * p.inputs, all = outputs * p.inputs + outputs;
+      p.wide = true;
+      test_run(kernels, 2, backward_weight, &p);
+      test_run(kernels, 2, backward_input, &p);
+      double *twice = test_widen(p.d_w, all), *d_x = test_widen(p.d_x, in);
+      for (int64_t i = 0; i < all; i++)
+        twice[i] *= 2.0;
+      for (int64_t i = 0; i < in; i++)
+        d_x[i] += (double)(((float *)p.d_x)[i] = (float)test_number(6, i));
+      p.add = true;
+      test_run(kernels, 2, backward_weight, &p);
+      test_run(kernels, 2, backward_input, &p);
+      CU_ASSERT(test_error(p.d_w, twice, all) < 1e-7);
+      CU_ASSERT(test_error(p.d_x, d_x, in) < sum_bound(outputs));
+      float *bias = p.d_bias, first = bias[0];
+      p.d_bias = NULL; /* left alone */
+      test_run(kernels, 2, backward_weight, &p);
+      for (int64_t i = 0; i < all; i++)
+        twice[i] *= i < all - outputs ? 1.5 : 1.0;
+      CU_ASSERT(test_error(p.d_w, twice, all) < 1e-7);
+      CU_ASSERT(bias[0] == first);
+      test_release_to(mark);
+    }
+}
+
+/* Slices of many lengths, one of them empty, whose memory lies side by side. */
+static void check_slices(const heed_kernels *kernels) {
+  problem p = make_of(kernels, test_starts(12, 61), 12, 147, 101);
+  p.wide = true;
+  check_products(kernels, &p);
+}
+
+/* A number that is none stays in its row, its column, and what is made of them. */
+static void check_nan(const heed_kernels *kernels) {
+  for (int64_t rows = 40; rows <= 80; rows += 40) {
+    problem p = make_rows(kernels, rows, 37, 45);
+    p.wide = true;
+    float *x = memcpy(test_floats(rows * 37), p.x, (size_t)(rows * 37) * sizeof *x);
+    x[3 * 37 + 36] = NAN;
+    x[4 * 37 + 36] = INFINITY;
+    p.x_elements = test_elements(kernels, x, rows * 37);
+    test_run(kernels, 2, forward, &p);
+    test_run(kernels, 2, backward_weight, &p);
+    const float *y = p.y;
+    int64_t wrong = 0;
+    for (int64_t t = 0; t < rows; t++)
+      for (int64_t o = 0; o < 45; o++)
+        wrong += t == 3 ? !isnan(y[t * 45 + o]) : t == 4 ? !isinf(y[t * 45 + o]) : !isfinite(y[t * 45 + o]);
+    for (int64_t o = 0; o < 45; o++)
+      for (int64_t i = 0; i < 37; i++)
+        wrong += i == 36 ? !isnan(p.d_w[o * 37 + i]) : !isfinite(p.d_w[o * 37 + i]);
+    CU_ASSERT_EQUAL(wrong, 0);
+  }
+}
+
+/* No rows: nothing is written, nothing added. */
+static void check_none(const heed_kernels *kernels) {
+  problem p = make_rows(kernels, 0, 20, 30);
   test_run(kernels, 2, forward, &p);
-  CU_ASSERT(test_error(p.y, y, p.rows * OUTPUTS) < 1e-6);
+  test_run(kernels, 2, activation_forward, &p);
+  test_run(kernels, 2, backward_input, &p);
+  test_run(kernels, 2, backward_weight, &p);
+  for (int64_t i = 0; i < 20 * 30 + 30; i++)
+    CU_ASSERT_FATAL(p.d_w[i] == 0.0f);
+}
+
+/* A test of the test: an error of one element in 14,112 by its sign, and weights turned the wrong way, must be found out. */
+static void check_broken(const heed_kernels *kernels) {
+  problem p = make_rows(kernels, 96, 147, 147);
+  int64_t out = 96 * 147;
+  double *y = test_doubles(out), *x = test_widen(p.x, out), *w = test_widen(p.w, 147 * 147), *turned = test_doubles(147 * 147);
+  p.wide = true;
   p.bias = NULL;
   test_run(kernels, 2, forward, &p);
-  for (int64_t i = 0; i < p.rows * OUTPUTS; i++)
-    y[i] -= bias[i % OUTPUTS];
-  CU_ASSERT(test_error(p.y, y, p.rows * OUTPUTS) < 1e-6);
-
-  for (int64_t i = 0; i < p.rows * INPUTS; i++)
-    p.d_x[i] = NAN;
-  test_run(kernels, 2, backward_input, &p);
-  CU_ASSERT(test_error(p.d_x, d_x, p.rows * INPUTS) < 1e-6);
-  test_run(kernels, 2, backward_weight, &p);
-  CU_ASSERT(test_error(p.d_w, d_w, OUTPUTS * INPUTS) < 1e-6);
-  CU_ASSERT(test_error(p.d_bias, d_bias, OUTPUTS) < 1e-6);
-}
-
-/* Gradients are added to what is there: the second call doubles them; d_x is added to when asked. */
-static void check_adding(const heed_kernels *kernels) {
-  problem p = make(3, ABOUT);
-  test_run(kernels, 2, backward_weight, &p);
-  test_run(kernels, 2, backward_input, &p);
-  double *twice = test_widen(p.d_w, OUTPUTS * INPUTS + OUTPUTS), *d_x = test_widen(p.d_x, p.rows * INPUTS);
-  for (int64_t i = 0; i < OUTPUTS * INPUTS + OUTPUTS; i++)
-    twice[i] *= 2.0;
-  for (int64_t i = 0; i < p.rows * INPUTS; i++)
-    d_x[i] *= 2.0;
-  p.add = true;
-  test_run(kernels, 2, backward_weight, &p);
-  test_run(kernels, 2, backward_input, &p);
-  CU_ASSERT(test_error(p.d_w, twice, OUTPUTS * INPUTS + OUTPUTS) < 1e-7);
-  CU_ASSERT(test_error(p.d_x, d_x, p.rows * INPUTS) < 1e-6);
-  float *d_w = test_random(OUTPUTS * INPUTS, 8, 1.0), *bias = p.d_bias;
-  memcpy(p.d_w, d_w, OUTPUTS * INPUTS * sizeof *d_w);
-  p.d_bias = NULL;
-  test_run(kernels, 2, backward_weight, &p);
-  for (int64_t i = 0; i < OUTPUTS * INPUTS; i++)
-    twice[i] = twice[i] / 2.0 + (double)d_w[i];
-  CU_ASSERT(test_error(p.d_w, twice, OUTPUTS * INPUTS) < 1e-6);
-  CU_ASSERT_DOUBLE_EQUAL(bias[0], twice[OUTPUTS * INPUTS], 1e-4);
-}
-
-static void check_bits(const heed_kernels *kernels) {
-  problem p = make(SLICES, ABOUT);
-  CU_ASSERT(test_same_on_threads(kernels, forward, &p, p.y, p.rows * OUTPUTS));
-  CU_ASSERT(test_same_on_threads(kernels, backward_input, &p, p.d_x, p.rows * INPUTS));
-  CU_ASSERT(test_same_on_threads(kernels, backward_weight, &p, p.d_w, OUTPUTS * INPUTS + OUTPUTS));
-  for (int64_t slices = 2; slices <= SLICES; slices++)
-    CU_ASSERT(test_same_in_groups(kernels, slices_weight, &p, slices, OUTPUTS * INPUTS + OUTPUTS));
-}
-
-/* A slice alone gives its rows the bits that they have among others. */
-static void check_slice_alone(const heed_kernels *kernels) {
-  problem p = make(4, 400);
-  test_run(kernels, 2, forward, &p);
-  test_run(kernels, 2, backward_input, &p);
-  for (int64_t g = 0; g < p.slices; g++) {
-    int64_t first = p.starts[g], rows = p.starts[g + 1] - first, own[2] = {0, rows};
-    problem alone = p;
-    alone.starts = own;
-    alone.slices = 1;
-    alone.x = p.x + first * INPUTS;
-    alone.d_y = p.d_y + first * OUTPUTS;
-    alone.y = test_floats(rows * OUTPUTS);
-    alone.d_x = test_floats(rows * INPUTS);
-    test_run(kernels, 2, forward, &alone);
-    test_run(kernels, 2, backward_input, &alone);
-    CU_ASSERT(memcmp(alone.y, p.y + first * OUTPUTS, (size_t)(rows * OUTPUTS) * sizeof(float)) == 0);
-    CU_ASSERT(memcmp(alone.d_x, p.d_x + first * INPUTS, (size_t)(rows * INPUTS) * sizeof(float)) == 0);
-  }
-}
-
-/* Products from four threads at once, again and again: OpenBLAS's serial build once shared work buffers between threads (base/blas.c). */
-static void check_hammer(const heed_kernels *kernels) {
-  problem p = make(SLICES, ABOUT);
-  test_run(kernels, 1, forward, &p);
-  test_run(kernels, 1, backward_input, &p);
-  test_run(kernels, 1, backward_weight, &p);
-  problem again = p;
-  again.y = test_floats(p.rows * OUTPUTS);
-  again.d_x = test_floats(p.rows * INPUTS);
-  again.d_w = test_floats(OUTPUTS * INPUTS + OUTPUTS);
-  again.d_bias = again.d_w + OUTPUTS * INPUTS;
-  int differ = 0;
-  for (int round = 0; round < 30; round++) {
-    memset(again.d_w, 0, (OUTPUTS * INPUTS + OUTPUTS) * sizeof *again.d_w);
-    test_run(kernels, 4, forward, &again);
-    test_run(kernels, 4, backward_input, &again);
-    test_run(kernels, 4, backward_weight, &again);
-    differ += memcmp(again.y, p.y, (size_t)(p.rows * OUTPUTS) * sizeof(float)) != 0;
-    differ += memcmp(again.d_x, p.d_x, (size_t)(p.rows * INPUTS) * sizeof(float)) != 0;
-    differ += memcmp(again.d_w, p.d_w, (OUTPUTS * INPUTS + OUTPUTS) * sizeof(float)) != 0;
-  }
-  CU_ASSERT_EQUAL(differ, 0);
+  for (int64_t i = 0; i < 147 * 147; i++)
+    turned[i] = w[i % 147 * 147 + i / 147];
+  reference_linear_forward(y, x, turned, NULL, 96, 147, 147);
+  CU_ASSERT_FALSE(off(kernels, &p, p.y, y, out, sum_bound(147)) < 1.0);
+  reference_linear_forward(y, x, w, NULL, 96, 147, 147);
+  CU_ASSERT(off(kernels, &p, p.y, y, out, sum_bound(147)) < 1.0);
+  y[77] = -y[77];
+  CU_ASSERT_FALSE(off(kernels, &p, p.y, y, out, sum_bound(147)) < 1.0);
 }
 
 static void twin(void) {
-  test_each_level(check_twin);
+  test_each_element(check_shapes);
+}
+static void deep(void) {
+  test_width = 4500;
+  test_each_element(check_deep);
+  test_width = 512;
 }
 static void adding(void) {
-  test_each_level(check_adding);
+  test_each_element(check_adding);
 }
-static void bits(void) {
-  test_each_level(check_bits);
+static void slices(void) {
+  test_each_element(check_slices);
 }
-static void slice_alone(void) {
-  test_each_level(check_slice_alone);
+static void not_a_number(void) {
+  test_each_element(check_nan);
 }
-static void hammer(void) {
-  test_each_level(check_hammer);
+static void none(void) {
+  test_each_element(check_none);
+}
+static void broken(void) {
+  test_each_element(check_broken);
 }
 
-HEED_TESTS({"results are those of the double twin", twin}, {"gradients are added to what is there", adding},
-           {"bits do not depend on threads nor on groups of slices", bits}, {"a slice alone has the same bits", slice_alone},
-           {"products from four threads at once are right", hammer})
+HEED_TESTS({"results are those of the double twin", twin}, {"in spans of depth too", deep},
+           {"gradients are added to what is there", adding}, {"slices of all lengths", slices},
+           {"NaN and infinity stay where they belong", not_a_number}, {"no rows", none}, {"what is wrong is found out", broken})

@@ -93,21 +93,25 @@ static inline void layer_begin(layer_fixture *f, bool training) {
                        .arena.name = "activations",
                        .scratch.name = "scratch"};
   CU_ASSERT_EQUAL_FATAL(heed_blas_check(), HEED_OK);
+  const heed_kernels *kernels = heed_kernels_choose(NULL);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(kernels);
   f->plan = (heed_plan){.table = &f->table,
                         .arena = &f->arena,
+                        .kernels = kernels,
                         .sequences = LAYER_ROWS,
                         .tokens = LAYER_TOKENS,
                         .targets = LAYER_TARGETS,
+                        .slices = LAYER_SLICES,
                         .training = training,
                         .initialisation = HEED_INIT_TRUNCATED_NORMAL};
 }
 
 /** After planning: memory that is full of NaN, so that what is read before it is written shows. */
 static inline void layer_commit(layer_fixture *f) {
-  const heed_kernels *kernels = heed_kernels_choose(NULL);
-  CU_ASSERT_PTR_NOT_NULL_FATAL(kernels);
-  int64_t floats = kernels->scratch_floats(LAYER_SLICES, LAYER_LONGEST, LAYER_WIDTH / LAYER_HEADS);
+  const heed_kernels *kernels = f->plan.kernels;
+  int64_t floats = kernels->scratch_floats(LAYER_SLICES, LAYER_LONGEST, LAYER_WIDTH / LAYER_HEADS, LAYER_WIDTH);
   heed_arena_reserve(&f->scratch, (size_t)(floats * omp_get_max_threads()), sizeof(float));
+  size_t workspace = heed_arena_reserve(&f->scratch, (size_t)f->plan.workspace, sizeof(float));
   CU_ASSERT_EQUAL_FATAL(heed_arena_commit(&f->arena), HEED_OK);
   CU_ASSERT_EQUAL_FATAL(heed_arena_commit(&f->scratch), HEED_OK);
   memset(f->arena.base, 0xFF, f->arena.capacity);
@@ -123,6 +127,7 @@ static inline void layer_commit(layer_fixture *f) {
                               .parameters = f->parameters,
                               .gradients = f->plan.training ? f->gradients : NULL,
                               .arena = &f->arena,
+                              .workspace = heed_arena_at(&f->scratch, workspace),
                               .scratch = heed_arena_at(&f->scratch, 0),
                               .scratch_floats = floats,
                               .training = f->plan.training,

@@ -55,7 +55,7 @@ static void parts_are_one_product(void) {
       memcpy(want + t * OUTPUTS + i * PART, one + t * PART, PART * sizeof *one);
   }
 #pragma omp parallel
-  heed_linear_forward(&f.context, y, x, &linear, heed_token_rows(&f.context));
+  heed_linear_forward(&f.context, y, true, x, &linear, heed_token_rows(&f.context));
   CU_ASSERT(test_error(y, want, LAYER_TOKENS * OUTPUTS) < layer_bound);
   layer_end(&f);
 }
@@ -72,7 +72,10 @@ static void backward(bool add, const heed_linear_spec *spec) {
   for (int64_t i = 0; add && i < inputs; i++)
     want[i] += before[i];
 #pragma omp parallel
-  heed_linear_backward(&f.context, d_x, add, d_y, x, &linear, heed_token_rows(&f.context));
+  {
+    heed_linear_backward_input(&f.context, d_x, true, add, d_y, &linear, heed_token_rows(&f.context));
+    heed_linear_backward_weight(&f.context, d_y, x, &linear, heed_token_rows(&f.context));
+  }
   CU_ASSERT(test_error(d_x, want, inputs) < layer_bound);
   CU_ASSERT_TRUE(layer_gradients_fit(&f));
   f.gradients[f.table.total - 1] += 0.1f; /* the test of the test */
@@ -99,7 +102,7 @@ static void without_a_bias(void) {
   double *want_y = test_doubles(LAYER_TOKENS * OUTPUTS);
   reference_linear_forward(want_y, test_widen(x, LAYER_TOKENS * LAYER_WIDTH), f.wide_parameters, NULL, LAYER_TOKENS, LAYER_WIDTH, OUTPUTS);
 #pragma omp parallel
-  heed_linear_forward(&f.context, y, x, &linear, heed_token_rows(&f.context));
+  heed_linear_forward(&f.context, y, true, x, &linear, heed_token_rows(&f.context));
   CU_ASSERT(test_error(y, want_y, LAYER_TOKENS * OUTPUTS) < layer_bound);
   layer_end(&f);
   backward(true, &bare);

@@ -18,7 +18,8 @@ static heed_status double_plan(heed_body *body, heed_plan *plan, const heed_body
 static void double_plan_backward(heed_body *body, heed_plan *plan) {
   body->attention.d_queries = heed_arena_reserve(plan->arena, WORK, sizeof(float));
 }
-static void double_forward(const heed_context *context, float *y, const float *x, const heed_body *body) {
+static void double_forward(const heed_context *context, float *y, const void *elements, const heed_body *body) {
+  const float *x = elements;
   const float *bias = context->parameters + body->attention.heads;
   float *saved = heed_buffer(context, body->attention.queries);
 #pragma omp for
@@ -28,7 +29,8 @@ static void double_forward(const heed_context *context, float *y, const float *x
   for (int64_t i = 0; i < COUNT; i++)
     y[i] = 2 * x[i] + bias[i % C];
 }
-static void double_backward(const heed_context *context, float *d_x, const float *d_y, const float *x, const heed_body *body) {
+static void double_backward(const heed_context *context, float *d_x, const void *elements, const void *x, const heed_body *body) {
+  const float *d_y = elements;
   float *gradient = context->gradients + body->attention.heads, *work = heed_buffer(context, body->attention.d_queries);
   (void)x;
 #pragma omp for
@@ -169,15 +171,18 @@ static void check_stack(heed_sublayer_form form) {
   twin w[STACK];
   plan_stack(&f, stack, STACK, form, true);
   layer_commit(&f);
-  const float *x[STACK + 1] = {test_random(COUNT, 3, 1.0)};
-  double *wide[STACK + 1] = {test_widen(x[0], COUNT)};
+  const float *first = test_random(COUNT, 3, 1.0);
+  heed_hidden x[STACK + 1] = {{first, first}};
+  double *wide[STACK + 1] = {test_widen(first, COUNT)};
   for (int i = 0; i < STACK; i++) {
     x[i + 1] = heed_sublayer_forward(&f.context, x[i], &stack[i]);
-    CU_ASSERT_PTR_EQUAL(x[i + 1], heed_buffer(&f.context, stack[i].out));
+    CU_ASSERT_PTR_EQUAL(x[i + 1].values, heed_buffer(&f.context, stack[i].out));
+    CU_ASSERT_PTR_EQUAL(x[i + 1].elements, form == HEED_SUBLAYER_POST_NORM ? x[i + 1].values : NULL);
+    x[i + 1].elements = x[i + 1].values; /* fp32: the body may read them too */
     w[i] = twin_forward(&f, &stack[i], wide[i]);
     wide[i + 1] = w[i].out;
   }
-  CU_ASSERT(test_error(x[STACK], wide[STACK], COUNT) < layer_bound);
+  CU_ASSERT(test_error(x[STACK].values, wide[STACK], COUNT) < layer_bound);
   float *gradient = test_random(COUNT, 4, 1.0);
   double *wide_gradient = test_widen(gradient, COUNT);
   for (int i = STACK - 1; i >= 0; i--) {
@@ -188,7 +193,7 @@ static void check_stack(heed_sublayer_form form) {
   CU_ASSERT_TRUE(layer_gradients_fit(&f));
   if (form != HEED_SUBLAYER_NO_NORM) { /* the test of the test: norms are told apart */
     stack[0].form = form == HEED_SUBLAYER_PRE_NORM ? HEED_SUBLAYER_POST_NORM : HEED_SUBLAYER_PRE_NORM;
-    CU_ASSERT(test_error(x[1], twin_forward(&f, &stack[0], wide[0]).out, COUNT) > 0.01);
+    CU_ASSERT(test_error(x[1].values, twin_forward(&f, &stack[0], wide[0]).out, COUNT) > 0.01);
   }
   layer_end(&f);
 }
@@ -212,7 +217,7 @@ static void has_no_dropout_outside_training(void) {
     const float *x = test_random(COUNT, 3, 1.0);
     double *wide = test_widen(x, COUNT);
     for (int i = 0; i < STACK; i++) {
-      x = heed_sublayer_forward(&f.context, x, &stack[i]);
+      x = heed_sublayer_forward(&f.context, (heed_hidden){x, x}, &stack[i]).values;
       wide = twin_forward(&f, &stack[i], wide).out;
     }
     CU_ASSERT(test_error(x, wide, COUNT) < layer_bound);

@@ -27,10 +27,17 @@ static double one_chain(void) {
 }
 
 static void multiply_adds_are_many(void) {
-  double flops = heed_ceiling_flops(heed_alone()), least = one_chain();
+  double flops = heed_ceiling_flops(HEED_FP32, heed_alone()), least = one_chain();
   printf("%.1f GFLOP/s, a chain alone %.2f  ", flops / 1e9, least / 1e9);
   CU_ASSERT(isfinite(flops));
   CU_ASSERT(flops > 4 * least);
+}
+
+/* Products of bf16 are at least as fast as those of fp32, in which they are made where nothing else is there. */
+static void bf16_is_no_slower(void) {
+  double fp32 = heed_ceiling_flops(HEED_FP32, heed_alone()), bf16 = heed_ceiling_flops(HEED_BF16, heed_alone());
+  printf("%.1f GFLOP/s of fp32, %.1f of bf16  ", fp32 / 1e9, bf16 / 1e9);
+  CU_ASSERT(bf16 > 0.7 * fp32);
 }
 
 /* A copy within the first cache is faster than memory, but not a thousand times. */
@@ -54,5 +61,5 @@ static void a_rank_alone_is_the_sum(void) {
   CU_ASSERT_EQUAL(heed_ceiling_sum(2.5, heed_alone()), 2.5);
 }
 
-HEED_TESTS({"multiply-adds are many", multiply_adds_are_many}, {"memory is between", memory_is_between},
-           {"a rank alone is the sum", a_rank_alone_is_the_sum})
+HEED_TESTS({"multiply-adds are many", multiply_adds_are_many}, {"bf16 is no slower", bf16_is_no_slower},
+           {"memory is between", memory_is_between}, {"a rank alone is the sum", a_rank_alone_is_the_sum})

@@ -14,7 +14,7 @@ static void three_forms_of_a_shape(void) {
     const char *trans;
   } expected[HEED_GEMM_FORMS] = {{96, 80, 64, "NT"}, {96, 64, 80, "NN"}, {80, 64, 96, "TN"}};
   heed_gemm_result results[HEED_GEMM_FORMS];
-  CU_ASSERT_EQUAL_FATAL(heed_gemm_measure(results, shapes, 1, heed_kernels_choose(NULL), heed_alone(), 1), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_gemm_measure(results, shapes, 1, HEED_FP32, heed_kernels_choose(NULL), heed_alone(), 1), HEED_OK);
   for (int i = 0; i < HEED_GEMM_FORMS; i++) {
     const heed_gemm_result *r = &results[i];
     CU_ASSERT(r->m == expected[i].m && r->n == expected[i].n && r->k == expected[i].k);

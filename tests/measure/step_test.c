@@ -83,6 +83,32 @@ static void made_up_rows_are_full(void) {
   }
 }
 
+/* Rows of 32, 4 and 12 tokens in turn, of the global batch whatever the ranks and passes; masked: round(0.15 · length), at least 1. */
+static void made_up_rows_have_the_lengths_told(void) {
+  static const struct {
+    int ranks;
+    const char *rest;
+  } cases[] = {{0, "--lengths 32,4,12"},
+               {2, "--lengths 32,4,12"},
+               {4, "--lengths 32,4 --lengths 12"},
+               {0, "--lengths 32,4,12 --set train.slices_at_once=1"}};
+  static const int64_t lengths[] = {32, 4, 12}, masked[] = {5, 1, 2};
+  heed_model_config model = {.family = "bert", .vocabulary_size = 300, .layers = 2, .hidden = 64, .feed_forward = 128};
+  heed_work work = {.sequences = 16};
+  for (int row = 0; row < 16; row++) {
+    work.tokens += lengths[row % 3];
+    work.pairs += 2 * lengths[row % 3] * lengths[row % 3];
+    work.targets += masked[row % 3];
+  }
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    json_t *o = bench(cases[i].ranks, cases[i].rest);
+    hangs_together(o, cases[i].ranks ? cases[i].ranks : 1);
+    CU_ASSERT(close_to(number(o, "model_flops_per_step"), heed_training_flops(&model, &work, false)));
+    CU_ASSERT(close_to(number(o, "tokens_per_second"), (double)work.tokens / (number(o, "step_ms_median") / 1e3)));
+    json_decref(o);
+  }
+}
+
 static void real_rows_are_read(void) {
   CU_ASSERT_EQUAL_FATAL(
       command_run("cd %s && " HEED_PROGRAM " tokenizer train --type wordpiece --vocab-size 300 --output vocab.txt " HEED_SOURCE
@@ -103,12 +129,18 @@ static void refuses_what_it_cannot(void) {
     int code;
   } cases[] = {{"step missing.yaml", "missing.yaml", 65},
                {"step micro.yaml --data none.h5", "none.h5", 65},
-               {"attention", "not built yet", 65},
-               {"tokenizer", "not built yet", 65},
+               {"attention --lengths 5", "--lengths", 64},
+               {"step micro.yaml --vocab vocab.txt", "--vocab", 64},
                {"allreduce", "mpirun", 65},
                {"nothing", "gemm", 64},
                {"gemm micro.yaml", "configuration", 64},
+               {"gemm --precision fp16", "fp32 or bf16", 64},
+               {"step --precision bf16", "train.precision", 64},
                {"step micro.yaml --steps 0", "--steps", 64},
+               {"step micro.yaml --lengths 5,33", "33 tokens", 65},
+               {"step micro.yaml --lengths 5,,7", "'5,,7'", 64},
+               {"step micro.yaml --lengths 5 --data none.h5", "--lengths", 64},
+               {"gemm --lengths 5", "--lengths", 64},
                {"", "needed", 64}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     CU_ASSERT_EQUAL(command_run("cd %s && " HEED_PROGRAM " bench %s", folder, cases[i].arguments), cases[i].code);
@@ -122,5 +154,6 @@ static void cleans_up(void) {
   CU_ASSERT_EQUAL(command_run("rm -rf %s", folder), 0);
 }
 
-HEED_TESTS({"prepares", prepares}, {"made-up rows are full", made_up_rows_are_full}, {"real rows are read", real_rows_are_read},
+HEED_TESTS({"prepares", prepares}, {"made-up rows are full", made_up_rows_are_full},
+           {"made-up rows have the lengths told", made_up_rows_have_the_lengths_told}, {"real rows are read", real_rows_are_read},
            {"refuses what it cannot", refuses_what_it_cannot}, {"cleans up", cleans_up})

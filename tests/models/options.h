@@ -55,11 +55,14 @@ static const option options[] = {
 
 enum { OPTIONS = sizeof options / sizeof *options };
 
-static inline heed_model *option_model(const heed_model_config *config, const heed_model_sizes *sizes) {
+static inline heed_model *option_model_of(const heed_model_config *config, const heed_model_sizes *sizes, const heed_kernels *kernels) {
   heed_model *model = NULL;
-  CU_ASSERT_EQUAL_FATAL(heed_model_create(&model, config, sizes, heed_kernels_choose(NULL)), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_model_create(&model, config, sizes, kernels), HEED_OK);
   CU_ASSERT_EQUAL_FATAL(heed_model_commit(model), HEED_OK);
   return model;
+}
+static inline heed_model *option_model(const heed_model_config *config, const heed_model_sizes *sizes) {
+  return option_model_of(config, sizes, heed_kernels_choose(NULL));
 }
 
 /** Gains about one, all else about zero, large enough that attention prefers some keys. */

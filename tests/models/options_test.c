@@ -13,6 +13,15 @@ typedef struct run {
 
 static const uint32_t seed = 7;
 
+/** The kernels of the runs: fp32, or the same level's for bf16. */
+static const heed_kernels *kernels;
+
+static const heed_kernels *kernels_of(bool bf16) {
+  const heed_kernels *best = heed_kernels_choose(NULL);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(best);
+  return bf16 ? best->bf16 : best;
+}
+
 static run start(const option *o, int64_t rows, int64_t slices, double dropout) {
   run r = {0};
   heed_model_config config = o->config;
@@ -24,7 +33,7 @@ static run start(const option *o, int64_t rows, int64_t slices, double dropout) 
                             .longest = POSITIONS,
                             .training = true,
                             .token_head = true};
-  r.model = option_model(&config, &sizes);
+  r.model = option_model_of(&config, &sizes, kernels);
   r.table = heed_model_table(r.model);
   r.weights = option_weights(r.table);
   r.gradients = test_floats(r.table->gradient_total);
@@ -105,6 +114,7 @@ static void check_slope(const option *o) {
 }
 
 static void gradients_are_the_slope_of_the_loss(void) {
+  kernels = kernels_of(false);
   for (size_t i = 0; i < OPTIONS; i++)
     check_slope(&options[i]);
 }
@@ -112,7 +122,7 @@ static void gradients_are_the_slope_of_the_loss(void) {
 /* ---- the bits ---- */
 
 /* Three pairs of rows as one call of three slices, and as three calls added along the tree. */
-static void slices_may_go_separately(void) {
+static void slices_may_go(void) {
   for (size_t i = 0; i < OPTIONS; i++) {
     run whole = train(&options[i], 0, SEQUENCES, 3), part[3];
     int64_t differing = 0;
@@ -134,7 +144,14 @@ static void slices_may_go_separately(void) {
   }
 }
 
-static void threads_do_not_matter(void) {
+static void slices_may_go_separately(void) {
+  for (int bf16 = 0; bf16 < 2; bf16++) {
+    kernels = kernels_of(bf16 == 1);
+    slices_may_go();
+  }
+}
+
+static void try_threads(void) {
   int before = omp_get_max_threads();
   for (size_t i = 0; i < OPTIONS; i++) {
     omp_set_num_threads(1);
@@ -152,9 +169,79 @@ static void threads_do_not_matter(void) {
   omp_set_num_threads(before);
 }
 
+static void threads_do_not_matter(void) {
+  for (int bf16 = 0; bf16 < 2; bf16++) {
+    kernels = kernels_of(bf16 == 1);
+    try_threads();
+  }
+}
+
+/* ---- bf16 ---- */
+
+/* A rounding to bf16 moves a value by 2⁻⁸ of itself at most, and by 2⁻⁹·⁴ in the mean square.  From words to loss and back a value and its
+ * gradient go through some 10 roundings in each of the 8 sublayers, which are as good as independent: √80 · 2⁻⁹·⁴ = 1.3% of a gradient.
+ * A tensor whose parts cancel, as those of keys and queries do, is off by more of itself, but not by more of all.  Where the activation
+ * bends, some 2⁻⁹ of the inputs end on the other side of the edge, and of each layer's gradient their share by norm, √2⁻⁹ = 4%. */
+static const double loss_bound = 0.01, gradient_bound = 0.05, gradient_floor = 0.005;
+
+/* Tensors whose gradients are further apart than that; `worst` is the largest share of it. */
+static int64_t tensors_off(const heed_parameter_table *table, const float *bf16, const double *fp32, bool bends, double *worst) {
+  int64_t off = 0;
+  double all = 0;
+  for (int64_t i = 0; i < table->total; i++)
+    all += fp32[i] * fp32[i];
+  for (int64_t n = 0; n < table->count; n++) {
+    const heed_parameter *p = &table->items[n];
+    double error = 0, size = 0;
+    for (int64_t i = p->offset; i < p->offset + p->count; i++) {
+      error += ((double)bf16[i] - fp32[i]) * ((double)bf16[i] - fp32[i]);
+      size += fp32[i] * fp32[i];
+    }
+    double share = sqrt(error) / ((bends ? 4.0 : 1.0) * (gradient_bound * sqrt(size) + gradient_floor * sqrt(all)));
+    *worst = fmax(*worst, share);
+    off += !(share < 1.0);
+  }
+  return off;
+}
+
+static void check_bf16(const option *o) {
+  double worst = 0, broken = 0;
+  bool bends = o->config.activation == HEED_RELU || o->config.activation == HEED_REGLU;
+  kernels = kernels_of(false);
+  run fp32 = train(o, 0, SEQUENCES, 3);
+  kernels = kernels_of(true);
+  run bf16 = train(o, 0, SEQUENCES, 3);
+  const heed_parameter_table *table = fp32.table;
+  double *wide = test_widen(fp32.gradients, table->gradient_total);
+  for (int g = 0; g < 3; g++) {
+    CU_ASSERT_DOUBLE_EQUAL(bf16.sums[g].token_loss, fp32.sums[g].token_loss, loss_bound * fp32.sums[g].token_loss);
+    CU_ASSERT(bf16.sums[g].token_loss != fp32.sums[g].token_loss);
+  }
+  CU_ASSERT_EQUAL(tensors_off(table, bf16.gradients, wide, bends, &worst), 0);
+  CU_ASSERT(worst > 0.01);
+  printf("\n    %-44s gradients %.2f of the bound  ", o->name, worst);
+  int64_t last = 0; /* the test of the test: the largest tensor, half as large again, must be found */
+  for (int64_t n = 0; n < table->count; n++)
+    last = table->items[n].count > table->items[last].count ? n : last;
+  for (int64_t i = 0; i < table->items[last].count; i++)
+    bf16.gradients[table->items[last].offset + i] *= 1.5f;
+  CU_ASSERT_EQUAL(tensors_off(table, bf16.gradients, wide, bends, &broken), 1);
+  heed_model_free(fp32.model);
+  heed_model_free(bf16.model);
+  test_release();
+}
+
+static void bf16_is_near_fp32(void) {
+  for (size_t i = 0; i < OPTIONS; i++)
+    check_bf16(&options[i]);
+}
+
+/* ---- options ---- */
+
 /* A window that reaches beyond all makes every layer local, which sees what a global one does: so each kind of layer turns by its own base.
  */
 static void each_kind_of_layer_turns_by_its_own_base(void) {
+  kernels = kernels_of(false);
   option global = {"global", {BERT, .biases = true, .positions = HEED_POSITIONS_ROTARY, .rotary_theta = 9, .rotary_theta_local = 60}};
   option local = {"local", {BERT, .biases = true, .positions = HEED_POSITIONS_ROTARY, .rotary_theta = 60, .rotary_theta_local = 9}};
   option mixed = local;
@@ -170,6 +257,7 @@ static void each_kind_of_layer_turns_by_its_own_base(void) {
 
 /* The test of the tests: options that are nothing but another mask or place make another loss of the same weights. */
 static void options_show(void) {
+  kernels = kernels_of(false);
   run plain = train(&options[0], 0, SEQUENCES, 1);
   for (size_t i = 1; i < OPTIONS; i++) {
     run r = train(&options[i], 0, SEQUENCES, 1);
@@ -183,4 +271,5 @@ static void options_show(void) {
 
 HEED_TESTS({"gradients are the slope of the loss", gradients_are_the_slope_of_the_loss},
            {"slices may go separately", slices_may_go_separately}, {"threads do not matter", threads_do_not_matter},
-           {"each kind of layer turns by its own base", each_kind_of_layer_turns_by_its_own_base}, {"options show", options_show})
+           {"bf16 is near fp32", bf16_is_near_fp32}, {"each kind of layer turns by its own base", each_kind_of_layer_turns_by_its_own_base},
+           {"options show", options_show})

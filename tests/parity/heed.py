@@ -29,11 +29,11 @@ def start(program, arguments, text):
     return done.stdout
 
 
-def model(checkpoint, batch, folder):
-    """Hidden states, logits, loss and gradients of one batch, by heed."""
+def model(checkpoint, batch, folder, *precision):
+    """Hidden states, logits, loss and gradients of one batch, by heed; of bf16 elements when it is named."""
     batches, results = os.path.join(folder, "batch.bin"), os.path.join(folder, "results.safetensors")
     write_batch(batches, batch)
-    parity("model", checkpoint, batches, results)
+    parity("model", checkpoint, batches, results, *precision)
     return {name: values.astype(np.float64) for name, values in load_file(results).items()}
 
 

@@ -66,7 +66,7 @@ static int32_t *take_sizes(FILE *in) {
 }
 
 static void give_scratch(call *c, int64_t longest, int64_t head_width) {
-  c->scratch_floats = c->kernels->scratch_floats(1, longest, head_width);
+  c->scratch_floats = c->kernels->scratch_floats(1, longest, head_width, 1);
   c->scratch = floats(omp_get_max_threads() * c->scratch_floats);
 }
 static float *own_scratch(const call *c) {
@@ -132,9 +132,12 @@ static void activation(call *c) {
   heed_form form = (heed_form)c->sizes[0];
   int64_t count = c->sizes[1];
   float *x = take(c, count), *d_y = take(c, count), *y = floats(count), *d_x = floats(count);
+  float *before = floats(count), *workspace = floats(c->kernels->linear_workspace(count, 1, 1, 1, false));
+  const float one = 1.0f; /* the activation of a linear map that leaves x as it is */
+  give_scratch(c, 1, 1);
 #pragma omp parallel
   {
-    c->kernels->activation_forward(y, x, count, form);
+    c->kernels->linear_activation_forward(y, true, before, x, &one, NULL, form, count, 1, 1, workspace, own_scratch(c));
     c->kernels->activation_backward(d_x, d_y, x, count, form);
   }
   put(c, y, count);
@@ -161,7 +164,7 @@ static void layer_norm(call *c) {
   give_scratch(c, 1, 1);
 #pragma omp parallel
   {
-    c->kernels->layer_norm_forward(y, mean, rstd, x, gamma, NULL, T, C, 1e-5f);
+    c->kernels->layer_norm_forward(y, NULL, mean, rstd, x, gamma, NULL, T, C, 1e-5f);
     c->kernels->layer_norm_backward(d_x, d_gamma, NULL, d_y, x, mean, rstd, gamma, starts, 1, C, own_scratch(c));
   }
   put(c, y, T * C);

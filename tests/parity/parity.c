@@ -1,7 +1,7 @@
 /* Heed's side of the parity suite, for the Python scripts beside this file:
  *
  *   parity batches CONFIG.yaml train|validation COUNT OUT [KEY=VALUE …]    the first global batches, as training or evaluation makes them
- *   parity model CHECKPOINT BATCHES OUT.safetensors                        hidden states, logits, losses and gradients of the first one
+ *   parity model CHECKPOINT BATCHES OUT.safetensors [bf16]                 hidden states, logits, losses and gradients of the first one
  *
  * A file of batches is int32, little-endian; each batch is B, T, M, P (1 with sentence pairs), ids[T], positions[T], token_types[T],
  * offsets[B + 1], target_tokens[M], target_ids[M], target_is_mask[M] and, with pairs, next_sentence[B]. */
@@ -196,7 +196,15 @@ static heed_status write_results(const results *r, const char *path) {
   return status;
 }
 
-static heed_status run_model(heed_loaded *loaded, const char *batches, const char *path) {
+/* The same weights in a model whose elements are bf16. */
+static heed_status turn_to_bf16(heed_loaded *loaded, const heed_model_sizes *sizes) {
+  heed_model_free(loaded->model);
+  loaded->model = NULL;
+  HEED_TRY(heed_model_create(&loaded->model, &loaded->config.model, sizes, loaded->kernels->bf16));
+  return heed_model_commit(loaded->model);
+}
+
+static heed_status run_model(heed_loaded *loaded, const char *batches, const char *path, bool bf16) {
   heed_batch batch = {0};
   results r = {0};
   heed_status status = read_batch(batches, &batch);
@@ -211,6 +219,8 @@ static heed_status run_model(heed_loaded *loaded, const char *batches, const cha
   loaded->config.model.dropout = loaded->config.model.attention_dropout = 0;
   if (status == HEED_OK)
     status = heed_loaded_weights(loaded, &sizes, heed_alone());
+  if (status == HEED_OK && bf16)
+    status = turn_to_bf16(loaded, &sizes);
   if (status == HEED_OK)
     status = compute(loaded, &batch, &r);
   if (status == HEED_OK)
@@ -223,11 +233,12 @@ static heed_status run_model(heed_loaded *loaded, const char *batches, const cha
 
 static heed_status model(int argc, char **argv) {
   heed_loaded loaded;
-  if (argc != 3)
-    return heed_error(HEED_USAGE, "parity model CHECKPOINT BATCHES OUT.safetensors");
+  bool bf16 = argc == 4 && strcmp(argv[3], "bf16") == 0;
+  if (argc != 3 && !bf16)
+    return heed_error(HEED_USAGE, "parity model CHECKPOINT BATCHES OUT.safetensors [bf16]");
   heed_status status = heed_loaded_open(&loaded, argv[0], heed_alone());
   if (status == HEED_OK)
-    status = run_model(&loaded, argv[1], argv[2]);
+    status = run_model(&loaded, argv[1], argv[2], bf16);
   heed_loaded_free(&loaded);
   return status;
 }

@@ -115,8 +115,12 @@ static void with_options(heed_model_config *model) {
   model->biases = false;
 }
 
+/* Elements of the jobs that a test starts. */
+static heed_precision precision;
+
 static void start_with(job *j, int64_t slices_at_once, bool next_sentence, void (*set)(heed_model_config *)) {
   *j = (job){.config = config_of(slices_at_once)};
+  j->config.train.precision = precision;
   set(&j->config.model);
   j->config.objective.next_sentence = next_sentence;
   heed_stepper_spec spec = {.config = &j->config,
@@ -156,8 +160,11 @@ static void count_allocations(void (*set)(heed_model_config *)) {
 }
 
 static void nothing_is_allocated(void) {
-  count_allocations(as_it_is);
-  count_allocations(with_options);
+  for (precision = HEED_FP32; precision <= HEED_BF16; precision++) {
+    count_allocations(as_it_is);
+    count_allocations(with_options);
+  }
+  precision = HEED_FP32;
 }
 
 static void compare_passes(bool next_sentence, void (*set)(heed_model_config *)) {
@@ -184,8 +191,11 @@ static void compare_passes(bool next_sentence, void (*set)(heed_model_config *))
 }
 
 static void passes_do_not_change_the_bits(void) {
-  compare_passes(false, as_it_is);
-  compare_passes(false, with_options);
+  for (precision = HEED_FP32; precision <= HEED_BF16; precision++) {
+    compare_passes(false, as_it_is);
+    compare_passes(false, with_options);
+  }
+  precision = HEED_FP32;
 }
 
 /* The weight of this loss depends on the targets of all passes. */
@@ -193,9 +203,11 @@ static void nor_with_next_sentences(void) {
   compare_passes(true, as_it_is);
 }
 
-static void it_learns(void) {
+static double last_loss_of(heed_precision elements) {
   job j;
+  precision = elements;
   start(&j, 0);
+  precision = HEED_FP32;
   double first = 0, last = 0;
   for (int64_t t = 1; t <= 120; t++) {
     heed_step_result result = step(&j, t);
@@ -207,6 +219,14 @@ static void it_learns(void) {
   CU_ASSERT_DOUBLE_EQUAL(first, log(VOCABULARY), 0.3);
   CU_ASSERT(last < first - 1);
   finish(&j);
+  return last;
+}
+
+/* In bf16 as in fp32: on the steep way down their losses are apart by little more than those of fp32 on two instruction levels, 7%. */
+static void it_learns(void) {
+  double fp32 = last_loss_of(HEED_FP32), bf16 = last_loss_of(HEED_BF16);
+  CU_ASSERT(fp32 != bf16);
+  CU_ASSERT_DOUBLE_EQUAL(bf16, fp32, 0.15 * fp32);
 }
 
 static void a_broken_number_changes_nothing(void) {

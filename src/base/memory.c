@@ -1,0 +1,51 @@
+#include "base/memory.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static size_t of_machine(void) {
+  char line[256];
+  unsigned long long kilobytes = 0;
+  FILE *file = fopen("/proc/meminfo", "re");
+  while (file && fgets(line, sizeof line, file))
+    if (sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1)
+      break;
+  if (file)
+    fclose(file);
+  return kilobytes ? (size_t)(kilobytes * 1024) : SIZE_MAX;
+}
+
+/* A number alone in a file; `otherwise` where there is none ("max" of a container without a limit). */
+static size_t number_in(const char *path, size_t otherwise) {
+  unsigned long long number;
+  FILE *file = fopen(path, "re");
+  if (!file)
+    return otherwise;
+  const int found = fscanf(file, "%llu", &number);
+  fclose(file);
+  return found == 1 ? (size_t)number : otherwise;
+}
+
+size_t heed_memory_available(void) {
+  const size_t machine = of_machine(), limit = number_in("/sys/fs/cgroup/memory.max", SIZE_MAX);
+  return limit < machine ? limit : machine;
+}
+
+void heed_memory_prefer_large_pages(void *block, size_t bytes) {
+  const uintptr_t page = (uintptr_t)2 << 20, begin = ((uintptr_t)block + page - 1) / page * page,
+                  end = ((uintptr_t)block + bytes) / page * page;
+  if (block && end > begin)
+    (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+}
+
+size_t heed_memory_resident(void) {
+  unsigned long long pages = 0;
+  FILE *file = fopen("/proc/self/statm", "re");
+  if (!file)
+    return 0;
+  const int found = fscanf(file, "%*u %llu", &pages);
+  fclose(file);
+  return found == 1 ? (size_t)pages * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}

@@ -1,0 +1,57 @@
+/** Private to kernels/: matrix products, a block of rows by a panel of columns at a time.
+ *
+ *      c[rows, 32] = a[rows, depth] · b[depth, 32]      c: floats, at most HEED_BLOCK rows
+ *
+ *  The right factor is packed into panels of 32 columns and the left one is laid out in blocks of rows, once each, so that the innermost
+ *  loop reads memory in its order.  An element of c is one sum over depth, from the first to the last, whatever the sizes around it: its
+ *  bits do not depend on how a product is cut, so that work may be shared out among any threads.
+ *
+ *  fp32: a panel is [depth][32]; rows are read where they lie.
+ *  bf16: depth goes in steps of 32, padded with zeros.  A panel is [step][2 halves of 16 columns][16 pairs of depth][16 columns][2], a
+ *  block of rows is [step][2 halves of 16 rows][16 rows][32]: the tiles of AMX, 1 KiB each (Intel SDM vol. 1, ch. 18). */
+#ifndef HEED_KERNELS_BLOCK_H
+#define HEED_KERNELS_BLOCK_H
+
+#include "kernels/element.h"
+#include "kernels/level.h"
+#include "kernels/transpose.h"
+
+enum { HEED_PANEL = 32 };
+#ifdef HEED_ELEMENT_BF16
+enum { HEED_STEP = 32, HEED_BLOCK = 32 };
+#else
+enum { HEED_STEP = 1, HEED_BLOCK = 24 };
+#endif
+
+static inline int64_t heed_in_steps(int64_t depth) {
+  return (depth + HEED_STEP - 1) / HEED_STEP * HEED_STEP;
+}
+static inline int64_t heed_in_blocks(int64_t rows) {
+  return (rows + HEED_BLOCK - 1) / HEED_BLOCK * HEED_BLOCK;
+}
+static inline int64_t heed_in_panels(int64_t columns) {
+  return (columns + HEED_PANEL - 1) / HEED_PANEL * HEED_PANEL;
+}
+
+/** The left factor: blocks of HEED_BLOCK rows. */
+typedef struct heed_left {
+  const heed_element *at;
+  int64_t block;     /* elements between blocks */
+  int64_t row, deep; /* elements between rows of a block, and from one place in depth to the next (fp32) */
+} heed_left;
+
+/** Elements that the left factor takes when it is laid out in memory of its own. */
+static inline int64_t heed_left_room(int64_t rows, int64_t depth) {
+  return heed_in_blocks(rows) * heed_in_steps(depth);
+}
+static inline int64_t heed_panel_room(int64_t depth) {
+  return HEED_PANEL * heed_in_steps(depth);
+}
+
+#ifdef HEED_ELEMENT_BF16
+#include "kernels/block_bf16.h"
+#else
+#include "kernels/block_fp32.h"
+#endif
+
+#endif

@@ -1,0 +1,155 @@
+/** Private to kernels/: block.h for floats. */
+#ifndef HEED_KERNELS_BLOCK_FP32_H
+#define HEED_KERNELS_BLOCK_FP32_H
+
+#include "kernels/lanes16.h"
+
+/** Rows whose sums fit the registers together with what they are made of; and fewer, for what is left. */
+#if defined(__AVX512F__)
+enum { HEED_MICRO = 12, HEED_SOME = 8, HEED_FEW = 4 };
+#elif defined(__FMA__)
+enum { HEED_MICRO = 3, HEED_SOME = 2, HEED_FEW = 1 };
+#else
+enum { HEED_MICRO = 1, HEED_SOME = 1, HEED_FEW = 1 };
+#endif
+
+/** Elements that heed_left_rows takes: none, rows are read where they lie. */
+static inline int64_t heed_rows_room(int64_t rows, int64_t depth) {
+  (void)rows, (void)depth;
+  return 0;
+}
+
+/** a[r, d] = from[r · stride + d]. */
+static inline heed_left heed_left_rows(float *room, const float *from, int64_t stride, int64_t rows, int64_t depth) {
+  (void)room, (void)rows, (void)depth;
+  return (heed_left){from, HEED_BLOCK * stride, stride, 1};
+}
+
+/** Copies `depth` rows of `count` floats, `stride` apart, to rows of `width`; the rest becomes 0.  `width` is a constant where it is
+ * called, so that a whole row is a few registers. */
+static inline __attribute__((always_inline)) void heed_copy_rows(float *to, const float *from, int64_t stride, int64_t count, int64_t depth,
+                                                                 const int64_t width) {
+  if (count >= width) {
+    for (int64_t d = 0; d < depth; d++)
+      memcpy(to + d * width, from + d * stride, (size_t)width * sizeof *to);
+    return;
+  }
+  for (int64_t d = 0; d < depth; d++)
+    for (int64_t i = 0; i < width; i++)
+      to[d * width + i] = i < count ? from[d * stride + i] : 0.0f;
+}
+
+/** Lays out the block of rows that begins at row `row`: a[r, d] = from[d · stride + r]. */
+static inline void heed_pack_left(float *room, const float *from, int64_t stride, int64_t row, int64_t rows, int64_t depth) {
+  heed_copy_rows(room + row * depth, from + row, stride, rows - row, depth, HEED_BLOCK);
+}
+
+static inline heed_left heed_left_packed(const float *room, int64_t depth) {
+  return (heed_left){room, HEED_BLOCK * depth, 1, HEED_BLOCK};
+}
+
+/** A panel of `columns` ≤ 32: b[d, c] = from[d · stride + c]. */
+static inline void heed_pack_panel(float *panel, const float *from, int64_t stride, int64_t columns, int64_t depth) {
+  heed_copy_rows(panel, from, stride, columns, depth, HEED_PANEL);
+}
+
+/** Likewise, b[d, c] = from[c · stride + d]. */
+static inline void heed_pack_panel_turned(float *panel, const float *from, int64_t stride, int64_t columns, int64_t depth) {
+  for (int64_t d = 0; d < depth; d += 16)
+    for (int64_t half = 0; half < HEED_PANEL; half += 16) {
+      heed_words row[16];
+      int64_t count = heed_at_most(16, depth - d);
+      const float *at = from + half * stride + d;
+      if (count == 16 && columns - half >= 16) {
+#pragma GCC unroll 16
+        for (int64_t c = 0; c < 16; c++)
+          memcpy(&row[c], at + c * stride, sizeof row[c]);
+      } else {
+        for (int64_t c = 0; c < 16; c++) {
+          row[c] = (heed_words){0};
+          if (half + c < columns)
+            memcpy(&row[c], at + c * stride, (size_t)count * sizeof *from);
+        }
+      }
+      heed_transpose(row);
+      for (int64_t i = 0; i < count; i++)
+        memcpy(panel + (d + i) * HEED_PANEL + half, &row[i], sizeof row[i]);
+    }
+}
+
+/** Puts 16 columns (the first or the second half) of depths `even` and even + 1 into a panel. */
+static inline void heed_panel_pair(float *panel, int64_t even, int64_t half, heed_lanes16 at_even, heed_lanes16 at_odd) {
+  float *at = panel + even * HEED_PANEL + half * 16;
+  memcpy(at, &at_even, sizeof at_even);
+  memcpy(at + HEED_PANEL, &at_odd, sizeof at_odd);
+}
+/** Puts 32 places of depth, from `deep` on, of row `row` into a block whose rows are `depth` apart. */
+static inline void heed_left_row(float *block, int64_t depth, int64_t row, int64_t deep, heed_lanes16 low, heed_lanes16 high) {
+  memcpy(block + row * depth + deep, &low, sizeof low);
+  memcpy(block + row * depth + deep + 16, &high, sizeof high);
+}
+/** Such a block as a left factor. */
+static inline heed_left heed_left_block(const float *block, int64_t depth) {
+  return (heed_left){block, HEED_BLOCK * depth, depth, 1};
+}
+
+static inline void heed_pack_weights(float *panel, const float *from, int64_t stride, int64_t columns, int64_t depth) {
+  heed_pack_panel(panel, from, stride, columns, depth);
+}
+static inline void heed_pack_weights_turned(float *panel, const float *from, int64_t stride, int64_t columns, int64_t depth) {
+  heed_pack_panel_turned(panel, from, stride, columns, depth);
+}
+
+/** c[rows, 32] of one group of rows; `rows` and `add` are constants where it is called. */
+static inline __attribute__((always_inline)) void heed_micro(float *c, const float *a, int64_t row, int64_t deep, const float *panel,
+                                                             int64_t depth, const int rows, const bool add) {
+  heed_lanes16 sum[HEED_MICRO][2] = {{{0}}};
+#pragma GCC unroll 16
+  for (int r = 0; add && r < rows; r++)
+    memcpy(sum[r], c + r * HEED_PANEL, sizeof sum[r]);
+#pragma GCC unroll 2
+  for (int64_t d = 0; d < depth; d++, panel += HEED_PANEL) {
+    __builtin_prefetch(panel + 8 * HEED_PANEL); /* measured: a panel comes from the second cache, 8 rows ahead are in time */
+    __builtin_prefetch(panel + 8 * HEED_PANEL + 16);
+    heed_lanes16 low = *(const heed_lanes16 *)panel, high = *(const heed_lanes16 *)(panel + 16);
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) {
+      heed_lanes16 x = heed_lanes16_of(a[r * row + d * deep]);
+      sum[r][0] = heed_lanes16_fma(x, low, sum[r][0]);
+      sum[r][1] = heed_lanes16_fma(x, high, sum[r][1]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; r++)
+    memcpy(c + r * HEED_PANEL, sum[r], sizeof sum[r]);
+}
+
+static inline void heed_blocks_begin(void) {
+}
+static inline void heed_blocks_end(void) {
+}
+
+static inline __attribute__((always_inline)) void heed_block_sum(float *c, const heed_left *a, int64_t first, int64_t rows,
+                                                                 const float *panel, int64_t depth, const bool add) {
+  const float *at = a->at + first / HEED_BLOCK * a->block;
+  int64_t r = 0;
+  for (; r + HEED_MICRO <= rows && r + 2 * HEED_SOME != rows; r += HEED_MICRO) /* 16 are two times 8 */
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_MICRO, add);
+  for (; r + HEED_SOME <= rows; r += HEED_SOME)
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_SOME, add);
+  for (; r + HEED_FEW <= rows; r += HEED_FEW)
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_FEW, add);
+  for (; r < rows; r++)
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, 1, add);
+}
+
+/** c[rows, 32] of the block of a that begins at row `first`. */
+static inline void heed_block_product(float *c, const heed_left *a, int64_t first, int64_t rows, const float *panel, int64_t depth) {
+  heed_block_sum(c, a, first, rows, panel, depth, false);
+}
+/** Likewise, added to c. */
+static inline void heed_block_add(float *c, const heed_left *a, int64_t first, int64_t rows, const float *panel, int64_t depth) {
+  heed_block_sum(c, a, first, rows, panel, depth, true);
+}
+
+#endif

@@ -1,0 +1,113 @@
+/* Linear maps: threads, slices and the number of rows leave no trace in the bits. */
+#include "kernels/linear_fixture.h"
+
+/* Sizes that leave remainders in every grid. */
+enum { SLICES = 12, INPUTS = 147, OUTPUTS = 301, ABOUT = 61, WEIGHTS = OUTPUTS * INPUTS + OUTPUTS };
+
+static problem make(const heed_kernels *kernels, int64_t slices, int64_t about) {
+  return make_of(kernels, test_starts(slices, about), slices, INPUTS, OUTPUTS);
+}
+
+static void check_threads(const heed_kernels *kernels) {
+  for (int64_t about = 10; about <= ABOUT; about += 51) { /* few rows, each thread packing for itself, and many */
+    problem p = make(kernels, about == 10 ? 3 : SLICES, about);
+    for (int wide = 0; wide < 2; wide++) {
+      p.wide = wide == 1;
+      CU_ASSERT(test_same_on_threads(kernels, forward, &p, p.y, p.rows * OUTPUTS));
+      CU_ASSERT(test_same_on_threads(kernels, activation_forward, &p, p.y, p.rows * OUTPUTS));
+      CU_ASSERT(test_same_on_threads(kernels, backward_input, &p, p.d_x, p.rows * INPUTS));
+    }
+    CU_ASSERT(test_same_on_threads(kernels, activation_forward, &p, p.before, p.rows * OUTPUTS));
+    CU_ASSERT(test_same_on_threads(kernels, activation_backward_input, &p, p.d_x, p.rows * INPUTS));
+    CU_ASSERT(test_same_on_threads(kernels, backward_weight, &p, p.d_w, WEIGHTS));
+  }
+}
+
+static void check_groups(const heed_kernels *kernels) {
+  problem p = make(kernels, SLICES, ABOUT);
+  for (int64_t slices = 2; slices <= SLICES; slices += slices < 4 ? 1 : 4) { /* 2, 3, 4, 8, 12 */
+    int mark = test_pool_count;
+    CU_ASSERT(test_same_in_groups(kernels, slices_weight, &p, slices, WEIGHTS));
+    test_release_to(mark);
+  }
+}
+
+/* Rows [first, first + rows) of p as a problem of their own. */
+static problem part_of(const heed_kernels *kernels, const problem *p, int64_t first, int64_t rows) {
+  problem part = *p;
+  part.rows = rows;
+  part.x_elements = test_behind(kernels, p->x_elements, first * p->inputs);
+  part.d_y_elements = test_behind(kernels, p->d_y_elements, first * p->outputs);
+  part.slopes_elements = test_behind(kernels, p->slopes_elements, first * p->inputs);
+  part.y = test_floats(rows * p->outputs);
+  part.before = test_floats(rows * p->outputs);
+  part.d_x = test_floats(rows * p->inputs);
+  return part;
+}
+
+/* Rows alone have the bits that they have among others: be they few or many, wherever a block begins, in one span of depth or two. */
+static void check_rows(const heed_kernels *kernels) {
+  static const int64_t cuts[][2] = {{0, 1}, {1, 64}, {7, 65}, {31, 5}, {150, 17}, {90, 100}};
+  for (int i = 0; i < 24; i += i < 12 ? 1 : 3) {
+    int mark = test_pool_count;
+    bool deep = i >= 12;
+    problem p = make_rows(kernels, 190, deep ? 4110 : INPUTS, deep ? 33 : OUTPUTS);
+    p.wide = i % 2 == 1;
+    size_t size = p.wide ? sizeof(float) : kernels->element_bytes;
+    int64_t first = cuts[i / 2 % 6][0], rows = cuts[i / 2 % 6][1];
+    problem part = part_of(kernels, &p, first, rows);
+    test_run(kernels, 2, forward, &p);
+    test_run(kernels, 2, forward, &part);
+    CU_ASSERT(memcmp(part.y, (char *)p.y + (size_t)(first * p.outputs) * size, (size_t)(rows * p.outputs) * size) == 0);
+    test_run(kernels, 2, activation_forward, &p);
+    test_run(kernels, 2, activation_forward, &part);
+    CU_ASSERT(memcmp(part.y, (char *)p.y + (size_t)(first * p.outputs) * size, (size_t)(rows * p.outputs) * size) == 0);
+    test_run(kernels, 2, backward_input, &p);
+    test_run(kernels, 2, backward_input, &part);
+    CU_ASSERT(memcmp(part.d_x, (char *)p.d_x + (size_t)(first * p.inputs) * size, (size_t)(rows * p.inputs) * size) == 0);
+    test_run(kernels, 2, activation_backward_input, &p);
+    test_run(kernels, 2, activation_backward_input, &part);
+    CU_ASSERT(memcmp(part.d_x, test_behind(kernels, p.d_x, first * p.inputs), (size_t)(rows * p.inputs) * kernels->element_bytes) == 0);
+    test_release_to(mark);
+  }
+}
+
+/* From four threads at once, again and again: what one thread overwrites while another reads would show now and then. */
+static void check_hammer(const heed_kernels *kernels) {
+  problem p = make(kernels, SLICES, ABOUT);
+  test_run(kernels, 1, forward, &p);
+  test_run(kernels, 1, backward_input, &p);
+  test_run(kernels, 1, backward_weight, &p);
+  problem again = part_of(kernels, &p, 0, p.rows);
+  again.d_w = test_floats(WEIGHTS);
+  again.d_bias = again.d_w + OUTPUTS * INPUTS;
+  int differ = 0;
+  for (int round = 0; round < 8; round++) {
+    memset(again.d_w, 0, WEIGHTS * sizeof *again.d_w);
+    test_run(kernels, 4, forward, &again);
+    test_run(kernels, 4, backward_input, &again);
+    test_run(kernels, 4, backward_weight, &again);
+    differ += memcmp(again.y, p.y, (size_t)(p.rows * OUTPUTS) * kernels->element_bytes) != 0;
+    differ += memcmp(again.d_x, p.d_x, (size_t)(p.rows * INPUTS) * kernels->element_bytes) != 0;
+    differ += memcmp(again.d_w, p.d_w, WEIGHTS * sizeof(float)) != 0;
+  }
+  CU_ASSERT_EQUAL(differ, 0);
+}
+
+static void threads(void) {
+  test_each_element(check_threads);
+}
+static void groups(void) {
+  test_each_element(check_groups);
+}
+static void rows(void) {
+  test_width = 4500;
+  test_each_element(check_rows);
+  test_width = 512;
+}
+static void hammer(void) {
+  test_each_element(check_hammer);
+}
+
+HEED_TESTS({"bits do not depend on threads", threads}, {"nor on groups of slices", groups}, {"nor on the rows beside a row", rows},
+           {"products from four threads at once are right", hammer})
