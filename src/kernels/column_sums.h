@@ -27,14 +27,11 @@ static inline void heed_column_sums_of_slice(float *sums, const heed_element *x,
   for (int64_t first = 0; first < rows; first += HEED_BAND_ROWS) {
     float block[HEED_BAND] = {0};
     int64_t end = heed_at_most(rows, first + HEED_BAND_ROWS);
-    if (columns == HEED_BAND) { /* a constant count of columns: the block stays in registers */
-      for (int64_t r = first; r < end; r++)
-        for (int64_t c = 0; c < HEED_BAND; c++)
-          block[c] += heed_value_of(x[r * stride + c]);
-    } else {
-      for (int64_t r = first; r < end; r++)
-        for (int64_t c = 0; c < columns; c++)
-          block[c] += heed_value_of(x[r * stride + c]);
+    for (int64_t r = first; r < end; r++) {
+      float row[HEED_BAND];
+      heed_values(row, x + r * stride, columns);
+      for (int64_t c = 0; c < columns; c++)
+        block[c] += row[c];
     }
     for (int64_t c = 0; c < HEED_BAND; c++)
       total[c] += (double)block[c];
