@@ -31,6 +31,11 @@ static bool supports_v4_bf16(void) {
   unsigned a = 0, b, c, d;
   return supports_v4() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 5 & 1;
 }
+#ifdef HEED_EMULATE_AMX
+static bool supports_v4_amx(void) {
+  return supports_v4_bf16();
+}
+#else
 /* Tiles need the system's leave, once for the process, before their first use. */
 static bool supports_v4_amx(void) {
   enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
@@ -38,6 +43,7 @@ static bool supports_v4_amx(void) {
   return supports_v4_bf16() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && d >> 22 & 1 && d >> 24 & 1 &&
          syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
+#endif
 
 typedef struct level {
   const char *pin; /* its name in HEED_ISA */

@@ -40,7 +40,7 @@ static inline void heed_column_sums_of_slice(float *sums, const heed_element *x,
     sums[c] = (float)total[c];
 }
 
-/** sums[band] += Σ over slices (tree) Σ over rows x[row, band]. */
+/** sums[band] = Σ over slices (tree) Σ over rows x[row, band]. */
 static inline void heed_column_sums(float *sums, const heed_element *x, const int64_t *starts, int64_t slices, int64_t width, int64_t band,
                                     float *scratch) {
   int64_t first = band * HEED_BAND, columns = heed_at_most(HEED_BAND, width - first), depth = 0;
@@ -50,7 +50,7 @@ static inline void heed_column_sums(float *sums, const heed_element *x, const in
     depth = heed_tree_push(scratch, depth, HEED_BAND, g);
   }
   heed_tree_finish(scratch, depth, HEED_BAND);
-  heed_tree_add(sums + first, scratch, columns);
+  heed_tree_write(sums + first, scratch, columns);
 }
 
 #endif

@@ -1,7 +1,8 @@
 /* Embeddings: rows of three tables added; backward sums the gradients of equal ids.
  *
  * Backward walks the tokens of each slice sorted by id (embedding_sort), so that threads share the rows of the table, nothing is
- * added by two threads, and only ids that occur cost anything.  A slice without an id adds an exact zero: its branch is left out. */
+ * added by two threads, and ids that do not occur cost a row of zeros.  A slice without an id adds an exact zero: its branch is left out.
+ */
 #include <string.h>
 
 #include "base/tree.h"
@@ -147,8 +148,10 @@ void HEED_KERNEL(embedding_backward)(float *d_table, const float *d_y, const int
     int64_t column = item % bands * COLUMNS, columns = heed_at_most(COLUMNS, width - column);
     for (int64_t g = 0; g < slices; g++)
       w.cursor[g] = find(order, ids, starts[g], starts[g + 1], first);
+    for (int64_t row = first; row < end; row++)
+      memset(d_table + row * width + column, 0, (size_t)columns * sizeof *d_table);
     for (int64_t id; (id = next_id(&w, slices, end)) < end;)
       if (sum_of_slices(scratch, &w, 0, slices, id, column, columns))
-        heed_tree_add(d_table + id * width + column, scratch, columns);
+        heed_tree_write(d_table + id * width + column, scratch, columns);
   }
 }

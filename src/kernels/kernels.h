@@ -7,9 +7,9 @@
  *  grids restart at each slice, so the bits of a result do not depend on threads, nor on which slices go through together.
  *
  *  Arguments: forward — out, saved, in, parameters, sizes; backward — d_in, d_parameters, d_out, then forward's.
- *  Gradients of parameters are added (+=).  Those that sum over rows do so slice by slice along the fixed tree (tree.h).
- *  `scratch` is the calling thread's own, of heed_kernels.scratch_floats(…) floats, 64-byte aligned.
- *  `slices` and `starts[slices + 1]`: slice g is rows [starts[g], starts[g + 1]); T = starts[slices]. */
+ *  Gradients of parameters are written: each parameter has one layer that uses it.  Those that sum over rows do so slice by slice along the
+ * fixed tree (tree.h). `scratch` is the calling thread's own, of heed_kernels.scratch_floats(…) floats, 64-byte aligned. `slices` and
+ * `starts[slices + 1]`: slice g is rows [starts[g], starts[g + 1]); T = starts[slices]. */
 #ifndef HEED_KERNELS_KERNELS_H
 #define HEED_KERNELS_KERNELS_H
 
@@ -78,7 +78,7 @@ typedef struct heed_kernels {
   /** d_before[T, inputs] = (d_y · w) · act′(before), elements. */
   void (*linear_activation_backward_input)(void *d_before, const void *d_y, const float *w, const void *before, heed_form form,
                                            int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch);
-  /** d_w += Σ over slices (tree) d_yᵀ · x; d_bias += Σ d_y (d_bias may be NULL). */
+  /** d_w = Σ over slices (tree) d_yᵀ · x; d_bias = Σ d_y (d_bias may be NULL). */
   void (*linear_backward_weight)(float *d_w, float *d_bias, const void *d_y, const void *x, const int64_t *starts, int64_t slices,
                                  int64_t inputs, int64_t outputs, void *workspace, float *scratch);
 
@@ -87,7 +87,7 @@ typedef struct heed_kernels {
    *  NULL, and beta. */
   void (*layer_norm_forward)(float *y, void *elements, float *mean, float *rstd, const float *x, const float *gamma, const float *beta,
                              int64_t tokens, int64_t width, float epsilon);
-  /** d_x (written, not added; may be d_y's memory), d_gamma +=, d_beta += (may be NULL). */
+  /** d_x (written, not added; may be d_y's memory), d_gamma, d_beta (may be NULL). */
   void (*layer_norm_backward)(float *d_x, float *d_gamma, float *d_beta, const float *d_y, const float *x, const float *mean,
                               const float *rstd, const float *gamma, const int64_t *starts, int64_t slices, int64_t width, float *scratch);
 
@@ -127,7 +127,8 @@ typedef struct heed_kernels {
   /** Prepares embedding_backward: order[T] lists the tokens of each slice sorted by id (stable), slice by slice.  One thread works
    *  a slice.  Needs order[T] only. */
   void (*embedding_sort)(int32_t *order, const int32_t *ids, const int64_t *starts, int64_t slices);
-  /** d_table[id,:] += Σ over slices (tree) Σ tokens t of that id, in their order, d_y[t,:].  rows: of the table. */
+  /** d_table[id,:] = Σ over slices (tree) Σ tokens t of that id, in their order, d_y[t,:]; 0 of ids that no token has.  rows: of the
+   *  table. */
   void (*embedding_backward)(float *d_table, const float *d_y, const int32_t *order, const int32_t *ids, const int64_t *starts,
                              int64_t slices, int64_t rows, int64_t width, float *scratch);
 

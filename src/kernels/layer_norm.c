@@ -122,9 +122,9 @@ static void parameter_band(float *d_gamma, float *d_beta, const saved *s, const 
     depth = heed_tree_push(scratch, depth, 2 * HEED_BAND, g);
   }
   heed_tree_finish(scratch, depth, 2 * HEED_BAND);
-  heed_tree_add(d_gamma + column, scratch, columns);
+  heed_tree_write(d_gamma + column, scratch, columns);
   if (d_beta)
-    heed_tree_add(d_beta + column, scratch + HEED_BAND, columns);
+    heed_tree_write(d_beta + column, scratch + HEED_BAND, columns);
 }
 
 /** means[0] = mean_c(γ·dy), means[1] = mean_c(γ·dy·x̂) of one row. */

@@ -231,7 +231,7 @@ static void pack_left(const gradient_factors *f, int64_t first, int64_t end) {
   }
 }
 
-/** One block of d_w: the product of each slice, summed along the tree in the first cache, added once. */
+/** One block of d_w: the product of each slice, summed along the tree in the first cache, written once. */
 static void gradient_block(float *d_w, const gradient_factors *f, const heed_element *left, const heed_element *right, int64_t rows,
                            int64_t columns, float *scratch) {
   const int64_t size = HEED_BLOCK * HEED_PANEL;
@@ -245,7 +245,7 @@ static void gradient_block(float *d_w, const gradient_factors *f, const heed_ele
   }
   heed_tree_finish(scratch, depth, size);
   for (int64_t r = 0; r < rows; r++)
-    heed_tree_add(d_w + r * f->inputs, scratch + r * HEED_PANEL, columns);
+    heed_tree_write(d_w + r * f->inputs, scratch + r * HEED_PANEL, columns);
 }
 
 /** Rows [first, end) of d_w: groups of rows that stay in the second cache, by groups of columns. */

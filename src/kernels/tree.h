@@ -27,6 +27,12 @@ static inline void heed_tree_add(float *into, const float *from, int64_t size) {
     into[i] += from[i];
 }
 
+static inline void heed_tree_write(float *to, const float *sum, int64_t size) {
+#pragma omp simd
+  for (int64_t i = 0; i < size; i++)
+    to[i] = sum[i];
+}
+
 /** Where the next term is to be written: above the `depth` sums of `size` floats that the stack holds. */
 static inline float *heed_tree_top(float *stack, int64_t depth, int64_t size) {
   return stack + depth * size;

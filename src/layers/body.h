@@ -32,7 +32,7 @@ typedef struct heed_body_operations {
   void (*plan_backward)(heed_body *body, heed_plan *plan);
   /** y[T, C] = f(x[T, C]), floats; x: elements. */
   void (*forward)(const heed_context *context, float *y, const void *x, const heed_body *body);
-  /** d_x += ∂f/∂xᵀ · d_y, floats; d_y: elements.  Gradients of parameters, and of the source, are added. */
+  /** d_x += ∂f/∂xᵀ · d_y, floats; d_y: elements.  Gradients of parameters are written, those of the source added. */
   void (*backward)(const heed_context *context, float *d_x, const void *d_y, const void *x, const heed_body *body);
 } heed_body_operations;
 

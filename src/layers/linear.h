@@ -40,7 +40,7 @@ void heed_linear_backward_input(const heed_context *context, void *d_x, bool wid
 void heed_linear_activation_backward_input(const heed_context *context, void *d_before, const void *d_y, const void *before, heed_form form,
                                            const heed_linear *linear, heed_rows rows);
 
-/** d_W += d_yᵀ·x; d_b += Σ d_y. */
+/** d_W = d_yᵀ·x; d_b = Σ d_y. */
 void heed_linear_backward_weight(const heed_context *context, const void *d_y, const void *x, const heed_linear *linear, heed_rows rows);
 
 #endif

@@ -49,7 +49,7 @@ const heed_parameter_table *heed_model_table(const heed_model *model);
 /** Bytes of activations and of the threads' scratch that commit takes. */
 size_t heed_model_bytes(const heed_model *model);
 
-/** Training: forward and backward of one batch, dropout drawn from `seed`.  Gradients are added to gradients[gradient_total].
+/** Training: forward and backward of one batch, dropout drawn from `seed`.  Gradients are written to gradients[gradient_total], all of it.
  *  \param[out] sums  [batch->slices]
  *  \param[in] next_sentence_scale  targets / sequences of the global batch (ignored without that head) */
 void heed_model_train(heed_model *model, const float *parameters, float *gradients, const heed_batch *batch, uint32_t seed,

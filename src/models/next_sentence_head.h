@@ -24,7 +24,7 @@ const float *heed_next_sentence_head_forward(const heed_context *context, const 
  * which brings a sum over sequences to the weight of the sum over masked tokens that it is divided with. */
 const double *heed_next_sentence_head_loss(const heed_context *context, float scale, const heed_next_sentence_head *head);
 
-/** After loss, in training: d_hidden[T, C] += the head's part; parameter gradients are added. */
+/** After loss, in training: d_hidden[T, C] += the head's part; gradients of parameters are written. */
 void heed_next_sentence_head_backward(const heed_context *context, float *d_hidden, const heed_next_sentence_head *head);
 
 #endif

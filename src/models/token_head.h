@@ -38,7 +38,7 @@ const float *heed_token_head_forward(const heed_context *context, const float *h
 /** After forward: the loss of each target, −log p(target), in double [M].  In training the logits are used up for their gradient. */
 const double *heed_token_head_loss(const heed_context *context, const heed_token_head *head);
 
-/** After loss, in training: d_hidden[T, C] += the head's part; parameter gradients are added. */
+/** After loss, in training: d_hidden[T, C] += the head's part; gradients of parameters are written. */
 void heed_token_head_backward(const heed_context *context, float *d_hidden, const heed_token_head *head);
 
 #endif

@@ -223,7 +223,6 @@ static void run_passes(heed_stepper *s, heed_batch_source source, heed_slice_sum
     const heed_batch *batch = source.next(source.self);
     if (pass == 0)
       scale = next_sentence_scale(s, batch);
-    zero_block(s->blocks[depth], floats);
     heed_model_train(s->model, s->parameters, s->blocks[depth], batch, s->spec.config->run.seed, scale, sums + pass * s->slices_at_once);
     depth++;
     for (int64_t done = pass + 1; done % 2 == 0; done /= 2, depth--)

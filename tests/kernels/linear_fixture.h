@@ -47,7 +47,7 @@ static inline problem make_of(const heed_kernels *kernels, int64_t *starts, int6
   p.y = nan_floats(out); /* what is not written shows */
   p.before = nan_floats(out);
   p.d_x = nan_floats(in);
-  p.d_w = test_floats(outputs * inputs + outputs);
+  p.d_w = nan_floats(outputs * inputs + outputs);
   p.d_bias = p.d_w + outputs * inputs;
   p.workspace = nan_floats(kernels->linear_workspace(p.rows, slices, inputs, outputs, true));
   return p;

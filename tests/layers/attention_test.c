@@ -58,8 +58,7 @@ static void the_last_map_has_its_own_deviation(void) {
   layer_end(&f);
 }
 
-/* Forward and backward, with dropout; every gradient is added to what was there.  A key's bias moves all scores of a query alike: its
- * gradient is zero but for what it began with, so the fixture's bound holds. */
+/* Forward and backward, with dropout. */
 static void equals_its_twin(const variant *v) {
   layer_fixture f;
   heed_body body;

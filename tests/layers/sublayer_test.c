@@ -38,7 +38,7 @@ static void double_backward(const heed_context *context, float *d_x, const void 
     work[i] = 5;
 #pragma omp single
   for (int64_t i = 0; i < COUNT; i++)
-    gradient[i % C] += d_y[i];
+    gradient[i % C] = (i < C ? 0 : gradient[i % C]) + d_y[i];
 #pragma omp for
   for (int64_t i = 0; i < COUNT; i++)
     d_x[i] += 2 * d_y[i];

@@ -37,6 +37,7 @@ static run start(const option *o, int64_t rows, int64_t slices, double dropout) 
   r.table = heed_model_table(r.model);
   r.weights = option_weights(r.table);
   r.gradients = test_floats(r.table->gradient_total);
+  memset(r.gradients, 0xFF, (size_t)r.table->gradient_total * sizeof *r.gradients); /* NaN: all of it is written */
   return r;
 }
 

@@ -92,7 +92,7 @@ static twin twin_forward(const layer_fixture *f, const heed_token_head *head, co
   return w;
 }
 
-/* d_hidden and the gradients are added to; the decoder's weight has its gradient at `tied_gradient`. */
+/* d_hidden is added to; the decoder's weight has its gradient at `tied_gradient`. */
 static void twin_backward(layer_fixture *f, const heed_token_head *head, const twin *w, double *d_hidden) {
   double *d_logits = test_doubles(LOGITS), *d_normed = test_doubles(ROWS), *d_after = test_doubles(ROWS), *d_x = test_doubles(ROWS);
   for (int64_t i = 0; i < LOGITS; i++)
@@ -133,6 +133,9 @@ static void check(const heed_token_head_names *names, heed_activation activation
   float *hidden = test_random(COUNT, 3, 1.0), *d_hidden = test_random(COUNT, 4, 1.0), *words = test_floats(V * C);
   double *want = test_widen(d_hidden, COUNT);
   memcpy(words, f.gradients + h.embedding.tables[HEED_EMBED_WORDS].at, V * C * sizeof *words);
+  int64_t first = h.head.decoder.bias >= 0 ? h.head.decoder.bias : h.head.transforms ? h.head.dense.weight : f.table.total;
+  for (int64_t i = 0; i < first; i++)
+    f.wide_gradients[i] = (double)f.gradients[i]; /* the embedding's, which stay */
   twin w = twin_forward(&f, &h.head, hidden);
   twin_backward(&f, &h.head, &w, want);
 
