@@ -24,44 +24,73 @@ static inline float exponent(float x) {
   return x * heed_fma(-0.0713548163f, x * x, -1.59576912f);
 }
 
-static inline float gelu_erf(float x) {
-  return not_below(x) * heed_normal_of(x).cdf;
-}
-static inline float gelu_erf_slope(float x) {
+/** act and act′ at one place. */
+typedef struct both {
+  float value, slope;
+} both;
+
+static inline both gelu_erf(float x) {
   heed_normal normal = heed_normal_of(x);
-  return heed_fma(bounded(x), normal.density, normal.cdf);
+  return (both){not_below(x) * normal.cdf, heed_fma(bounded(x), normal.density, normal.cdf)};
 }
-static inline float gelu_tanh(float x) {
-  return not_below(x) / (1.0f + heed_exp(exponent(x)));
-}
-static inline float gelu_tanh_slope(float x) {
+static inline both gelu_tanh(float x) {
   float inside = bounded(x);
   float e = heed_exp(exponent(inside)), s = 1.0f / (1.0f + e), rest = e > 1e30f ? 1.0f : e * s; /* 1 − s without cancelling */
   float slope = heed_fma(0.214064449f, inside * inside, 1.59576912f);                           /* 2u′ */
-  return heed_fma(inside * s * rest, slope, s);
+  return (both){not_below(x) / (1.0f + heed_exp(exponent(x))), heed_fma(inside * s * rest, slope, s)};
 }
 
 /* Comparisons let NaN through. */
-static inline float relu(float x) {
-  return x < 0.0f ? 0.0f : x;
+static inline both relu(float x) {
+  return (both){x < 0.0f ? 0.0f : x, x <= 0.0f ? 0.0f : 1.0f};
+}
+
+/** `act`: a constant where it is called, so that what is not asked for is not worked out. */
+static inline __attribute__((always_inline)) void values_of(float *y, const float *x, int64_t count, both (*const act)(float)) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; i++)
+    y[i] = act(x[i]).value;
+}
+static inline __attribute__((always_inline)) void both_of(float *y, float *slopes, const float *x, int64_t count,
+                                                          both (*const act)(float)) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; i++) {
+    both at = act(x[i]);
+    y[i] = at.value;
+    slopes[i] = at.slope;
+  }
+}
+static inline __attribute__((always_inline)) void slopes_of(float *d_x, const float *d_y, const float *x, int64_t count,
+                                                            both (*const act)(float)) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; i++)
+    d_x[i] = d_y[i] * act(x[i]).slope;
 }
 
 void HEED_KERNEL(activation_values)(float *y, const float *x, int64_t count, heed_form form) {
   switch (form) {
   case HEED_FORM_GELU:
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++)
-      y[i] = gelu_erf(x[i]);
+    values_of(y, x, count, gelu_erf);
     break;
   case HEED_FORM_GELU_TANH:
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++)
-      y[i] = gelu_tanh(x[i]);
+    values_of(y, x, count, gelu_tanh);
     break;
   case HEED_FORM_RELU:
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++)
-      y[i] = relu(x[i]);
+    values_of(y, x, count, relu);
+    break;
+  }
+}
+
+void HEED_KERNEL(activation_both)(float *y, float *slopes, const float *x, int64_t count, heed_form form) {
+  switch (form) {
+  case HEED_FORM_GELU:
+    both_of(y, slopes, x, count, gelu_erf);
+    break;
+  case HEED_FORM_GELU_TANH:
+    both_of(y, slopes, x, count, gelu_tanh);
+    break;
+  case HEED_FORM_RELU:
+    both_of(y, slopes, x, count, relu);
     break;
   }
 }
@@ -69,31 +98,26 @@ void HEED_KERNEL(activation_values)(float *y, const float *x, int64_t count, hee
 void HEED_KERNEL(activation_slopes)(float *d_x, const float *d_y, const float *x, int64_t count, heed_form form) {
   switch (form) {
   case HEED_FORM_GELU:
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++)
-      d_x[i] = d_y[i] * gelu_erf_slope(x[i]);
+    slopes_of(d_x, d_y, x, count, gelu_erf);
     break;
   case HEED_FORM_GELU_TANH:
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++)
-      d_x[i] = d_y[i] * gelu_tanh_slope(x[i]);
+    slopes_of(d_x, d_y, x, count, gelu_tanh);
     break;
   case HEED_FORM_RELU:
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++)
-      d_x[i] = x[i] <= 0.0f ? 0.0f : d_y[i];
+    slopes_of(d_x, d_y, x, count, relu);
     break;
   }
 }
 
-void HEED_KERNEL(activation_backward)(void *d_x, const float *d_y, const void *x, int64_t count, heed_form form) {
+void HEED_KERNEL(activation_backward)(void *d_x, const float *d_y, const void *slopes, int64_t count) {
+  heed_element *to = d_x;
+  const heed_element *by = slopes;
 #pragma omp for schedule(static)
   for (int64_t first = 0; first < count; first += BLOCK) {
-    float values[BLOCK];
-    int64_t length = heed_at_most(BLOCK, count - first);
-    heed_values(values, (const heed_element *)x + first, length);
-    HEED_KERNEL(activation_slopes)(values, d_y + first, values, length, form);
-    heed_elements((heed_element *)d_x + first, values, length);
+    int64_t end = heed_at_most(count, first + BLOCK);
+#pragma omp simd
+    for (int64_t i = first; i < end; i++)
+      to[i] = heed_element_of(d_y[i] * heed_value_of(by[i]));
   }
 }
 

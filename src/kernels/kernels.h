@@ -69,15 +69,15 @@ typedef struct heed_kernels {
   /** y[T, outputs] = x[T, inputs] · wᵀ + bias (bias may be NULL); floats when `wide`, else elements. */
   void (*linear_forward)(void *y, bool wide, const void *x, const float *w, const float *bias, int64_t rows, int64_t inputs,
                          int64_t outputs, void *workspace, float *scratch);
-  /** before = x · wᵀ + bias, elements; after = act(x · wᵀ + bias), floats when `wide`. */
-  void (*linear_activation_forward)(void *after, bool wide, void *before, const void *x, const float *w, const float *bias, heed_form form,
+  /** after = act(x · wᵀ + bias), floats when `wide`; slopes = act′(x · wᵀ + bias), elements, which backward wants (NULL: nobody does). */
+  void (*linear_activation_forward)(void *after, bool wide, void *slopes, const void *x, const float *w, const float *bias, heed_form form,
                                     int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch);
   /** d_x[T, inputs] = d_y[T, outputs] · w; floats when `wide`, and then with `add` added. */
   void (*linear_backward_input)(void *d_x, bool wide, bool add, const void *d_y, const float *w, int64_t rows, int64_t inputs,
                                 int64_t outputs, void *workspace, float *scratch);
-  /** d_before[T, inputs] = (d_y · w) · act′(before), elements. */
-  void (*linear_activation_backward_input)(void *d_before, const void *d_y, const float *w, const void *before, heed_form form,
-                                           int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch);
+  /** d_before[T, inputs] = (d_y · w) · slopes, elements. */
+  void (*linear_activation_backward_input)(void *d_before, const void *d_y, const float *w, const void *slopes, int64_t rows,
+                                           int64_t inputs, int64_t outputs, void *workspace, float *scratch);
   /** d_w = Σ over slices (tree) d_yᵀ · x; d_bias = Σ d_y (d_bias may be NULL). */
   void (*linear_backward_weight)(float *d_w, float *d_bias, const void *d_y, const void *x, const int64_t *starts, int64_t slices,
                                  int64_t inputs, int64_t outputs, void *workspace, float *scratch);
@@ -92,8 +92,8 @@ typedef struct heed_kernels {
                               const float *rstd, const float *gamma, const int64_t *starts, int64_t slices, int64_t width, float *scratch);
 
   /* activation.c: GELU, x·Φ(x) with erf or its tanh form, or ReLU, max(x, 0), whose slope at 0 is 0. */
-  /** d_x = d_y · act′(x). */
-  void (*activation_backward)(void *d_x, const float *d_y, const void *x, int64_t count, heed_form form);
+  /** d_x = d_y · slopes, elements; of linear_activation_forward. */
+  void (*activation_backward)(void *d_x, const float *d_y, const void *slopes, int64_t count);
   /** y = tanh x; y may be x's memory. */
   void (*tanh_forward)(void *y, const void *x, int64_t count);
   /** d_x = d_y · (1 − y²); d_x may be d_y's memory. */

@@ -34,12 +34,12 @@ int64_t HEED_KERNEL(attention_scratch)(int64_t longest, int64_t head_width);
 int64_t HEED_KERNEL(linear_workspace)(int64_t rows, int64_t slices, int64_t inputs, int64_t outputs, bool backward);
 void HEED_KERNEL(linear_forward)(void *y, bool wide, const void *x, const float *w, const float *bias, int64_t rows, int64_t inputs,
                                  int64_t outputs, void *workspace, float *scratch);
-void HEED_KERNEL(linear_activation_forward)(void *after, bool wide, void *before, const void *x, const float *w, const float *bias,
+void HEED_KERNEL(linear_activation_forward)(void *after, bool wide, void *slopes, const void *x, const float *w, const float *bias,
                                             heed_form form, int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch);
 void HEED_KERNEL(linear_backward_input)(void *d_x, bool wide, bool add, const void *d_y, const float *w, int64_t rows, int64_t inputs,
                                         int64_t outputs, void *workspace, float *scratch);
-void HEED_KERNEL(linear_activation_backward_input)(void *d_before, const void *d_y, const float *w, const void *before, heed_form form,
-                                                   int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch);
+void HEED_KERNEL(linear_activation_backward_input)(void *d_before, const void *d_y, const float *w, const void *slopes, int64_t rows,
+                                                   int64_t inputs, int64_t outputs, void *workspace, float *scratch);
 void HEED_KERNEL(linear_backward_weight)(float *d_w, float *d_bias, const void *d_y, const void *x, const int64_t *starts, int64_t slices,
                                          int64_t inputs, int64_t outputs, void *workspace, float *scratch);
 void HEED_KERNEL(layer_norm_forward)(float *y, void *elements, float *mean, float *rstd, const float *x, const float *gamma,
@@ -47,7 +47,7 @@ void HEED_KERNEL(layer_norm_forward)(float *y, void *elements, float *mean, floa
 void HEED_KERNEL(layer_norm_backward)(float *d_x, float *d_gamma, float *d_beta, const float *d_y, const float *x, const float *mean,
                                       const float *rstd, const float *gamma, const int64_t *starts, int64_t slices, int64_t width,
                                       float *scratch);
-void HEED_KERNEL(activation_backward)(void *d_x, const float *d_y, const void *x, int64_t count, heed_form form);
+void HEED_KERNEL(activation_backward)(void *d_x, const float *d_y, const void *slopes, int64_t count);
 void HEED_KERNEL(tanh_forward)(void *y, const void *x, int64_t count);
 void HEED_KERNEL(tanh_backward)(void *d_x, const void *d_y, const void *y, int64_t count);
 void HEED_KERNEL(gated_forward)(void *y, const void *x, int64_t tokens, int64_t width, heed_form form);

@@ -1,7 +1,7 @@
 /* Linear layers: products of blocks and panels (block.h), and what becomes of each block while it is in the first cache.
  *
- *     forward     y = x·Wᵀ + b,  or  y = act(x·Wᵀ + b)
- *     backward    dx = dy·W,     or  dx = (dy·W)·act′(before),   dW = Σ_g dy_gᵀ·x_g,   db = Σ dy
+ *     forward     y = x·Wᵀ + b,  or  y = act(x·Wᵀ + b) and slopes = act′(x·Wᵀ + b), from which both come at little more than one's cost
+ *     backward    dx = dy·W,     or  dx = (dy·W)·slopes,   dW = Σ_g dy_gᵀ·x_g,   db = Σ dy
  *
  * Weights are floats; they are packed at each call, shared in the workspace, or by the thread that uses them when rows are few.  An
  * element of a product is one sum over depth (over each 4,096 of it, where there is more), however the work is cut: the cuts may follow the
@@ -24,40 +24,44 @@ enum {
 
 /* ---- what becomes of a block ---- */
 
-/** y = bias + product, or act(bias + product), or product · act′(before); floats when `wide`, added when `add`. */
+/** y = bias + product, or act(bias + product), or product · slopes; floats when `wide`, added when `add`. */
 typedef struct outcome {
   void *y;
   bool wide, add, activates;
   const float *bias;
-  heed_element *before;       /* forward: where bias + product is kept */
-  const heed_element *slopes; /* backward: of the activation at these */
+  heed_element *kept;         /* forward: where act′(bias + product) goes, or NULL */
+  const heed_element *slopes; /* backward: what was kept, or NULL */
   heed_form form;
   int64_t stride;
 } outcome;
 
-static void add_bias(float *c, const float *bias, int64_t rows, int64_t columns) {
+/* `columns` is a constant where a panel is full: a row is a few registers then. */
+
+static inline __attribute__((always_inline)) void add_bias(float *c, const float *bias, int64_t rows, const int64_t columns) {
   for (int64_t r = 0; r < rows; r++)
 #pragma omp simd
     for (int64_t i = 0; i < columns; i++)
       c[r * HEED_PANEL + i] += bias[i];
 }
 
-static void multiply_slopes(float *c, const outcome *o, int64_t at, int64_t rows, int64_t columns) {
-  float before[HEED_BLOCK * HEED_PANEL] = {0};
+static inline __attribute__((always_inline)) void multiply_slopes(float *c, const heed_element *slopes, int64_t stride, int64_t rows,
+                                                                  const int64_t columns) {
   for (int64_t r = 0; r < rows; r++)
-    heed_values(before + r * HEED_PANEL, o->slopes + at + r * o->stride, columns);
-  HEED_KERNEL(activation_slopes)(c, c, before, rows * HEED_PANEL, o->form);
+#pragma omp simd
+    for (int64_t i = 0; i < columns; i++)
+      c[r * HEED_PANEL + i] *= heed_value_of(slopes[r * stride + i]);
 }
 
-static inline __attribute__((always_inline)) void store_rows(const float *c, const outcome *o, int64_t at, int64_t rows,
-                                                             const int64_t columns) {
-  for (int64_t r = 0; r < rows; r++, c += HEED_PANEL, at += o->stride) {
-    if (!o->wide) {
-      heed_elements((heed_element *)o->y + at, c, columns);
-      continue;
-    }
-    float *y = (float *)o->y + at;
-    if (o->add) {
+static inline __attribute__((always_inline)) void store_elements(heed_element *y, const float *c, int64_t stride, int64_t rows,
+                                                                 const int64_t columns) {
+  for (int64_t r = 0; r < rows; r++)
+    heed_elements(y + r * stride, c + r * HEED_PANEL, columns);
+}
+
+static inline __attribute__((always_inline)) void store_floats(float *y, const float *c, bool add, int64_t stride, int64_t rows,
+                                                               const int64_t columns) {
+  for (int64_t r = 0; r < rows; r++, y += stride, c += HEED_PANEL) {
+    if (add) {
 #pragma omp simd
       for (int64_t i = 0; i < columns; i++)
         y[i] += c[i];
@@ -69,24 +73,37 @@ static inline __attribute__((always_inline)) void store_rows(const float *c, con
   }
 }
 
-static void store(const float *c, const outcome *o, int64_t at, int64_t rows, int64_t columns) {
-  if (columns == HEED_PANEL) /* a constant count: a few registers */
-    store_rows(c, o, at, rows, HEED_PANEL);
-  else
-    store_rows(c, o, at, rows, columns);
+/** The activation of whole rows of the block, whatever its last columns hold. */
+static inline __attribute__((always_inline)) void activate(float *c, const outcome *o, int64_t at, int64_t rows, const int64_t columns) {
+  float slopes[HEED_BLOCK * HEED_PANEL] __attribute__((aligned(64)));
+  if (!o->kept) {
+    HEED_KERNEL(activation_values)(c, c, rows * HEED_PANEL, o->form);
+    return;
+  }
+  HEED_KERNEL(activation_both)(c, slopes, c, rows * HEED_PANEL, o->form);
+  store_elements(o->kept + at, slopes, o->stride, rows, columns);
 }
 
-static void finish(float *c, const outcome *o, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+static inline __attribute__((always_inline)) void finish_columns(float *c, const outcome *o, int64_t row, int64_t rows, int64_t column,
+                                                                 const int64_t columns) {
   int64_t at = row * o->stride + column;
   if (o->bias)
     add_bias(c, o->bias + column, rows, columns);
-  for (int64_t r = 0; o->before && r < rows; r++)
-    heed_elements(o->before + at + r * o->stride, c + r * HEED_PANEL, columns);
   if (o->activates)
-    HEED_KERNEL(activation_values)(c, c, rows * HEED_PANEL, o->form);
+    activate(c, o, at, rows, columns);
   if (o->slopes)
-    multiply_slopes(c, o, at, rows, columns);
-  store(c, o, at, rows, columns);
+    multiply_slopes(c, o->slopes + at, o->stride, rows, columns);
+  if (o->wide)
+    store_floats((float *)o->y + at, c, o->add, o->stride, rows, columns);
+  else
+    store_elements((heed_element *)o->y + at, c, o->stride, rows, columns);
+}
+
+static void finish(float *c, const outcome *o, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  if (columns == HEED_PANEL)
+    finish_columns(c, o, row, rows, column, HEED_PANEL);
+  else
+    finish_columns(c, o, row, rows, column, columns);
 }
 
 /* ---- rows · weights ---- */
@@ -172,10 +189,10 @@ void HEED_KERNEL(linear_forward)(void *y, bool wide, const void *x, const float 
           scratch);
 }
 
-void HEED_KERNEL(linear_activation_forward)(void *after, bool wide, void *before, const void *x, const float *w, const float *bias,
+void HEED_KERNEL(linear_activation_forward)(void *after, bool wide, void *slopes, const void *x, const float *w, const float *bias,
                                             heed_form form, int64_t rows, int64_t inputs, int64_t outputs, void *workspace,
                                             float *scratch) {
-  outcome o = {.y = after, .wide = wide, .before = before, .bias = bias, .activates = true, .form = form, .stride = outputs};
+  outcome o = {.y = after, .wide = wide, .kept = slopes, .bias = bias, .activates = true, .form = form, .stride = outputs};
   product(&(factors){x, w, rows, outputs, inputs, true}, o, workspace, scratch);
 }
 
@@ -185,9 +202,9 @@ void HEED_KERNEL(linear_backward_input)(void *d_x, bool wide, bool add, const vo
           scratch);
 }
 
-void HEED_KERNEL(linear_activation_backward_input)(void *d_before, const void *d_y, const float *w, const void *before, heed_form form,
-                                                   int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch) {
-  outcome o = {.y = d_before, .slopes = before, .form = form, .stride = inputs};
+void HEED_KERNEL(linear_activation_backward_input)(void *d_before, const void *d_y, const float *w, const void *slopes, int64_t rows,
+                                                   int64_t inputs, int64_t outputs, void *workspace, float *scratch) {
+  outcome o = {.y = d_before, .slopes = slopes, .stride = inputs};
   product(&(factors){d_y, w, rows, inputs, outputs, false}, o, workspace, scratch);
 }
 

@@ -29,7 +29,10 @@ static heed_status plan(heed_body *body, heed_plan *plan, const heed_body_spec *
                    second = {config->feed_forward, config->hidden, spec->residual_deviation, config->biases};
   HEED_TRY(heed_linear_plan(&f->up, plan, ups, 1, &first));
   HEED_TRY(heed_linear_plan(&f->down, plan, downs, 1, &second));
-  f->before = heed_reserve_elements(plan, plan->tokens, f->up.outputs);
+  if (f->gated)
+    f->before = heed_reserve_elements(plan, plan->tokens, f->up.outputs);
+  else if (plan->training)
+    f->slopes = heed_reserve_elements(plan, plan->tokens, f->up.outputs);
   f->after = heed_reserve_elements(plan, plan->tokens, f->down.inputs);
   return HEED_OK;
 }
@@ -44,12 +47,14 @@ static void plan_backward(heed_body *body, heed_plan *plan) {
 static void forward(const heed_context *context, float *y, const void *x, const heed_body *body) {
   const heed_feed_forward *f = &body->feed_forward;
   heed_rows rows = heed_token_rows(context);
-  void *before = heed_buffer(context, f->before), *after = heed_buffer(context, f->after);
+  void *after = heed_buffer(context, f->after);
   if (f->gated) {
+    void *before = heed_buffer(context, f->before);
     heed_linear_forward(context, before, false, x, &f->up, rows);
     context->kernels->gated_forward(after, before, heed_row_count(rows), f->down.inputs, f->form);
   } else {
-    heed_linear_activation_forward(context, after, false, before, x, f->form, &f->up, rows);
+    void *slopes = context->training ? heed_buffer(context, f->slopes) : NULL;
+    heed_linear_activation_forward(context, after, false, slopes, x, f->form, &f->up, rows);
   }
   heed_linear_forward(context, y, true, after, &f->down, rows);
 }
@@ -57,14 +62,15 @@ static void forward(const heed_context *context, float *y, const void *x, const 
 static void backward(const heed_context *context, float *d_x, const void *d_y, const void *x, const heed_body *body) {
   const heed_feed_forward *f = &body->feed_forward;
   heed_rows rows = heed_token_rows(context);
-  const void *before = heed_buffer(context, f->before), *after = heed_buffer(context, f->after);
+  const void *after = heed_buffer(context, f->after);
   void *d_before = heed_buffer(context, f->d_before);
   if (f->gated) {
+    const void *before = heed_buffer(context, f->before);
     void *d_after = heed_buffer(context, f->d_after);
     heed_linear_backward_input(context, d_after, false, false, d_y, &f->down, rows);
     context->kernels->gated_backward(d_before, d_after, before, heed_row_count(rows), f->down.inputs, f->form);
   } else {
-    heed_linear_activation_backward_input(context, d_before, d_y, before, f->form, &f->down, rows);
+    heed_linear_activation_backward_input(context, d_before, d_y, heed_buffer(context, f->slopes), &f->down, rows);
   }
   heed_linear_backward_weight(context, d_y, after, &f->down, rows);
   heed_linear_backward_input(context, d_x, true, true, d_before, &f->up, rows);

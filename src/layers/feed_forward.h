@@ -12,8 +12,10 @@ typedef struct heed_feed_forward {
   heed_form form;
   bool gated;
   heed_linear up, down;
-  size_t before, after;     /**< saved, elements: [T, F], or gated [T, 2F]; [T, F] */
-  size_t d_before, d_after; /**< backward's, shared, likewise; d_after when gated */
+  size_t after;             /**< saved, elements: [T, F], act(…) or gated */
+  size_t slopes;            /**< saved, elements, plain: [T, F], act′(…) */
+  size_t before;            /**< saved, elements, gated: [T, 2F] */
+  size_t d_before, d_after; /**< backward's, shared: [T, F], or gated [T, 2F]; when gated [T, F] */
 } heed_feed_forward;
 
 /** The function of an activation, and whether it is gated. */

@@ -36,9 +36,9 @@ void heed_linear_forward(const heed_context *context, void *y, bool wide, const 
                                    heed_row_count(rows), linear->inputs, linear->outputs, context->workspace, heed_thread_scratch(context));
 }
 
-void heed_linear_activation_forward(const heed_context *context, void *after, bool wide, void *before, const void *x, heed_form form,
+void heed_linear_activation_forward(const heed_context *context, void *after, bool wide, void *slopes, const void *x, heed_form form,
                                     const heed_linear *linear, heed_rows rows) {
-  context->kernels->linear_activation_forward(after, wide, before, x, heed_weights(context, linear->weight),
+  context->kernels->linear_activation_forward(after, wide, slopes, x, heed_weights(context, linear->weight),
                                               heed_weights(context, linear->bias), form, heed_row_count(rows), linear->inputs,
                                               linear->outputs, context->workspace, heed_thread_scratch(context));
 }
@@ -49,11 +49,10 @@ void heed_linear_backward_input(const heed_context *context, void *d_x, bool wid
                                           linear->outputs, context->workspace, heed_thread_scratch(context));
 }
 
-void heed_linear_activation_backward_input(const heed_context *context, void *d_before, const void *d_y, const void *before, heed_form form,
+void heed_linear_activation_backward_input(const heed_context *context, void *d_before, const void *d_y, const void *slopes,
                                            const heed_linear *linear, heed_rows rows) {
-  context->kernels->linear_activation_backward_input(d_before, d_y, heed_weights(context, linear->weight), before, form,
-                                                     heed_row_count(rows), linear->inputs, linear->outputs, context->workspace,
-                                                     heed_thread_scratch(context));
+  context->kernels->linear_activation_backward_input(d_before, d_y, heed_weights(context, linear->weight), slopes, heed_row_count(rows),
+                                                     linear->inputs, linear->outputs, context->workspace, heed_thread_scratch(context));
 }
 
 void heed_linear_backward_weight(const heed_context *context, const void *d_y, const void *x, const heed_linear *linear, heed_rows rows) {

@@ -28,16 +28,16 @@ void heed_linear_plan_rows(heed_plan *plan, const heed_linear *linear, int64_t r
 /** y[T, outputs] = x[T, inputs]·Wᵀ + b. */
 void heed_linear_forward(const heed_context *context, void *y, bool wide, const void *x, const heed_linear *linear, heed_rows rows);
 
-/** before = x·Wᵀ + b, after = act(before). */
-void heed_linear_activation_forward(const heed_context *context, void *after, bool wide, void *before, const void *x, heed_form form,
+/** after = act(x·Wᵀ + b), slopes = act′(x·Wᵀ + b); slopes NULL: nobody wants them. */
+void heed_linear_activation_forward(const heed_context *context, void *after, bool wide, void *slopes, const void *x, heed_form form,
                                     const heed_linear *linear, heed_rows rows);
 
 /** d_x = d_y·W, or += with `add`, which wants `wide`. */
 void heed_linear_backward_input(const heed_context *context, void *d_x, bool wide, bool add, const void *d_y, const heed_linear *linear,
                                 heed_rows rows);
 
-/** d_before = (d_y·W)·act′(before). */
-void heed_linear_activation_backward_input(const heed_context *context, void *d_before, const void *d_y, const void *before, heed_form form,
+/** d_before = (d_y·W)·slopes. */
+void heed_linear_activation_backward_input(const heed_context *context, void *d_before, const void *d_y, const void *slopes,
                                            const heed_linear *linear, heed_rows rows);
 
 /** d_W = d_yᵀ·x; d_b = Σ d_y. */

@@ -32,7 +32,7 @@ heed_status heed_token_head_plan(heed_token_head *head, heed_plan *plan, const h
   head->normed = head->hidden;
   if (head->transforms) {
     heed_linear_plan_rows(plan, &head->dense, targets);
-    head->before = heed_reserve_elements(plan, targets, width);
+    head->slopes = plan->training ? heed_reserve_elements(plan, targets, width) : 0;
     head->after = heed_reserve_floats(plan, targets, width);
     head->normed = heed_reserve_elements(plan, targets, width);
   }
@@ -62,7 +62,8 @@ const float *heed_token_head_forward(const heed_context *context, const float *h
   {
     context->kernels->gather_rows(x, hidden, batch->target_tokens, batch->targets, head->decoder.inputs);
     if (head->transforms) {
-      heed_linear_activation_forward(context, after, true, heed_buffer(context, head->before), x, head->form, &head->dense, rows);
+      heed_linear_activation_forward(context, after, true, context->training ? heed_buffer(context, head->slopes) : NULL, x, head->form,
+                                     &head->dense, rows);
       heed_layer_norm_forward(context, NULL, normed, after, &head->norm, rows);
     }
     heed_linear_forward(context, logits, true, normed, &head->decoder, rows);
@@ -97,7 +98,7 @@ void heed_token_head_backward(const heed_context *context, float *d_hidden, cons
                                     heed_thread_scratch(context));
     if (head->transforms) {
       heed_layer_norm_backward(context, d_normed, d_normed, heed_buffer(context, head->after), &head->norm, rows);
-      kernels->activation_backward(d_before, d_normed, heed_buffer(context, head->before), batch->targets * width, head->form);
+      kernels->activation_backward(d_before, d_normed, heed_buffer(context, head->slopes), batch->targets * width);
       heed_linear_backward_input(context, d_x, true, false, d_before, &head->dense, rows);
       heed_linear_backward_weight(context, d_before, heed_buffer(context, head->hidden), &head->dense, rows);
     }

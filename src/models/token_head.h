@@ -18,7 +18,7 @@ typedef struct heed_token_head {
   bool transforms; /**< whether it has dense and norm */
   heed_linear dense, decoder;
   heed_layer_norm norm;
-  size_t hidden, before, normed; /**< saved: [M, C] each, elements */
+  size_t hidden, slopes, normed; /**< saved: [M, C] each, elements; slopes: act′ of what the transform activates */
   size_t after, logits;          /**< saved: [M, C], [M, V] */
   size_t d_logits, d_before;     /**< backward's, shared: [M, V], in fp32 the logits' memory; [M, C]; elements */
   size_t d_normed, d_hidden;     /**< backward's, shared: [M, C] each */

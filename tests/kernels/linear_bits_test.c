@@ -17,7 +17,7 @@ static void check_threads(const heed_kernels *kernels) {
       CU_ASSERT(test_same_on_threads(kernels, activation_forward, &p, p.y, p.rows * OUTPUTS));
       CU_ASSERT(test_same_on_threads(kernels, backward_input, &p, p.d_x, p.rows * INPUTS));
     }
-    CU_ASSERT(test_same_on_threads(kernels, activation_forward, &p, p.before, p.rows * OUTPUTS));
+    CU_ASSERT(test_same_on_threads(kernels, activation_forward, &p, p.slopes, p.rows * OUTPUTS));
     CU_ASSERT(test_same_on_threads(kernels, activation_backward_input, &p, p.d_x, p.rows * INPUTS));
     CU_ASSERT(test_same_on_threads(kernels, backward_weight, &p, p.d_w, WEIGHTS));
   }
@@ -40,7 +40,7 @@ static problem part_of(const heed_kernels *kernels, const problem *p, int64_t fi
   part.d_y_elements = test_behind(kernels, p->d_y_elements, first * p->outputs);
   part.slopes_elements = test_behind(kernels, p->slopes_elements, first * p->inputs);
   part.y = test_floats(rows * p->outputs);
-  part.before = test_floats(rows * p->outputs);
+  part.slopes = test_floats(rows * p->outputs);
   part.d_x = test_floats(rows * p->inputs);
   return part;
 }

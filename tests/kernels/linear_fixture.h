@@ -8,7 +8,7 @@ typedef struct problem {
   int64_t *starts, slices, rows, inputs, outputs;
   float *x, *w, *bias, *d_y, *slopes_at; /* values that elements can have, the bias apart; slopes_at: [rows, inputs] */
   const void *x_elements, *d_y_elements, *slopes_elements;
-  void *y, *before, *d_x; /* results: y and d_x hold floats or elements */
+  void *y, *slopes, *d_x; /* results: y and d_x hold floats or elements */
   float *d_w, *d_bias;
   void *workspace;
   bool wide, add;
@@ -45,7 +45,7 @@ static inline problem make_of(const heed_kernels *kernels, int64_t *starts, int6
   p.d_y_elements = elements_before_nan(kernels, p.d_y, out);
   p.slopes_elements = elements_before_nan(kernels, p.slopes_at, in);
   p.y = nan_floats(out); /* what is not written shows */
-  p.before = nan_floats(out);
+  p.slopes = nan_floats(out);
   p.d_x = nan_floats(in);
   p.d_w = nan_floats(outputs * inputs + outputs);
   p.d_bias = p.d_w + outputs * inputs;
@@ -66,7 +66,7 @@ static inline void forward(const heed_kernels *k, const void *data, float *scrat
 }
 static inline void activation_forward(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
-  k->linear_activation_forward(p->y, p->wide, p->before, p->x_elements, p->w, p->bias, p->form, p->rows, p->inputs, p->outputs,
+  k->linear_activation_forward(p->y, p->wide, p->slopes, p->x_elements, p->w, p->bias, p->form, p->rows, p->inputs, p->outputs,
                                p->workspace, scratch);
 }
 static inline void backward_input(const heed_kernels *k, const void *data, float *scratch) {
@@ -75,8 +75,8 @@ static inline void backward_input(const heed_kernels *k, const void *data, float
 }
 static inline void activation_backward_input(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
-  k->linear_activation_backward_input(p->d_x, p->d_y_elements, p->w, p->slopes_elements, p->form, p->rows, p->inputs, p->outputs,
-                                      p->workspace, scratch);
+  k->linear_activation_backward_input(p->d_x, p->d_y_elements, p->w, p->slopes_elements, p->rows, p->inputs, p->outputs, p->workspace,
+                                      scratch);
 }
 static inline void backward_weight(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;

@@ -29,8 +29,8 @@ static void names_are_hugging_faces(void) {
   heed_body body;
   make(&f, &body, HEED_GELU, true, false);
   CU_ASSERT_TRUE(LAYER_TABLE_IS(&f.table, want));
-  CU_ASSERT(f.arena.peak >= 2 * INNER * sizeof(float));
-  CU_ASSERT_EQUAL(f.plan.next_site, 0); /* it has no dropout of its own */
+  CU_ASSERT(f.arena.peak >= INNER * sizeof(float) && f.arena.peak < 2 * INNER * sizeof(float)); /* slopes are for backward */
+  CU_ASSERT_EQUAL(f.plan.next_site, 0);                                                         /* it has no dropout of its own */
   layer_end(&f);
 }
 

@@ -132,13 +132,13 @@ static void activation(call *c) {
   heed_form form = (heed_form)c->sizes[0];
   int64_t count = c->sizes[1];
   float *x = take(c, count), *d_y = take(c, count), *y = floats(count), *d_x = floats(count);
-  float *before = floats(count), *workspace = floats(c->kernels->linear_workspace(count, 1, 1, 1, false));
+  float *slopes = floats(count), *workspace = floats(c->kernels->linear_workspace(count, 1, 1, 1, false));
   const float one = 1.0f; /* the activation of a linear map that leaves x as it is */
   give_scratch(c, 1, 1);
 #pragma omp parallel
   {
-    c->kernels->linear_activation_forward(y, true, before, x, &one, NULL, form, count, 1, 1, workspace, own_scratch(c));
-    c->kernels->activation_backward(d_x, d_y, x, count, form);
+    c->kernels->linear_activation_forward(y, true, slopes, x, &one, NULL, form, count, 1, 1, workspace, own_scratch(c));
+    c->kernels->activation_backward(d_x, d_y, slopes, count);
   }
   put(c, y, count);
   put(c, d_x, count);
