@@ -77,19 +77,22 @@ static inline heed_left heed_left_block(const heed_element *block, int64_t depth
   return (heed_left){.at = block, .block = HEED_BLOCK * depth};
 }
 
-/** Lays out one block: a[r, d] = from[r · stride + d], rows ≤ 32. */
+/** Lays out one block: a[r, d] = from[r · stride + d], rows ≤ 32.  Row by row: memory is read in its order. */
 static inline void heed_pack_rows(heed_element *block, const heed_element *from, int64_t stride, int64_t rows, int64_t depth) {
-  for (int64_t d = 0; d < depth; d += HEED_STEP, block += 2 * HEED_TILE_ELEMENTS) {
-    int64_t count = heed_at_most(HEED_STEP, depth - d);
-    for (int64_t r = 0; r < HEED_BLOCK; r++) {
-      heed_element *row = block + r * HEED_STEP;
-      if (r < rows && count == HEED_STEP) { /* a constant count: one register */
-        memcpy(row, from + r * stride + d, HEED_STEP * sizeof *row);
-        continue;
-      }
-      memset(row, 0, HEED_STEP * sizeof *row);
+  const int64_t whole = depth / HEED_STEP * HEED_STEP;
+  for (int64_t r = 0; r < HEED_BLOCK; r++) {
+    heed_element *at = block + r * HEED_STEP;
+    const heed_element *row = from + r * stride;
+    for (int64_t d = 0; d < whole; d += HEED_STEP, at += 2 * HEED_TILE_ELEMENTS) { /* a constant count: one register */
       if (r < rows)
-        memcpy(row, from + r * stride + d, (size_t)count * sizeof *row);
+        memcpy(at, row + d, HEED_STEP * sizeof *at);
+      else
+        memset(at, 0, HEED_STEP * sizeof *at);
+    }
+    if (whole < depth) {
+      memset(at, 0, HEED_STEP * sizeof *at);
+      if (r < rows)
+        memcpy(at, row + whole, (size_t)(depth - whole) * sizeof *at);
     }
   }
 }
