@@ -175,16 +175,21 @@ static heed_status bench_gemm(const bench_options *o, const place *p) {
   if (o->json) {
     json_t *list = json_array();
     for (int i = 0; i < COUNT; i++)
-      json_array_append_new(list, json_pack("{s:I, s:I, s:I, s:s, s:s, s:f, s:f}", "m", (json_int_t)results[i].m, "n",
+      json_array_append_new(list, json_pack("{s:I, s:I, s:I, s:s, s:s, s:f, s:f, s:f}", "m", (json_int_t)results[i].m, "n",
                                             (json_int_t)results[i].n, "k", (json_int_t)results[i].k, "trans", results[i].trans, "precision",
                                             heed_precision_name(o->precision), "gflops", results[i].flops_per_second / 1e9,
-                                            "ceiling_gflops", results[i].ceiling / 1e9));
+                                            "ceiling_gflops", results[i].ceiling / 1e9, "openblas_gflops", results[i].peer / 1e9));
     return heed_print_json(list);
   }
-  printf("%6s %6s %6s  form  %9s  of ceiling\n", "m", "n", "k", "GFLOP/s");
-  for (int i = 0; i < COUNT; i++)
-    printf("%6lld %6lld %6lld  %s    %9.1f  %9.1f%%\n", (long long)results[i].m, (long long)results[i].n, (long long)results[i].k,
+  bool peer = o->precision == HEED_FP32;
+  printf("%6s %6s %6s  form  %9s  of ceiling%s\n", "m", "n", "k", "GFLOP/s", peer ? "   OpenBLAS" : "");
+  for (int i = 0; i < COUNT; i++) {
+    printf("%6lld %6lld %6lld  %s    %9.1f  %9.1f%%", (long long)results[i].m, (long long)results[i].n, (long long)results[i].k,
            results[i].trans, results[i].flops_per_second / 1e9, 100 * results[i].flops_per_second / results[i].ceiling);
+    if (peer)
+      printf("  %9.1f", results[i].peer / 1e9);
+    putchar('\n');
+  }
   printf("NT forward, NN gradient of the input, TN gradient of the weight; %d rank%s × %d thread%s, %s\n", p->world->size,
          p->world->size > 1 ? "s" : "", p->threads, p->threads > 1 ? "s" : "", heed_precision_name(o->precision));
   return HEED_OK;

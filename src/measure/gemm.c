@@ -7,6 +7,7 @@
 #include "base/blas.h"
 #include "base/clock.h"
 #include "measure/ceiling.h"
+#include "measure/gemm_peer.h"
 #include "models/level.h"
 
 enum { SLICES = 8, PART = 4096, LEAST_WINDOWS = 3, WINDOWS = 10 };
@@ -42,6 +43,17 @@ static void backward_input(const layer *l) {
 static void backward_weight(const layer *l) {
 #pragma omp parallel
   l->kernels->linear_backward_weight(l->w, NULL, l->y, l->x, l->starts, SLICES, l->inputs, l->outputs, l->workspace, own_scratch(l));
+}
+
+/* The same by OpenBLAS, of floats, without the bias: no more work. */
+static void peer_forward(const layer *l) {
+  heed_gemm_peer(l->y, l->x, false, l->w, true, l->tokens, l->outputs, l->inputs);
+}
+static void peer_backward_input(const layer *l) {
+  heed_gemm_peer(l->x, l->y, false, l->w, false, l->tokens, l->inputs, l->outputs);
+}
+static void peer_backward_weight(const layer *l) {
+  heed_gemm_peer(l->w, l->y, true, l->x, false, l->outputs, l->inputs, l->tokens);
 }
 
 static float value_at(int64_t i) {
@@ -133,18 +145,20 @@ static heed_status measure_shape(heed_gemm_result *results, const heed_kernels *
   heed_status status = c->agree(c, prepare(&l, kernels, shape));
   const int64_t t = l.tokens, o = l.outputs, i = l.inputs;
   const struct {
-    product *run;
+    product *run, *peer;
     void *changed;
     heed_gemm_result result;
-  } forms[HEED_GEMM_FORMS] = {{forward, l.y, {.m = t, .n = o, .k = i, .trans = "NT"}},
-                              {backward_input, l.x, {.m = t, .n = i, .k = o, .trans = "NN"}},
-                              {backward_weight, l.w, {.m = o, .n = i, .k = t, .trans = "TN"}}};
+  } forms[HEED_GEMM_FORMS] = {{forward, peer_forward, l.y, {.m = t, .n = o, .k = i, .trans = "NT"}},
+                              {backward_input, peer_backward_input, l.x, {.m = t, .n = i, .k = o, .trans = "NN"}},
+                              {backward_weight, peer_backward_weight, l.w, {.m = o, .n = i, .k = t, .trans = "TN"}}};
   for (int form = 0; form < HEED_GEMM_FORMS && status == HEED_OK; form++) {
     heed_gemm_result *r = &results[form];
     *r = forms[form].result;
     c->barrier(c);
-    double rate = products_per_second(forms[form].run, &l, forms[form].changed, r->m * r->n);
-    r->flops_per_second = heed_ceiling_sum(2.0 * (double)r->m * (double)r->n * (double)r->k * rate, c);
+    double flops = 2.0 * (double)r->m * (double)r->n * (double)r->k;
+    r->flops_per_second = heed_ceiling_sum(flops * products_per_second(forms[form].run, &l, forms[form].changed, r->m * r->n), c);
+    if (kernels->element_bytes == sizeof(float))
+      r->peer = heed_ceiling_sum(flops * products_per_second(forms[form].peer, &l, forms[form].changed, r->m * r->n), c);
   }
   release(&l);
   return status;
@@ -153,9 +167,9 @@ static heed_status measure_shape(heed_gemm_result *results, const heed_kernels *
 /* min(peak, operations over the time that reading both factors and writing the product once takes). */
 static double bound(const heed_gemm_result *r, heed_precision precision, double peak, double bandwidth) {
   double m = (double)r->m, n = (double)r->n, k = (double)r->k;
-  double element = precision == HEED_BF16 ? 2 : 4; /* bytes; the gradient of a weight is added to floats, its factors are elements */
+  double element = precision == HEED_BF16 ? 2 : 4; /* bytes; the gradient of a weight is floats, its factors are elements */
   bool gradient = strcmp(r->trans, "TN") == 0;
-  double bytes = element * (m * k + (gradient ? k * n : 0) + (gradient ? 0 : m * n)) + 4 * (gradient ? 2 * m * n : k * n),
+  double bytes = element * (m * k + (gradient ? k * n : 0) + (gradient ? 0 : m * n)) + 4 * (gradient ? m * n : k * n),
          limit = 2 * m * n * k / bytes * bandwidth;
   return limit < peak ? limit : peak;
 }

@@ -1,0 +1,20 @@
+#include "measure/gemm_peer.h"
+
+#include <cblas.h>
+
+enum { ROWS = 256, COLUMNS = 512 }; /* of a tile: large enough for OpenBLAS to be at its best, small enough to share out */
+
+static int64_t at_most(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+void heed_gemm_peer(float *c, const float *a, bool a_turned, const float *b, bool b_turned, int64_t m, int64_t n, int64_t k) {
+  const int64_t across = (n + COLUMNS - 1) / COLUMNS, tiles = (m + ROWS - 1) / ROWS * across;
+#pragma omp parallel for schedule(dynamic)
+  for (int64_t tile = 0; tile < tiles; tile++) {
+    int64_t row = tile / across * ROWS, column = tile % across * COLUMNS;
+    cblas_sgemm(CblasRowMajor, a_turned ? CblasTrans : CblasNoTrans, b_turned ? CblasTrans : CblasNoTrans, (int)at_most(ROWS, m - row),
+                (int)at_most(COLUMNS, n - column), (int)k, 1.0f, a + (a_turned ? row : row * k), (int)(a_turned ? m : k),
+                b + (b_turned ? column * k : column), (int)(b_turned ? k : n), 0.0f, c + row * n + column, (int)n);
+  }
+}
