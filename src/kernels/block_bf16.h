@@ -168,13 +168,26 @@ static inline void heed_pack_panel_turned(heed_element *panel, const heed_elemen
   }
 }
 
-/** Panels of weights, which are floats: converted on the way, a step of depth at a time. */
+/** Panels of weights, which are floats: converted on the way, a step of depth at a time; whole ones in registers. */
+static inline heed_lanes16 heed_lanes16_at(const float *from) {
+  heed_lanes16 lanes;
+  memcpy(&lanes, from, sizeof lanes);
+  return lanes;
+}
+
 static inline void heed_pack_weights(heed_element *panel, const float *from, int64_t stride, int64_t columns, int64_t depth) {
   heed_element part[HEED_STEP * HEED_PANEL];
   for (int64_t d = 0; d < depth; d += HEED_STEP, panel += 2 * HEED_TILE_ELEMENTS) {
     int64_t count = heed_at_most(HEED_STEP, depth - d);
+    const float *at = from + d * stride;
+    if (count == HEED_STEP && columns == HEED_PANEL) {
+      for (int64_t even = 0; even < HEED_STEP; even += 2, at += 2 * stride)
+        for (int64_t half = 0; half < 2; half++)
+          heed_panel_pair(panel, even, half, heed_lanes16_at(at + half * 16), heed_lanes16_at(at + stride + half * 16));
+      continue;
+    }
     for (int64_t r = 0; r < count; r++)
-      heed_elements(part + r * HEED_PANEL, from + (d + r) * stride, columns);
+      heed_elements(part + r * HEED_PANEL, at + r * stride, columns);
     heed_pack_panel(panel, part, HEED_PANEL, columns, count);
   }
 }
@@ -183,8 +196,20 @@ static inline void heed_pack_weights_turned(heed_element *panel, const float *fr
   heed_element part[HEED_STEP * HEED_PANEL];
   for (int64_t d = 0; d < depth; d += HEED_STEP, panel += 2 * HEED_TILE_ELEMENTS) {
     int64_t count = heed_at_most(HEED_STEP, depth - d);
+    const float *at = from + d;
+    if (count == HEED_STEP && columns == HEED_PANEL) {
+      for (int64_t half = 0; half < 2; half++, at += 16 * stride) {
+        heed_words row[16];
+#pragma GCC unroll 16
+        for (int64_t c = 0; c < 16; c++)
+          row[c] = heed_row_of(heed_lanes16_at(at + c * stride), heed_lanes16_at(at + c * stride + 16));
+        heed_transpose(row);
+        memcpy(panel + half * HEED_TILE_ELEMENTS, row, sizeof row);
+      }
+      continue;
+    }
     for (int64_t c = 0; c < columns; c++)
-      heed_elements(part + c * HEED_STEP, from + c * stride + d, count);
+      heed_elements(part + c * HEED_STEP, at + c * stride, count);
     heed_pack_panel_turned(panel, part, HEED_STEP, columns, count);
   }
 }

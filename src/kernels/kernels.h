@@ -54,6 +54,16 @@ typedef struct heed_adamw {
   float gradient_scale;           /* multiplies each gradient: 1/targets and clipping */
 } heed_adamw;
 
+/** Weights of a linear map: floats [outputs, inputs], and their panels (linear_pack) in the orders that forward and backward read; NULL:
+ *  packed at the call. */
+typedef struct heed_linear_weights {
+  const float *w;
+  const void *forward, *backward;
+} heed_linear_weights;
+
+/** Rows of weights that are packed together. */
+enum { HEED_WEIGHT_BAND = 32 };
+
 typedef struct heed_kernels {
   const char *isa;                 /**< x86-64-v2, …-v3, …-v4, …-v4-bf16, …-v4-amx, or generic */
   size_t element_bytes;            /**< 4: fp32, 2: bf16 */
@@ -63,20 +73,25 @@ typedef struct heed_kernels {
    *  width of the model. */
   int64_t (*scratch_floats)(int64_t slices, int64_t longest, int64_t head_width, int64_t width);
 
-  /* linear.c: products of blocks and panels.  w is [outputs, inputs].  The workspace is shared by the threads and 64-byte aligned. */
+  /* linear.c: products of blocks and panels.  The workspace is shared by the threads and 64-byte aligned. */
+  /** Elements that the panels of a map take which are worth keeping from call to call: what forward reads, [inputs, outputs] as depth and
+   *  columns; what backward reads, [outputs, inputs].  0 in fp32: packing a map's weights at each call costs less than two more copies. */
+  int64_t (*linear_panels)(int64_t depth, int64_t columns);
+  /** Packs rows [band · HEED_WEIGHT_BAND, …) of w; rank-local, one thread a call.  Products of panels have the bits of those that pack. */
+  void (*linear_pack)(void *forward, void *backward, const float *w, int64_t band, int64_t inputs, int64_t outputs);
   /** Floats of workspace that a linear map takes with at most so many rows and slices. */
   int64_t (*linear_workspace)(int64_t rows, int64_t slices, int64_t inputs, int64_t outputs, bool backward);
   /** y[T, outputs] = x[T, inputs] · wᵀ + bias (bias may be NULL); floats when `wide`, else elements. */
-  void (*linear_forward)(void *y, bool wide, const void *x, const float *w, const float *bias, int64_t rows, int64_t inputs,
+  void (*linear_forward)(void *y, bool wide, const void *x, heed_linear_weights w, const float *bias, int64_t rows, int64_t inputs,
                          int64_t outputs, void *workspace, float *scratch);
   /** after = act(x · wᵀ + bias), floats when `wide`; slopes = act′(x · wᵀ + bias), elements, which backward wants (NULL: nobody does). */
-  void (*linear_activation_forward)(void *after, bool wide, void *slopes, const void *x, const float *w, const float *bias, heed_form form,
-                                    int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch);
+  void (*linear_activation_forward)(void *after, bool wide, void *slopes, const void *x, heed_linear_weights w, const float *bias,
+                                    heed_form form, int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch);
   /** d_x[T, inputs] = d_y[T, outputs] · w; floats when `wide`, and then with `add` added. */
-  void (*linear_backward_input)(void *d_x, bool wide, bool add, const void *d_y, const float *w, int64_t rows, int64_t inputs,
+  void (*linear_backward_input)(void *d_x, bool wide, bool add, const void *d_y, heed_linear_weights w, int64_t rows, int64_t inputs,
                                 int64_t outputs, void *workspace, float *scratch);
   /** d_before[T, inputs] = (d_y · w) · slopes, elements. */
-  void (*linear_activation_backward_input)(void *d_before, const void *d_y, const float *w, const void *slopes, int64_t rows,
+  void (*linear_activation_backward_input)(void *d_before, const void *d_y, heed_linear_weights w, const void *slopes, int64_t rows,
                                            int64_t inputs, int64_t outputs, void *workspace, float *scratch);
   /** d_w = Σ over slices (tree) d_yᵀ · x; d_bias = Σ d_y (d_bias may be NULL). */
   void (*linear_backward_weight)(float *d_w, float *d_bias, const void *d_y, const void *x, const int64_t *starts, int64_t slices,

@@ -32,13 +32,15 @@ int64_t HEED_KERNEL(embedding_scratch)(int64_t slices);
 int64_t HEED_KERNEL(attention_scratch)(int64_t longest, int64_t head_width);
 
 int64_t HEED_KERNEL(linear_workspace)(int64_t rows, int64_t slices, int64_t inputs, int64_t outputs, bool backward);
-void HEED_KERNEL(linear_forward)(void *y, bool wide, const void *x, const float *w, const float *bias, int64_t rows, int64_t inputs,
+int64_t HEED_KERNEL(linear_panels)(int64_t depth, int64_t columns);
+void HEED_KERNEL(linear_pack)(void *forward, void *backward, const float *w, int64_t band, int64_t inputs, int64_t outputs);
+void HEED_KERNEL(linear_forward)(void *y, bool wide, const void *x, heed_linear_weights w, const float *bias, int64_t rows, int64_t inputs,
                                  int64_t outputs, void *workspace, float *scratch);
-void HEED_KERNEL(linear_activation_forward)(void *after, bool wide, void *slopes, const void *x, const float *w, const float *bias,
+void HEED_KERNEL(linear_activation_forward)(void *after, bool wide, void *slopes, const void *x, heed_linear_weights w, const float *bias,
                                             heed_form form, int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch);
-void HEED_KERNEL(linear_backward_input)(void *d_x, bool wide, bool add, const void *d_y, const float *w, int64_t rows, int64_t inputs,
-                                        int64_t outputs, void *workspace, float *scratch);
-void HEED_KERNEL(linear_activation_backward_input)(void *d_before, const void *d_y, const float *w, const void *slopes, int64_t rows,
+void HEED_KERNEL(linear_backward_input)(void *d_x, bool wide, bool add, const void *d_y, heed_linear_weights w, int64_t rows,
+                                        int64_t inputs, int64_t outputs, void *workspace, float *scratch);
+void HEED_KERNEL(linear_activation_backward_input)(void *d_before, const void *d_y, heed_linear_weights w, const void *slopes, int64_t rows,
                                                    int64_t inputs, int64_t outputs, void *workspace, float *scratch);
 void HEED_KERNEL(linear_backward_weight)(float *d_w, float *d_bias, const void *d_y, const void *x, const int64_t *starts, int64_t slices,
                                          int64_t inputs, int64_t outputs, void *workspace, float *scratch);

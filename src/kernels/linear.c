@@ -3,9 +3,9 @@
  *     forward     y = x·Wᵀ + b,  or  y = act(x·Wᵀ + b) and slopes = act′(x·Wᵀ + b), from which both come at little more than one's cost
  *     backward    dx = dy·W,     or  dx = (dy·W)·slopes,   dW = Σ_g dy_gᵀ·x_g,   db = Σ dy
  *
- * Weights are floats; they are packed at each call, shared in the workspace, or by the thread that uses them when rows are few.  An
- * element of a product is one sum over depth (over each 4,096 of it, where there is more), however the work is cut: the cuts may follow the
- * caches and the number of threads. */
+ * Weights come in panels, or as floats that are packed at the call, shared in the workspace, or by the thread that uses them when rows are
+ * few.  An element of a product is one sum over depth (over each 4,096 of it, where there is more), however the work is cut: the cuts may
+ * follow the caches and the number of threads. */
 #include <omp.h>
 
 #include "kernels/activation.h"
@@ -112,6 +112,7 @@ static void finish(float *c, const outcome *o, int64_t row, int64_t rows, int64_
 typedef struct factors {
   const heed_element *x;
   const float *w;
+  const heed_element *panels;   /* of the whole depth; NULL: w is packed */
   int64_t rows, columns, depth; /* of the whole product */
   bool turned;
 } factors;
@@ -123,6 +124,11 @@ static void pack(heed_element *panel, const factors *f, int64_t column, int64_t 
     heed_pack_weights_turned(panel, f->w + column * f->depth + deep, f->depth, columns, depth);
   else
     heed_pack_weights(panel, f->w + deep * f->columns + column, f->columns, columns, depth);
+}
+
+/** The panel of columns from `column` on at depths from `deep` on, where there are such. */
+static const heed_element *given_panel(const factors *f, int64_t column, int64_t deep) {
+  return f->panels + column / HEED_PANEL * heed_panel_room(f->depth) + deep * HEED_PANEL;
 }
 
 /** Rows of `left`, which begins at row `first` of the product, by one panel. */
@@ -137,32 +143,38 @@ static void multiply(const heed_left *left, const factors *f, const outcome *o, 
   }
 }
 
-/** Few rows: a thread packs a panel and takes all rows through it. */
+/** Few rows: a thread takes all of them through a panel, which it packs if need be. */
 static void multiply_few(const factors *f, const outcome *o, int64_t deep, int64_t depth, heed_element *scratch) {
   heed_element *panel = scratch; /* first: panels are whole cache lines, rows of an odd depth are not */
   heed_left left = heed_left_rows(scratch + heed_panel_room(depth), f->x + deep, f->depth, f->rows, depth);
 #pragma omp for schedule(dynamic, 4)
   for (int64_t column = 0; column < f->columns; column += HEED_PANEL) {
-    pack(panel, f, column, deep, depth);
-    multiply(&left, f, o, 0, f->rows, column, panel, depth);
+    if (!f->panels)
+      pack(panel, f, column, deep, depth);
+    multiply(&left, f, o, 0, f->rows, column, f->panels ? given_panel(f, column, deep) : panel, depth);
   }
 }
 
-/** Columns [first, end): packed by all, then shared out in groups of rows that stay in the second cache, by groups of columns. */
+/** Columns [first, end): packed by all if need be, then shared out in groups of rows that stay in the second cache, by groups of columns.
+ */
 static void multiply_many(const factors *f, const outcome *o, int64_t first, int64_t end, int64_t deep, int64_t depth,
                           heed_element *workspace, heed_element *scratch) {
   int64_t room = heed_panel_room(depth), rows = heed_at_least(HEED_BLOCK, LEFT / heed_in_steps(depth) / HEED_BLOCK * HEED_BLOCK);
   int64_t row_groups = (f->rows + rows - 1) / rows, panels = (end - first + HEED_PANEL - 1) / HEED_PANEL;
   int64_t column_groups = heed_at_most(panels, (SHARES * omp_get_num_threads() + row_groups - 1) / row_groups);
+  const heed_element *panel = f->panels ? given_panel(f, first, deep) : workspace;
+  int64_t apart = f->panels ? heed_panel_room(f->depth) : room;
+  if (!f->panels) {
 #pragma omp for schedule(static)
-  for (int64_t p = 0; p < panels; p++)
-    pack(workspace + p * room, f, first + p * HEED_PANEL, deep, depth);
+    for (int64_t p = 0; p < panels; p++)
+      pack(workspace + p * room, f, first + p * HEED_PANEL, deep, depth);
+  }
 #pragma omp for schedule(dynamic)
   for (int64_t item = 0; item < row_groups * column_groups; item++) {
     int64_t row = item / column_groups * rows, group = item % column_groups, count = heed_at_most(rows, f->rows - row);
     heed_left left = heed_left_rows(scratch, f->x + row * f->depth + deep, f->depth, count, depth);
     for (int64_t p = panels * group / column_groups; p < panels * (group + 1) / column_groups; p++)
-      multiply(&left, f, o, row, count, first + p * HEED_PANEL, workspace + p * room, depth);
+      multiply(&left, f, o, row, count, first + p * HEED_PANEL, panel + p * apart, depth);
   }
 }
 
@@ -183,29 +195,51 @@ static void product(const factors *f, outcome o, void *workspace, float *scratch
   heed_blocks_end();
 }
 
-void HEED_KERNEL(linear_forward)(void *y, bool wide, const void *x, const float *w, const float *bias, int64_t rows, int64_t inputs,
+void HEED_KERNEL(linear_forward)(void *y, bool wide, const void *x, heed_linear_weights w, const float *bias, int64_t rows, int64_t inputs,
                                  int64_t outputs, void *workspace, float *scratch) {
-  product(&(factors){x, w, rows, outputs, inputs, true}, (outcome){.y = y, .wide = wide, .bias = bias, .stride = outputs}, workspace,
-          scratch);
+  product(&(factors){x, w.w, w.forward, rows, outputs, inputs, true}, (outcome){.y = y, .wide = wide, .bias = bias, .stride = outputs},
+          workspace, scratch);
 }
 
-void HEED_KERNEL(linear_activation_forward)(void *after, bool wide, void *slopes, const void *x, const float *w, const float *bias,
+void HEED_KERNEL(linear_activation_forward)(void *after, bool wide, void *slopes, const void *x, heed_linear_weights w, const float *bias,
                                             heed_form form, int64_t rows, int64_t inputs, int64_t outputs, void *workspace,
                                             float *scratch) {
   outcome o = {.y = after, .wide = wide, .kept = slopes, .bias = bias, .activates = true, .form = form, .stride = outputs};
-  product(&(factors){x, w, rows, outputs, inputs, true}, o, workspace, scratch);
+  product(&(factors){x, w.w, w.forward, rows, outputs, inputs, true}, o, workspace, scratch);
 }
 
-void HEED_KERNEL(linear_backward_input)(void *d_x, bool wide, bool add, const void *d_y, const float *w, int64_t rows, int64_t inputs,
-                                        int64_t outputs, void *workspace, float *scratch) {
-  product(&(factors){d_y, w, rows, inputs, outputs, false}, (outcome){.y = d_x, .wide = wide, .add = add, .stride = inputs}, workspace,
-          scratch);
+void HEED_KERNEL(linear_backward_input)(void *d_x, bool wide, bool add, const void *d_y, heed_linear_weights w, int64_t rows,
+                                        int64_t inputs, int64_t outputs, void *workspace, float *scratch) {
+  product(&(factors){d_y, w.w, w.backward, rows, inputs, outputs, false}, (outcome){.y = d_x, .wide = wide, .add = add, .stride = inputs},
+          workspace, scratch);
 }
 
-void HEED_KERNEL(linear_activation_backward_input)(void *d_before, const void *d_y, const float *w, const void *slopes, int64_t rows,
+void HEED_KERNEL(linear_activation_backward_input)(void *d_before, const void *d_y, heed_linear_weights w, const void *slopes, int64_t rows,
                                                    int64_t inputs, int64_t outputs, void *workspace, float *scratch) {
   outcome o = {.y = d_before, .slopes = slopes, .stride = inputs};
-  product(&(factors){d_y, w, rows, inputs, outputs, false}, o, workspace, scratch);
+  product(&(factors){d_y, w.w, w.backward, rows, inputs, outputs, false}, o, workspace, scratch);
+}
+
+/* ---- panels that are kept ---- */
+
+int64_t HEED_KERNEL(linear_panels)(int64_t depth, int64_t columns) {
+#ifdef HEED_ELEMENT_BF16
+  _Static_assert((int)HEED_WEIGHT_BAND == HEED_PANEL && (int)HEED_WEIGHT_BAND == HEED_STEP, "a band is a panel, and a step in depth");
+  return heed_in_panels(columns) * heed_in_steps(depth);
+#else
+  (void)depth, (void)columns;
+  return 0;
+#endif
+}
+
+/** A band is one panel of forward's, and one step in depth of each of backward's. */
+void HEED_KERNEL(linear_pack)(void *forward, void *backward, const float *w, int64_t band, int64_t inputs, int64_t outputs) {
+  int64_t row = band * HEED_WEIGHT_BAND, rows = heed_at_most(HEED_WEIGHT_BAND, outputs - row), room = heed_panel_room(outputs);
+  w += row * inputs;
+  heed_pack_weights_turned((heed_element *)forward + band * heed_panel_room(inputs), w, inputs, rows, inputs);
+  for (int64_t p = 0; p * HEED_PANEL < inputs; p++)
+    heed_pack_weights((heed_element *)backward + p * room + row * HEED_PANEL, w + p * HEED_PANEL, inputs,
+                      heed_at_most(HEED_PANEL, inputs - p * HEED_PANEL), rows);
 }
 
 /* ---- gradients of weights ---- */

@@ -10,6 +10,7 @@
 #include "heed/batch.h"
 #include "heed/parameters.h"
 #include "kernels/kernels.h"
+#include "layers/panels.h"
 
 /** While planning: layers register parameters in the table, reserve what they save and work on in the arena, and take numbers for
  *  their dropouts.  The sizes are the most that one call will bring. */
@@ -17,6 +18,7 @@ typedef struct heed_plan {
   heed_parameter_table *table;
   heed_arena *arena;
   const heed_kernels *kernels;
+  heed_panels *panels;                /* of the linear maps; NULL: products pack at each call */
   heed_arena *cache;                  /* keys and values that outlive a call; NULL: none */
   int64_t sequences, tokens, targets; /* B, T, M */
   int64_t source_tokens;              /* of the stream that cross-attention reads */
@@ -58,9 +60,10 @@ typedef struct heed_context {
   const heed_batch *batch;
   const heed_stream *stream; /**< of the batch: the one whose tokens are the rows */
   heed_source source;
-  const heed_cache *cache; /**< NULL: none */
-  const float *parameters; /**< the flat block */
-  float *gradients;        /**< the gradient block, NULL outside training */
+  const heed_cache *cache;   /**< NULL: none */
+  const float *parameters;   /**< the flat block */
+  const heed_panels *panels; /**< of the parameters; NULL: none */
+  float *gradients;          /**< the gradient block, NULL outside training */
   const heed_arena *arena, *cache_arena;
   float *workspace; /**< of matrix products, shared by the threads */
   float *scratch;   /**< [threads][scratch_floats] */

@@ -7,6 +7,7 @@
 typedef struct heed_linear {
   int64_t inputs, outputs;
   int64_t weight, bias; /**< offsets in the flat block; bias −1: none */
+  int64_t panels;       /**< their number (panels.h); −1: none */
 } heed_linear;
 
 /** What linear maps are planned from. */
@@ -19,6 +20,10 @@ typedef struct heed_linear_spec {
 /** Registers NAME.weight and NAME.bias for each of `parts` names: first all weights, then all biases, so that linear maps of the same
  *  input (query, key and value) are one product on one block of parts · outputs rows. */
 heed_status heed_linear_plan(heed_linear *linear, heed_plan *plan, const char *const *names, int parts, const heed_linear_spec *spec);
+
+/** Reserves the panels of a map whose weights are registered already, by heed_linear_plan or (tied ones) by another layer: that calls it.
+ */
+heed_status heed_linear_plan_panels(heed_linear *linear, heed_plan *plan);
 
 /** Sees that the workspace suffices for a map of at most so many rows.  heed_linear_plan does it for tokens. */
 void heed_linear_plan_rows(heed_plan *plan, const heed_linear *linear, int64_t rows);

@@ -16,12 +16,13 @@ enum { SLICES = 8, PART = 4096, LEAST_WINDOWS = 3, WINDOWS = 10 };
 const int64_t heed_gemm_shapes[HEED_GEMM_SHAPES][3] = {{512, 512, 512},  {2048, 256, 256},  {2048, 1024, 256}, {2048, 256, 1024},
                                                        {4096, 768, 768}, {4096, 3072, 768}, {4096, 768, 3072}, {640, 30522, 256}};
 
-/* The operands of one linear layer and its backward: elements x [tokens, inputs] and y [tokens, outputs], floats w [outputs, inputs] and
- * bias [outputs]. */
+/* The operands of one linear layer and its backward: elements x [tokens, inputs] and y [tokens, outputs], floats w [outputs, inputs], with
+ * panels where training has such, and bias [outputs]. */
 typedef struct layer {
   const heed_kernels *kernels;
   void *x, *y;
   float *w, *bias, *scratch, *workspace;
+  void *forward, *backward; /* panels, or NULL */
   int64_t tokens, outputs, inputs, scratch_floats;
   int64_t starts[SLICES + 1];
 } layer;
@@ -32,13 +33,17 @@ static float *own_scratch(const layer *l) {
   return l->scratch + l->scratch_floats * omp_get_thread_num();
 }
 
+static heed_linear_weights weights_of(const layer *l) {
+  return (heed_linear_weights){l->w, l->forward, l->backward};
+}
+
 static void forward(const layer *l) {
 #pragma omp parallel
-  l->kernels->linear_forward(l->y, false, l->x, l->w, l->bias, l->tokens, l->inputs, l->outputs, l->workspace, own_scratch(l));
+  l->kernels->linear_forward(l->y, false, l->x, weights_of(l), l->bias, l->tokens, l->inputs, l->outputs, l->workspace, own_scratch(l));
 }
 static void backward_input(const layer *l) {
 #pragma omp parallel
-  l->kernels->linear_backward_input(l->x, true, false, l->y, l->w, l->tokens, l->inputs, l->outputs, l->workspace, own_scratch(l));
+  l->kernels->linear_backward_input(l->x, true, false, l->y, weights_of(l), l->tokens, l->inputs, l->outputs, l->workspace, own_scratch(l));
 }
 static void backward_weight(const layer *l) {
 #pragma omp parallel
@@ -98,6 +103,23 @@ static void release(layer *l) {
   free(l->y);
   free(l->scratch);
   free(l->workspace);
+  free(l->forward);
+  free(l->backward);
+}
+
+static heed_status pack(layer *l) {
+  size_t forward = (size_t)l->kernels->linear_panels(l->inputs, l->outputs) * l->kernels->element_bytes;
+  size_t backward = (size_t)l->kernels->linear_panels(l->outputs, l->inputs) * l->kernels->element_bytes;
+  if (forward == 0)
+    return HEED_OK;
+  l->forward = aligned_alloc(64, forward);
+  l->backward = aligned_alloc(64, backward);
+  if (!l->forward || !l->backward)
+    return heed_error(HEED_FAILED, "out of memory for panels of %lld × %lld weights", (long long)l->outputs, (long long)l->inputs);
+#pragma omp parallel for schedule(static)
+  for (int64_t band = 0; band < (l->outputs + HEED_WEIGHT_BAND - 1) / HEED_WEIGHT_BAND; band++)
+    l->kernels->linear_pack(l->forward, l->backward, l->w, band, l->inputs, l->outputs);
+  return HEED_OK;
 }
 
 static heed_status prepare(layer *l, const heed_kernels *kernels, const int64_t shape[3]) {
@@ -112,7 +134,7 @@ static heed_status prepare(layer *l, const heed_kernels *kernels, const int64_t 
   l->scratch = floats(l->scratch_floats * omp_get_max_threads());
   l->workspace = floats(kernels->linear_workspace(l->tokens, SLICES, l->inputs, l->outputs, true));
   if (l->x && l->w && l->bias && l->y && l->scratch && l->workspace)
-    return HEED_OK;
+    return pack(l);
   return heed_error(HEED_FAILED, "out of memory for a product of %lld × %lld × %lld", (long long)shape[0], (long long)shape[1],
                     (long long)shape[2]);
 }

@@ -18,6 +18,7 @@ struct heed_model {
   heed_model_sizes sizes;
   heed_parameter_table table;
   heed_arena arena, scratch, cache_arena;
+  heed_panels panels;
   int64_t scratch_floats;
   size_t workspace;
   size_t waves, rotary, rotary_local; /* fixed tables of positions */
@@ -116,6 +117,7 @@ static heed_status plan_model(heed_model *model, const heed_family *family) {
                     .arena = &model->arena,
                     .kernels = model->kernels,
                     .slices = sizes->slices,
+                    .panels = sizes->training ? &model->panels : NULL,
                     .cache = sizes->cache_tokens > 0 ? &model->cache_arena : NULL,
                     .cache_tokens = sizes->cache_tokens,
                     .sequences = sizes->sequences,
@@ -165,6 +167,7 @@ heed_status heed_model_create(heed_model **result, const heed_model_config *conf
   model->arena.name = "activations";
   model->scratch.name = "scratch";
   model->cache_arena.name = "keys and values";
+  model->panels.arena.name = "weight panels";
   heed_status status = plan_model(model, family);
   if (status == HEED_OK)
     status = plan_cache(model);
@@ -179,6 +182,7 @@ heed_status heed_model_create(heed_model **result, const heed_model_config *conf
 heed_status heed_model_commit(heed_model *model) {
   HEED_TRY(heed_arena_commit(&model->arena));
   HEED_TRY(heed_arena_commit(&model->cache_arena));
+  HEED_TRY(heed_arena_commit(&model->panels.arena));
   fill_positions(model);
   return heed_arena_commit(&model->scratch);
 }
@@ -190,6 +194,7 @@ void heed_model_free(heed_model *model) {
   heed_arena_free(&model->arena);
   heed_arena_free(&model->scratch);
   heed_arena_free(&model->cache_arena);
+  heed_panels_free(&model->panels);
   free(model->cache_starts);
   free(model->cache_ends);
   free(model->sublayers);
@@ -201,16 +206,26 @@ const heed_parameter_table *heed_model_table(const heed_model *model) {
 }
 
 size_t heed_model_bytes(const heed_model *model) {
-  return model->arena.peak + model->scratch.peak + model->cache_arena.peak;
+  return model->arena.peak + model->scratch.peak + model->cache_arena.peak + model->panels.arena.peak;
 }
 
 /* ---- running ---- */
+
+void heed_model_pack(heed_model *model, const float *parameters) {
+  if (model->panels.packed != parameters)
+    heed_panels_pack(&model->panels, model->kernels, parameters);
+}
+
+void heed_model_unpack(heed_model *model) {
+  model->panels.packed = NULL;
+}
 
 static heed_context context_of(heed_model *model, const float *parameters, const heed_batch *batch) {
   return (heed_context){.kernels = model->kernels,
                         .batch = batch,
                         .stream = &batch->stream,
                         .parameters = parameters,
+                        .panels = &model->panels,
                         .arena = &model->arena,
                         .cache_arena = &model->cache_arena,
                         .workspace = heed_arena_at(&model->scratch, model->workspace),

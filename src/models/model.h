@@ -46,8 +46,14 @@ void heed_model_free(heed_model *model);
 
 const heed_parameter_table *heed_model_table(const heed_model *model);
 
-/** Bytes of activations and of the threads' scratch that commit takes. */
+/** Bytes of activations, of weight panels and of the threads' scratch that commit takes. */
 size_t heed_model_bytes(const heed_model *model);
+
+/** Copies the weights, for the matrix products of all calls that follow with these parameters: once a step, in place of once a product.
+ *  Before they are changed heed_model_unpack must be called, whereupon products pack at each call, as they do for all parameters but
+ *  those packed.  Does nothing if they are packed, or where products take weights as they are: in fp32, or not for training. */
+void heed_model_pack(heed_model *model, const float *parameters);
+void heed_model_unpack(heed_model *model);
 
 /** Training: forward and backward of one batch, dropout drawn from `seed`.  Gradients are written to gradients[gradient_total], all of it.
  *  \param[out] sums  [batch->slices]

@@ -27,6 +27,7 @@ heed_status heed_token_head_plan(heed_token_head *head, heed_plan *plan, const h
   }
   if (head->transforms)
     HEED_TRY(plan_transform(head, plan, config, names));
+  HEED_TRY(heed_linear_plan_panels(&head->decoder, plan));
   heed_linear_plan_rows(plan, &head->decoder, targets);
   head->hidden = heed_reserve_elements(plan, targets, width);
   head->normed = head->hidden;

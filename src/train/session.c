@@ -90,7 +90,7 @@ static heed_status open_model(heed_session *s) {
 static heed_checkpoint_tensors tensors_of(heed_session *s, bool moments) {
   heed_optimizer *optimizer = heed_stepper_optimizer(s->stepper);
   return (heed_checkpoint_tensors){.table = heed_stepper_table(s->stepper),
-                                   .parameters = heed_stepper_parameters(s->stepper),
+                                   .parameters = heed_stepper_change_parameters(s->stepper),
                                    .moments = moments ? 2 : 0,
                                    .moment_names = {"m", "v"},
                                    .moment_shards = {heed_optimizer_moment(optimizer, 0), heed_optimizer_moment(optimizer, 1)}};
@@ -176,7 +176,7 @@ static heed_status take_weights(heed_session *s, const char *from) {
 static heed_status begin(heed_session *s) {
   if (s->config->train.start_from)
     return take_weights(s, s->config->train.start_from);
-  heed_parameters_initialise(heed_stepper_table(s->stepper), heed_stepper_parameters(s->stepper), s->config->run.seed);
+  heed_parameters_initialise(heed_stepper_table(s->stepper), heed_stepper_change_parameters(s->stepper), s->config->run.seed);
   return HEED_OK;
 }
 

@@ -219,6 +219,7 @@ static void run_passes(heed_stepper *s, heed_batch_source source, heed_slice_sum
   int64_t floats = heed_model_table(s->model)->gradient_total;
   float scale = 0;
   int depth = 0;
+  heed_model_pack(s->model, s->parameters);
   for (int64_t pass = 0; pass < s->passes; pass++) {
     const heed_batch *batch = source.next(source.self);
     if (pass == 0)
@@ -271,16 +272,22 @@ heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, dou
     result.gradient_norm = NAN;
     return result;
   }
+  heed_model_unpack(s->model);
   heed_update update = heed_optimizer_update(s->optimizer, s->parameters, s->blocks[0], divisor, learning_rate, t);
   result.gradient_norm = update.gradient_norm;
   result.skipped = update.skipped;
+  heed_model_pack(s->model, s->parameters);
   return result;
 }
 
 const heed_parameter_table *heed_stepper_table(const heed_stepper *s) {
   return heed_model_table(s->model);
 }
-float *heed_stepper_parameters(heed_stepper *s) {
+const float *heed_stepper_parameters(const heed_stepper *s) {
+  return s->parameters;
+}
+float *heed_stepper_change_parameters(heed_stepper *s) {
+  heed_model_unpack(s->model);
   return s->parameters;
 }
 heed_optimizer *heed_stepper_optimizer(heed_stepper *s) {

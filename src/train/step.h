@@ -54,7 +54,9 @@ void heed_stepper_free(heed_stepper *stepper);
 heed_step_result heed_stepper_run(heed_stepper *stepper, heed_batch_source source, double learning_rate, int64_t t, int64_t request);
 
 const heed_parameter_table *heed_stepper_table(const heed_stepper *stepper);
-float *heed_stepper_parameters(heed_stepper *stepper);
+const float *heed_stepper_parameters(const heed_stepper *stepper);
+/** The parameters, to be changed until the next step: the model's packed copies of them are no longer used. */
+float *heed_stepper_change_parameters(heed_stepper *stepper);
 heed_optimizer *heed_stepper_optimizer(heed_stepper *stepper);
 heed_model *heed_stepper_model(heed_stepper *stepper);
 

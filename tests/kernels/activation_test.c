@@ -20,7 +20,8 @@ typedef struct problem {
 static void activation(const heed_kernels *k, const void *data, float *scratch) {
   static const float one = 1.0f;
   const problem *p = data;
-  k->linear_activation_forward(p->y, true, p->slopes, p->elements, &one, NULL, p->form, p->count, 1, 1, p->workspace, scratch);
+  k->linear_activation_forward(p->y, true, p->slopes, p->elements, (heed_linear_weights){.w = &one}, NULL, p->form, p->count, 1, 1,
+                               p->workspace, scratch);
 }
 static void activation_backward(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;

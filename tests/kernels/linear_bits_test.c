@@ -72,6 +72,47 @@ static void check_rows(const heed_kernels *kernels) {
   }
 }
 
+/* The results of products of the same elements, of rows one behind the other. */
+static void run_products(const heed_kernels *kernels, problem *p, char *results) {
+  size_t out = (size_t)(p->rows * p->outputs), in = (size_t)(p->rows * p->inputs);
+  size_t wide = p->wide ? sizeof(float) : kernels->element_bytes, narrow = kernels->element_bytes;
+  test_run(kernels, 2, forward, p);
+  memcpy(results, p->y, out * wide);
+  test_run(kernels, 2, activation_forward, p);
+  memcpy(results += out * wide, p->y, out * wide);
+  memcpy(results += out * wide, p->slopes, out * narrow);
+  test_run(kernels, 2, backward_input, p);
+  memcpy(results += out * narrow, p->d_x, in * wide);
+  test_run(kernels, 2, activation_backward_input, p);
+  memcpy(results + in * wide, p->d_x, in * narrow);
+}
+
+/* Products of panels have the bits of those that pack at the call, of few rows and many, deep ones in two spans. */
+static void check_panels(const heed_kernels *kernels) {
+  static const int64_t shapes[][3] = {{5, 17, 33},    {64, 100, 17}, {65, 33, 100},  {100, 1, 17},    {130, 17, 5},
+                                      {96, 147, 301}, {70, 64, 96},  {70, 4110, 19}, {7, 4110, 4110}, {70, 19, 4130}};
+  if (kernels->linear_panels(1, 1) == 0)
+    return; /* fp32 */
+  for (int i = 0; i < 20; i++) {
+    int mark = test_pool_count;
+    problem p = make_rows(kernels, shapes[i / 2][0], shapes[i / 2][1], shapes[i / 2][2]);
+    p.wide = i % 2 == 1;
+    int64_t room = 4 * p.rows * (p.inputs + p.outputs); /* floats */
+    for (int64_t n = 0; n < p.inputs * p.outputs; n++)
+      p.w[n] = (float)test_number(7, n); /* what elements must round */
+    void *want = test_floats(room), *got = test_floats(room);
+    run_products(kernels, &p, want);
+    pack(kernels, &p);
+    memset(p.w, 0xFF, (size_t)(p.inputs * p.outputs) * sizeof *p.w); /* not looked at */
+    run_products(kernels, &p, got);
+    CU_ASSERT_EQUAL(memcmp(got, want, (size_t)room * sizeof(float)), 0);
+    ((uint16_t *)p.panels)[0] ^= 0x8000; /* a test of the test */
+    run_products(kernels, &p, got);
+    CU_ASSERT_NOT_EQUAL(memcmp(got, want, (size_t)room * sizeof(float)), 0);
+    test_release_to(mark);
+  }
+}
+
 /* From four threads at once, again and again: what one thread overwrites while another reads would show now and then. */
 static void check_hammer(const heed_kernels *kernels) {
   problem p = make(kernels, SLICES, ABOUT);
@@ -105,9 +146,14 @@ static void rows(void) {
   test_each_element(check_rows);
   test_width = 512;
 }
+static void panels(void) {
+  test_width = 4500;
+  test_each_element(check_panels);
+  test_width = 512;
+}
 static void hammer(void) {
   test_each_element(check_hammer);
 }
 
 HEED_TESTS({"bits do not depend on threads", threads}, {"nor on groups of slices", groups}, {"nor on the rows beside a row", rows},
-           {"products from four threads at once are right", hammer})
+           {"nor on when weights are packed", panels}, {"products from four threads at once are right", hammer})

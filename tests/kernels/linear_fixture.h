@@ -6,6 +6,7 @@
 
 typedef struct problem {
   int64_t *starts, slices, rows, inputs, outputs;
+  void *panels, *panels_back;            /* of w; NULL: packed at the call */
   float *x, *w, *bias, *d_y, *slopes_at; /* values that elements can have, the bias apart; slopes_at: [rows, inputs] */
   const void *x_elements, *d_y_elements, *slopes_elements;
   void *y, *slopes, *d_x; /* results: y and d_x hold floats or elements */
@@ -60,23 +61,35 @@ static inline problem make_rows(const heed_kernels *kernels, int64_t rows, int64
   return make_of(kernels, starts, 1, inputs, outputs);
 }
 
+static inline heed_linear_weights weights_of(const problem *p) {
+  return (heed_linear_weights){p->w, p->panels, p->panels_back};
+}
+
+/** Makes panels of w, in memory of NaN. */
+static inline void pack(const heed_kernels *k, problem *p) {
+  p->panels = test_unwritten(k, k->linear_panels(p->inputs, p->outputs));
+  p->panels_back = test_unwritten(k, k->linear_panels(p->outputs, p->inputs));
+  for (int64_t band = 0; band * HEED_WEIGHT_BAND < p->outputs; band++)
+    k->linear_pack(p->panels, p->panels_back, p->w, band, p->inputs, p->outputs);
+}
+
 static inline void forward(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
-  k->linear_forward(p->y, p->wide, p->x_elements, p->w, p->bias, p->rows, p->inputs, p->outputs, p->workspace, scratch);
+  k->linear_forward(p->y, p->wide, p->x_elements, weights_of(p), p->bias, p->rows, p->inputs, p->outputs, p->workspace, scratch);
 }
 static inline void activation_forward(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
-  k->linear_activation_forward(p->y, p->wide, p->slopes, p->x_elements, p->w, p->bias, p->form, p->rows, p->inputs, p->outputs,
+  k->linear_activation_forward(p->y, p->wide, p->slopes, p->x_elements, weights_of(p), p->bias, p->form, p->rows, p->inputs, p->outputs,
                                p->workspace, scratch);
 }
 static inline void backward_input(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
-  k->linear_backward_input(p->d_x, p->wide, p->add, p->d_y_elements, p->w, p->rows, p->inputs, p->outputs, p->workspace, scratch);
+  k->linear_backward_input(p->d_x, p->wide, p->add, p->d_y_elements, weights_of(p), p->rows, p->inputs, p->outputs, p->workspace, scratch);
 }
 static inline void activation_backward_input(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
-  k->linear_activation_backward_input(p->d_x, p->d_y_elements, p->w, p->slopes_elements, p->rows, p->inputs, p->outputs, p->workspace,
-                                      scratch);
+  k->linear_activation_backward_input(p->d_x, p->d_y_elements, weights_of(p), p->slopes_elements, p->rows, p->inputs, p->outputs,
+                                      p->workspace, scratch);
 }
 static inline void backward_weight(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;

@@ -137,7 +137,8 @@ static void activation(call *c) {
   give_scratch(c, 1, 1);
 #pragma omp parallel
   {
-    c->kernels->linear_activation_forward(y, true, slopes, x, &one, NULL, form, count, 1, 1, workspace, own_scratch(c));
+    c->kernels->linear_activation_forward(y, true, slopes, x, (heed_linear_weights){.w = &one}, NULL, form, count, 1, 1, workspace,
+                                          own_scratch(c));
     c->kernels->activation_backward(d_x, d_y, slopes, count);
   }
   put(c, y, count);

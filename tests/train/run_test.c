@@ -91,6 +91,28 @@ static void resumes_on_other_ranks(void) {
   same_as_expected("four");
 }
 
+/* Weights are packed once a step: after an update that ranks share, after one of a single rank, after a resume. */
+static void in_bf16_too(void) {
+  static const char *const optimizers[] = {"adamw", "lamb"};
+  for (int i = 0; i < 2; i++) {
+    static char alone[65536], shared[65536];
+    char whole[32], parts[32], rest[100];
+    snprintf(whole, sizeof whole, "bf16-whole-%s", optimizers[i]);
+    snprintf(parts, sizeof parts, "bf16-parts-%s", optimizers[i]);
+    snprintf(rest, sizeof rest, "--set train.precision=bf16 --set optimizer.name=%s", optimizers[i]);
+    CU_ASSERT_EQUAL(train(0, whole, rest, ""), 0);
+    tensors_of(whole, 12, alone, sizeof alone);
+    CU_ASSERT_STRING_NOT_EQUAL(alone, expected);
+    char first[200], second[200];
+    snprintf(first, sizeof first, "%s --set train.steps=6 --set checkpoint.every_steps=3 --set evaluate.every_steps=2", rest);
+    snprintf(second, sizeof second, "%s --resume", rest);
+    CU_ASSERT_EQUAL(train(2, parts, first, ""), 0);
+    CU_ASSERT_EQUAL(train(i == 0 ? 1 : 4, parts, second, ""), 0);
+    tensors_of(parts, 12, shared, sizeof shared);
+    CU_ASSERT_STRING_EQUAL(shared, alone);
+  }
+}
+
 /* Kills the first save, or the second, at each step of the protocol that it passes. */
 static void loses_nothing_when_killed_in_a_save(void) {
   int kills = 0;
@@ -230,9 +252,9 @@ static void prepares(void) {
 }
 
 HEED_TESTS({"prepares data", prepares}, {"trains to the end", trains_to_the_end}, {"resumes on other ranks", resumes_on_other_ranks},
-           {"loses nothing when killed in a save", loses_nothing_when_killed_in_a_save}, {"stops on a signal", stops_on_a_signal},
-           {"trains without what people look at", trains_without_what_people_look_at}, {"stops at the time limit", stops_at_the_time_limit},
-           {"refuses what does not fit", refuses_what_does_not_fit},
+           {"in bf16 too", in_bf16_too}, {"loses nothing when killed in a save", loses_nothing_when_killed_in_a_save},
+           {"stops on a signal", stops_on_a_signal}, {"trains without what people look at", trains_without_what_people_look_at},
+           {"stops at the time limit", stops_at_the_time_limit}, {"refuses what does not fit", refuses_what_does_not_fit},
            {"resume without a checkpoint starts", resume_without_a_checkpoint_starts},
            {"evaluates what a stop left out", evaluates_what_a_stop_left_out},
            {"starts from weights that fit", starts_from_weights_that_fit}, {"another vocabulary is refused", another_vocabulary_is_refused},

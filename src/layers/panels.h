@@ -1,0 +1,34 @@
+/** The weights of a model's linear maps in the orders that products read (kernels.h, linear_pack), where the kernels have such.
+ *
+ *  They are copies of one block of parameters, and hold what it held when they were packed: whoever changes it packs again, or forgets. */
+#ifndef HEED_LAYERS_PANELS_H
+#define HEED_LAYERS_PANELS_H
+
+#include "base/arena.h"
+#include "kernels/kernels.h"
+
+/** Of one linear map. */
+typedef struct heed_panel_set {
+  int64_t weight, inputs, outputs; /**< offset in the flat block, [outputs, inputs] */
+  size_t forward, backward;        /**< offsets in the arena */
+} heed_panel_set;
+
+typedef struct heed_panels {
+  heed_arena arena;
+  heed_panel_set *sets;
+  int64_t count;
+  const float *packed; /**< the flat block that they are copies of; NULL: none */
+} heed_panels;
+
+/** While planning: reserves the panels of a map.  \param[out] index  its number; −1: the kernels have none. */
+heed_status heed_panels_add(heed_panels *panels, const heed_kernels *kernels, int64_t weight, int64_t inputs, int64_t outputs,
+                            int64_t *index);
+void heed_panels_free(heed_panels *panels);
+
+/** Packs the weights of all maps.  Opens its parallel region. */
+void heed_panels_pack(heed_panels *panels, const heed_kernels *kernels, const float *parameters);
+
+/** What products take: with panels if `parameters` is the block that they are copies of.  index −1, or panels NULL: without. */
+heed_linear_weights heed_panels_weights(const heed_panels *panels, int64_t index, const float *parameters, int64_t weight);
+
+#endif
