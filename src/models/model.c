@@ -124,6 +124,7 @@ static heed_status plan_model(heed_model *model, const heed_family *family) {
                     .tokens = sizes->tokens,
                     .targets = sizes->targets,
                     .training = sizes->training,
+                    .only_training = sizes->only_training,
                     .initialisation = family->initialisation};
   heed_embedding_spec embedding = {config, family->embeddings, family->embedding_norm, family->position_share * config->initializer_range};
   if (sizes->training)
@@ -275,8 +276,7 @@ static double sum_rows(const double *losses, const int64_t *starts, int64_t slic
 /* Forward and backward of the heads; the sums are taken before backward reuses the memory of the losses. */
 static void train_heads(heed_model *model, const heed_context *context, float *gradient, float next_sentence_scale, heed_slice_sums *sums) {
   const heed_batch *batch = context->batch;
-  heed_token_head_forward(context, model->hidden.values, &model->token_head);
-  const double *losses = heed_token_head_loss(context, &model->token_head);
+  const double *losses = heed_token_head_train(context, model->hidden.values, &model->token_head);
   for (int64_t g = 0; g < batch->slices; g++)
     sums[g] = (heed_slice_sums){.token_loss = sum_rows(losses, batch->slice_targets, g),
                                 .targets = (double)(batch->slice_targets[g + 1] - batch->slice_targets[g]),

@@ -15,7 +15,8 @@ typedef struct heed_model heed_model;
 typedef struct heed_model_sizes {
   int64_t sequences, tokens, targets, slices; /* B, T, M, G */
   int64_t longest;                            /**< longest sequence, in tokens */
-  bool training;                              /**< whether backward will be called */
+  bool training;                              /**< whether heed_model_train will be called */
+  bool only_training;                         /**< and nothing else: the logits of all targets need never be there at once */
   bool next_sentence;                         /**< whether the next-sentence head and the pooler are there */
   bool token_head;                            /**< whether logits are wanted (not only hidden states) */
   int64_t cache_tokens;                       /**< of a sequence, that heed_model_extend keeps keys and values of; 0 = none */

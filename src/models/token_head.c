@@ -4,6 +4,8 @@
 
 #include "layers/feed_forward.h"
 
+enum { ROWS_AT_ONCE = 256 };
+
 static heed_status plan_transform(heed_token_head *head, heed_plan *plan, const heed_model_config *config,
                                   const heed_token_head_names *names) {
   heed_linear_spec dense = {config->hidden, config->hidden, config->initializer_range, config->biases};
@@ -11,6 +13,13 @@ static heed_status plan_transform(heed_token_head *head, heed_plan *plan, const 
   head->form = heed_activation_form_of(config->activation, &gated);
   HEED_TRY(heed_linear_plan(&head->dense, plan, &names->dense, 1, &dense));
   return heed_layer_norm_plan(&head->norm, plan, names->norm, config, plan->targets);
+}
+
+/* Rows of logits at a time.  Where their gradient takes their memory, in fp32, all; else as many as make the decoder's weights, which are
+ * read once a group, worth their way. */
+static int64_t at_once(const heed_plan *plan) {
+  bool apart = plan->only_training && plan->kernels->element_bytes < sizeof(float);
+  return apart && plan->targets > ROWS_AT_ONCE ? ROWS_AT_ONCE : plan->targets;
 }
 
 heed_status heed_token_head_plan(heed_token_head *head, heed_plan *plan, const heed_model_config *config, const heed_embedding *embedding,
@@ -37,7 +46,8 @@ heed_status heed_token_head_plan(heed_token_head *head, heed_plan *plan, const h
     head->after = heed_reserve_floats(plan, targets, width);
     head->normed = heed_reserve_elements(plan, targets, width);
   }
-  head->logits = heed_reserve_floats(plan, targets, vocabulary);
+  head->rows_at_once = at_once(plan);
+  head->logits = heed_reserve_floats(plan, head->rows_at_once, vocabulary);
   head->losses = heed_arena_reserve(plan->arena, (size_t)targets, sizeof(double));
   if (plan->training) {
     size_t mark = heed_arena_mark(plan->arena);
@@ -54,31 +64,55 @@ heed_status heed_token_head_tie(heed_token_head *head, heed_plan *plan, const he
   return heed_parameters_tie(plan->table, embedding->words_index, &head->tied_gradient);
 }
 
-const float *heed_token_head_forward(const heed_context *context, const float *hidden, const heed_token_head *head) {
+/* What the decoder reads: the targets' hidden states, transformed. */
+static void prepare(const heed_context *context, const float *hidden, const heed_token_head *head) {
   const heed_batch *batch = context->batch;
   heed_rows rows = heed_target_rows(context);
-  void *x = heed_buffer(context, head->hidden), *normed = heed_buffer(context, head->normed);
-  float *after = heed_buffer(context, head->after), *logits = heed_buffer(context, head->logits);
+  void *x = heed_buffer(context, head->hidden), *slopes = context->training ? heed_buffer(context, head->slopes) : NULL;
+  float *after = heed_buffer(context, head->after);
+  context->kernels->gather_rows(x, hidden, batch->target_tokens, batch->targets, head->decoder.inputs);
+  if (head->transforms) {
+    heed_linear_activation_forward(context, after, true, slopes, x, head->form, &head->dense, rows);
+    heed_layer_norm_forward(context, NULL, heed_buffer(context, head->normed), after, &head->norm, rows);
+  }
+}
+
+const float *heed_token_head_forward(const heed_context *context, const float *hidden, const heed_token_head *head) {
+  float *logits = heed_buffer(context, head->logits);
 #pragma omp parallel
   {
-    context->kernels->gather_rows(x, hidden, batch->target_tokens, batch->targets, head->decoder.inputs);
-    if (head->transforms) {
-      heed_linear_activation_forward(context, after, true, context->training ? heed_buffer(context, head->slopes) : NULL, x, head->form,
-                                     &head->dense, rows);
-      heed_layer_norm_forward(context, NULL, normed, after, &head->norm, rows);
-    }
-    heed_linear_forward(context, logits, true, normed, &head->decoder, rows);
+    prepare(context, hidden, head);
+    heed_linear_forward(context, logits, true, heed_buffer(context, head->normed), &head->decoder, heed_target_rows(context));
   }
   return logits;
 }
 
 const double *heed_token_head_loss(const heed_context *context, const heed_token_head *head) {
   const heed_batch *batch = context->batch;
-  void *d_logits = context->training ? heed_buffer(context, head->d_logits) : NULL;
   double *losses = heed_arena_at(context->arena, head->losses);
 #pragma omp parallel
-  context->kernels->softmax_cross_entropy(losses, d_logits, heed_buffer(context, head->logits), batch->target_ids, batch->targets,
+  context->kernels->softmax_cross_entropy(losses, NULL, heed_buffer(context, head->logits), batch->target_ids, batch->targets,
                                           head->decoder.outputs, 1.0f);
+  return losses;
+}
+
+const double *heed_token_head_train(const heed_context *context, const float *hidden, const heed_token_head *head) {
+  const heed_batch *batch = context->batch;
+  const void *normed = heed_buffer(context, head->normed);
+  void *d_logits = heed_buffer(context, head->d_logits);
+  float *logits = heed_buffer(context, head->logits);
+  double *losses = heed_arena_at(context->arena, head->losses);
+  int64_t width = head->decoder.inputs, vocabulary = head->decoder.outputs;
+#pragma omp parallel
+  {
+    prepare(context, hidden, head);
+    for (int64_t first = 0; first < batch->targets; first += head->rows_at_once) {
+      int64_t rest = batch->targets - first, starts[2] = {0, rest < head->rows_at_once ? rest : head->rows_at_once};
+      heed_linear_forward(context, logits, true, heed_behind(context, normed, first * width), &head->decoder, (heed_rows){starts, 1});
+      context->kernels->softmax_cross_entropy(losses + first, heed_behind(context, d_logits, first * vocabulary), logits,
+                                              batch->target_ids + first, starts[1], vocabulary, 1.0f);
+    }
+  }
   return losses;
 }
 

@@ -19,7 +19,8 @@ typedef struct heed_token_head {
   heed_linear dense, decoder;
   heed_layer_norm norm;
   size_t hidden, slopes, normed; /**< saved: [M, C] each, elements; slopes: act′ of what the transform activates */
-  size_t after, logits;          /**< saved: [M, C], [M, V] */
+  size_t after, logits;          /**< saved: [M, C]; [rows_at_once, V] */
+  int64_t rows_at_once;          /**< M; few where the logits of a row are dead once their gradient, as elements, has a place of its own */
   size_t d_logits, d_before;     /**< backward's, shared: [M, V], in fp32 the logits' memory; [M, C]; elements */
   size_t d_normed, d_hidden;     /**< backward's, shared: [M, C] each */
   size_t losses;                 /**< double [M] */
@@ -35,10 +36,13 @@ heed_status heed_token_head_tie(heed_token_head *head, heed_plan *plan, const he
 /** Logits [M, V] of the batch's targets from the hidden states [T, C].  Opens its parallel region. */
 const float *heed_token_head_forward(const heed_context *context, const float *hidden, const heed_token_head *head);
 
-/** After forward: the loss of each target, −log p(target), in double [M].  In training the logits are used up for their gradient. */
+/** After forward: the loss of each target, −log p(target), in double [M]. */
 const double *heed_token_head_loss(const heed_context *context, const heed_token_head *head);
 
-/** After loss, in training: d_hidden[T, C] += the head's part; gradients of parameters are written. */
+/** Training: the losses as above, and the gradient of the logits, a group of rows after the other.  Opens its parallel region. */
+const double *heed_token_head_train(const heed_context *context, const float *hidden, const heed_token_head *head);
+
+/** After heed_token_head_train: d_hidden[T, C] += the head's part; gradients of parameters are written. */
 void heed_token_head_backward(const heed_context *context, float *d_hidden, const heed_token_head *head);
 
 #endif

@@ -141,6 +141,7 @@ static void check(const heed_token_head_names *names, heed_activation activation
 
   CU_ASSERT(test_error(heed_token_head_forward(&f.context, hidden, &h.head), w.logits, LOGITS) < layer_bound);
   CU_ASSERT_TRUE(losses_fit(heed_token_head_loss(&f.context, &h.head), w.losses));
+  CU_ASSERT_TRUE(losses_fit(heed_token_head_train(&f.context, hidden, &h.head), w.losses));
   heed_token_head_backward(&f.context, d_hidden, &h.head);
   CU_ASSERT(test_error(d_hidden, want, COUNT) < layer_bound);
   CU_ASSERT_TRUE(layer_gradients_fit(&f));
