@@ -27,8 +27,7 @@ heed_status heed_linear_plan(heed_linear *linear, heed_plan *plan, const char *c
 }
 
 void heed_linear_plan_rows(heed_plan *plan, const heed_linear *linear, int64_t rows) {
-  int64_t floats = plan->kernels->linear_workspace(rows, plan->slices, linear->inputs, linear->outputs, plan->training);
-  plan->workspace = floats > plan->workspace ? floats : plan->workspace;
+  heed_plan_workspace(plan, plan->kernels->linear_workspace(rows, plan->slices, linear->inputs, linear->outputs, plan->training));
 }
 
 void heed_linear_forward(const heed_context *context, void *y, bool wide, const void *x, const heed_linear *linear, heed_rows rows) {
