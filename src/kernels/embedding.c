@@ -1,12 +1,15 @@
-/* Embeddings: rows of three tables added; backward sums the gradients of equal ids.
+/* Embeddings: rows of three tables added, normalised and dropped from in one pass; backward sums the gradients of equal ids.
  *
- * Backward walks the tokens of each slice sorted by id (embedding_sort), so that threads share the rows of the table, nothing is
- * added by two threads, and ids that do not occur cost a row of zeros.  A slice without an id adds an exact zero: its branch is left out.
- */
+ *     forward    sum = word + position + type,  y = dropout(norm(sum)), or dropout(sum)
+ *
+ * Backward of the tables walks the tokens of each slice sorted by id (embedding_sort), so that threads share the rows of the table, nothing
+ * is added by two threads, and ids that do not occur cost a row of zeros.  A slice without an id adds an exact zero: its branch is left
+ * out. */
 #include <string.h>
 
 #include "base/tree.h"
-#include "kernels/level.h"
+#include "kernels/dropout_rows.h"
+#include "kernels/layer_norm_rows.h"
 #include "kernels/tree.h"
 
 enum { ROWS = 64, COLUMNS = 128 }; /* of the table that a thread takes at a time */
@@ -27,12 +30,64 @@ static void add_rows(float *y, const float *a, const float *b, const float *c, i
   }
 }
 
-void HEED_KERNEL(embedding_forward)(float *y, const int32_t *ids, const int32_t *position, const int32_t *type, const float *words,
-                                    const float *positions, const float *types, int64_t tokens, int64_t width) {
+/** Words lie anywhere in the largest table, out of every cache: the next token's is on its way while this one's is worked on. */
+static void fetch_row(const float *row, int64_t width) {
+  for (int64_t c = 0; c < width; c += HEED_LANES)
+    __builtin_prefetch(row + c);
+}
+
+void HEED_KERNEL(embedding_forward)(float *y, void *elements, float *sum, float *mean, float *rstd, const heed_embedding_rows *rows,
+                                    const float *gamma, const float *beta, const int32_t *sequence_of, const int64_t *offsets,
+                                    int64_t tokens, int64_t width, float epsilon, const heed_dropout *dropout) {
 #pragma omp for schedule(static)
-  for (int64_t t = 0; t < tokens; t++)
-    add_rows(y + t * width, words + ids[t] * width, positions ? positions + position[t] * width : NULL,
-             types ? types + type[t] * width : NULL, width);
+  for (int64_t t = 0; t < tokens; t++) {
+    float *out = y + t * width, *added = gamma ? sum + t * width : out;
+    if (t + 1 < tokens)
+      fetch_row(rows->words + rows->ids[t + 1] * width, width);
+    heed_row_draws draws = heed_row_draws_of(t, sequence_of, offsets, width, dropout);
+    add_rows(added, rows->words + rows->ids[t] * width, rows->positions ? rows->positions + rows->position[t] * width : NULL,
+             rows->types ? rows->types + rows->type[t] * width : NULL, width);
+    if (gamma)
+      heed_normalise_row(out, NULL, mean + t, rstd + t, added, gamma, beta, width, epsilon);
+    heed_drop_row(out, out, width, &draws);
+    if (elements)
+      heed_elements((heed_element *)elements + t * width, out, width);
+  }
+}
+
+static void backward_without_norm(float *d_sum, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, const int64_t *starts,
+                                  int64_t slices, int64_t width, const heed_dropout *dropout) {
+#pragma omp for schedule(static)
+  for (int64_t t = starts[0]; t < starts[slices]; t++) {
+    heed_row_draws draws = heed_row_draws_of(t, sequence_of, offsets, width, dropout);
+    heed_drop_row(d_sum + t * width, d_y + t * width, width, &draws);
+  }
+}
+
+void HEED_KERNEL(embedding_norm_backward)(float *d_sum, float *d_gamma, float *d_beta, const float *d_y, const float *sum,
+                                          const float *mean, const float *rstd, const float *gamma, const int32_t *sequence_of,
+                                          const int64_t *offsets, const int64_t *starts, int64_t slices, int64_t width,
+                                          const heed_dropout *dropout, float *workspace, float *scratch) {
+  heed_norm_backward n = {d_sum, d_sum, sum, mean, rstd, gamma, width};
+  heed_block_walk walk = {0};
+  if (!gamma) {
+    backward_without_norm(d_sum, d_y, sequence_of, offsets, starts, slices, width, dropout);
+    return;
+  }
+#pragma omp for schedule(static)
+  for (int64_t block = 0; block < heed_row_blocks(starts, slices); block++) {
+    float *sums = heed_norm_block_sums(workspace, block, width);
+    heed_walk_to_block(&walk, block, starts);
+    for (int64_t t = walk.first; t < walk.end; t += HEED_NORM_ROWS) {
+      int64_t stop = heed_at_most(walk.end, t + HEED_NORM_ROWS);
+      for (int64_t r = t; r < stop; r++) {
+        heed_row_draws draws = heed_row_draws_of(r, sequence_of, offsets, width, dropout);
+        heed_drop_row(d_sum + r * width, d_y + r * width, width, &draws);
+      }
+      heed_norm_backward_rows(&n, false, sums, t, stop - t);
+    }
+  }
+  heed_norm_add_blocks(d_gamma, d_beta, workspace, starts, slices, width, scratch);
 }
 
 /** Tokens are ordered by id, equal ids by token: no two are equal, so any sort is stable. */

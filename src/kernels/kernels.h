@@ -45,6 +45,13 @@ typedef struct heed_attention_shape {
   int64_t behind, ahead;                   /* ≥ 0, or HEED_EVERYWHERE */
 } heed_attention_shape;
 
+/** Rows of tables that make a token's embedding: words[ids[t],:] + positions[position[t],:] + types[type[t],:]; `positions` and `types`
+ *  may be NULL. */
+typedef struct heed_embedding_rows {
+  const int32_t *ids, *position, *type;
+  const float *words, *positions, *types;
+} heed_embedding_rows;
+
 /** Forms of an activation. */
 typedef enum heed_form { HEED_FORM_GELU, HEED_FORM_GELU_TANH, HEED_FORM_RELU } heed_form;
 
@@ -102,9 +109,23 @@ typedef struct heed_kernels {
    *  NULL, and beta. */
   void (*layer_norm_forward)(float *y, void *elements, float *mean, float *rstd, const float *x, const float *gamma, const float *beta,
                              int64_t tokens, int64_t width, float epsilon);
-  /** d_x (written, not added; may be d_y's memory), d_gamma, d_beta (may be NULL). */
-  void (*layer_norm_backward)(float *d_x, float *d_gamma, float *d_beta, const float *d_y, const float *x, const float *mean,
-                              const float *rstd, const float *gamma, const int64_t *starts, int64_t slices, int64_t width, float *scratch);
+  /** Floats of workspace, shared by the threads, that backward of a norm takes with at most so many rows and slices. */
+  int64_t (*layer_norm_workspace)(int64_t rows, int64_t slices, int64_t width);
+  /** d_x (may be d_y's memory) written, or += with `add`; d_gamma, d_beta (may be NULL). */
+  void (*layer_norm_backward)(float *d_x, bool add, float *d_gamma, float *d_beta, const float *d_y, const float *x, const float *mean,
+                              const float *rstd, const float *gamma, const int64_t *starts, int64_t slices, int64_t width, float *workspace,
+                              float *scratch);
+
+  /* residual_norm.c: the end of a post-norm sublayer; dropout's names as in dropout.c */
+  /** sum = residual + dropout(x), y = norm(sum), also as elements (may be NULL); sum may be x's memory. */
+  void (*residual_norm_forward)(float *y, void *elements, float *sum, float *mean, float *rstd, const float *x, const float *residual,
+                                const float *gamma, const float *beta, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
+                                int64_t width, float epsilon, const heed_dropout *dropout);
+  /** d_residual (may be d_y's memory) and d_x, elements; d_gamma, d_beta (may be NULL).  workspace: layer_norm_workspace. */
+  void (*residual_norm_backward)(float *d_residual, void *d_x, float *d_gamma, float *d_beta, const float *d_y, const float *sum,
+                                 const float *mean, const float *rstd, const float *gamma, const int32_t *sequence_of,
+                                 const int64_t *offsets, const int64_t *starts, int64_t slices, int64_t width, const heed_dropout *dropout,
+                                 float *workspace, float *scratch);
 
   /* activation.c: GELU, x·Φ(x) with erf or its tanh form, or ReLU, max(x, 0), whose slope at 0 is 0. */
   /** d_x = d_y · slopes, elements; of linear_activation_forward. */
@@ -127,18 +148,24 @@ typedef struct heed_kernels {
                  bool back);
 
   /* dropout.c.  sequence_of[t], offsets[B + 1]: as in heed_stream; they name the row and the token of each element. */
-  /** y = (residual ? residual : 0) + dropout(x); y may be x's memory. */
+  /** y = residual + dropout(x); y may be x's memory. */
   void (*dropout_forward)(float *y, const float *x, const float *residual, const int32_t *sequence_of, const int64_t *offsets,
                           int64_t tokens, int64_t width, const heed_dropout *dropout);
-  /** d_x = dropout's mask · scale · d_y; floats when `wide` (it may be d_y's memory then), else elements. */
-  void (*dropout_backward)(void *d_x, bool wide, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
-                           int64_t width, const heed_dropout *dropout);
+  /** d_x = dropout's mask · scale · d_y, elements. */
+  void (*dropout_backward)(void *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens, int64_t width,
+                           const heed_dropout *dropout);
 
   /* embedding.c */
-  /** y[t,:] = words[ids[t],:] + positions[position[t],:] + types[type[t],:]; `positions` and `types`
-   *  may be NULL. */
-  void (*embedding_forward)(float *y, const int32_t *ids, const int32_t *position, const int32_t *type, const float *words,
-                            const float *positions, const float *types, int64_t tokens, int64_t width);
+  /** sum = the tables' rows added, y = dropout(norm(sum)), also as elements (may be NULL).  gamma NULL: no norm, y = dropout(the rows
+   *  added), and sum, mean and rstd are not touched. */
+  void (*embedding_forward)(float *y, void *elements, float *sum, float *mean, float *rstd, const heed_embedding_rows *rows,
+                            const float *gamma, const float *beta, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
+                            int64_t width, float epsilon, const heed_dropout *dropout);
+  /** d_sum (may be d_y's memory) written; d_gamma +=, d_beta += (may be NULL).  gamma NULL: no norm.  workspace: layer_norm_workspace. */
+  void (*embedding_norm_backward)(float *d_sum, float *d_gamma, float *d_beta, const float *d_y, const float *sum, const float *mean,
+                                  const float *rstd, const float *gamma, const int32_t *sequence_of, const int64_t *offsets,
+                                  const int64_t *starts, int64_t slices, int64_t width, const heed_dropout *dropout, float *workspace,
+                                  float *scratch);
   /** Prepares embedding_backward: order[T] lists the tokens of each slice sorted by id (stable), slice by slice.  One thread works
    *  a slice.  Needs order[T] only. */
   void (*embedding_sort)(int32_t *order, const int32_t *ids, const int64_t *starts, int64_t slices);

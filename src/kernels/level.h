@@ -27,7 +27,6 @@ static inline int64_t heed_in_lanes(int64_t n) {
 
 /* Scratch of each kernel that takes any, in floats. */
 int64_t HEED_KERNEL(linear_scratch)(int64_t slices, int64_t width);
-int64_t HEED_KERNEL(layer_norm_scratch)(int64_t slices);
 int64_t HEED_KERNEL(embedding_scratch)(int64_t slices);
 int64_t HEED_KERNEL(attention_scratch)(int64_t longest, int64_t head_width);
 
@@ -46,9 +45,17 @@ void HEED_KERNEL(linear_backward_weight)(float *d_w, float *d_bias, const void *
                                          int64_t inputs, int64_t outputs, void *workspace, float *scratch);
 void HEED_KERNEL(layer_norm_forward)(float *y, void *elements, float *mean, float *rstd, const float *x, const float *gamma,
                                      const float *beta, int64_t tokens, int64_t width, float epsilon);
-void HEED_KERNEL(layer_norm_backward)(float *d_x, float *d_gamma, float *d_beta, const float *d_y, const float *x, const float *mean,
-                                      const float *rstd, const float *gamma, const int64_t *starts, int64_t slices, int64_t width,
-                                      float *scratch);
+int64_t HEED_KERNEL(layer_norm_workspace)(int64_t rows, int64_t slices, int64_t width);
+void HEED_KERNEL(layer_norm_backward)(float *d_x, bool add, float *d_gamma, float *d_beta, const float *d_y, const float *x,
+                                      const float *mean, const float *rstd, const float *gamma, const int64_t *starts, int64_t slices,
+                                      int64_t width, float *workspace, float *scratch);
+void HEED_KERNEL(residual_norm_forward)(float *y, void *elements, float *sum, float *mean, float *rstd, const float *x,
+                                        const float *residual, const float *gamma, const float *beta, const int32_t *sequence_of,
+                                        const int64_t *offsets, int64_t tokens, int64_t width, float epsilon, const heed_dropout *dropout);
+void HEED_KERNEL(residual_norm_backward)(float *d_residual, void *d_x, float *d_gamma, float *d_beta, const float *d_y, const float *sum,
+                                         const float *mean, const float *rstd, const float *gamma, const int32_t *sequence_of,
+                                         const int64_t *offsets, const int64_t *starts, int64_t slices, int64_t width,
+                                         const heed_dropout *dropout, float *workspace, float *scratch);
 void HEED_KERNEL(activation_backward)(void *d_x, const float *d_y, const void *slopes, int64_t count);
 void HEED_KERNEL(tanh_forward)(void *y, const void *x, int64_t count);
 void HEED_KERNEL(tanh_backward)(void *d_x, const void *d_y, const void *y, int64_t count);
@@ -58,10 +65,15 @@ void HEED_KERNEL(rotary)(void *x, const float *table, const int32_t *positions, 
                          int64_t head_width, bool back);
 void HEED_KERNEL(dropout_forward)(float *y, const float *x, const float *residual, const int32_t *sequence_of, const int64_t *offsets,
                                   int64_t tokens, int64_t width, const heed_dropout *dropout);
-void HEED_KERNEL(dropout_backward)(void *d_x, bool wide, const float *d_y, const int32_t *sequence_of, const int64_t *offsets,
-                                   int64_t tokens, int64_t width, const heed_dropout *dropout);
-void HEED_KERNEL(embedding_forward)(float *y, const int32_t *ids, const int32_t *position, const int32_t *type, const float *words,
-                                    const float *positions, const float *types, int64_t tokens, int64_t width);
+void HEED_KERNEL(dropout_backward)(void *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
+                                   int64_t width, const heed_dropout *dropout);
+void HEED_KERNEL(embedding_forward)(float *y, void *elements, float *sum, float *mean, float *rstd, const heed_embedding_rows *rows,
+                                    const float *gamma, const float *beta, const int32_t *sequence_of, const int64_t *offsets,
+                                    int64_t tokens, int64_t width, float epsilon, const heed_dropout *dropout);
+void HEED_KERNEL(embedding_norm_backward)(float *d_sum, float *d_gamma, float *d_beta, const float *d_y, const float *sum,
+                                          const float *mean, const float *rstd, const float *gamma, const int32_t *sequence_of,
+                                          const int64_t *offsets, const int64_t *starts, int64_t slices, int64_t width,
+                                          const heed_dropout *dropout, float *workspace, float *scratch);
 void HEED_KERNEL(embedding_sort)(int32_t *order, const int32_t *ids, const int64_t *starts, int64_t slices);
 void HEED_KERNEL(embedding_backward)(float *d_table, const float *d_y, const int32_t *order, const int32_t *ids, const int64_t *starts,
                                      int64_t slices, int64_t rows, int64_t width, float *scratch);

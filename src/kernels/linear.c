@@ -331,9 +331,8 @@ void HEED_KERNEL(linear_backward_weight)(float *d_w, float *d_bias, const void *
     gradient_rows(d_w, &f, first, end, scratch);
   }
   heed_blocks_end();
-#pragma omp for schedule(dynamic)
-  for (int64_t band = 0; band < (d_bias ? heed_column_bands(outputs) : 0); band++)
-    heed_column_sums(d_bias, d_y, starts, slices, outputs, band, scratch);
+  if (d_bias)
+    heed_column_sums(d_bias, d_y, starts, slices, outputs, workspace, scratch);
 }
 
 /* ---- memory ---- */
@@ -359,5 +358,6 @@ static int64_t packed_weights(int64_t depth, int64_t columns) {
 int64_t HEED_KERNEL(linear_workspace)(int64_t rows, int64_t slices, int64_t inputs, int64_t outputs, bool backward) {
   int64_t weights = heed_at_least(packed_weights(inputs, outputs), backward ? packed_weights(outputs, inputs) : 0);
   int64_t packed = (rows + slices * HEED_STEP) * (heed_in_panels(inputs) + heed_in_blocks(heed_at_most(BAND, outputs)));
-  return floats_of(heed_at_least(rows > FEW ? weights : 0, backward ? packed : 0));
+  int64_t floats = floats_of(heed_at_least(rows > FEW ? weights : 0, backward ? packed : 0));
+  return heed_at_least(floats, backward ? heed_row_blocks_room(rows, slices) * outputs : 0);
 }

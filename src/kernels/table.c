@@ -1,10 +1,11 @@
 /* The table of one instruction level. */
+#include "kernels/column_sums.h"
 #include "kernels/element.h"
 #include "kernels/level.h"
 
 static int64_t scratch_floats(int64_t slices, int64_t longest, int64_t head_width, int64_t width) {
   int64_t floats = HEED_KERNEL(linear_scratch)(slices, width);
-  floats = heed_at_least(floats, HEED_KERNEL(layer_norm_scratch)(slices));
+  floats = heed_at_least(floats, heed_column_sums_scratch(slices)); /* of norms */
   floats = heed_at_least(floats, HEED_KERNEL(embedding_scratch)(slices));
   floats = heed_at_least(floats, HEED_KERNEL(attention_scratch)(longest, head_width));
   return heed_in_lanes(floats); /* so that the scratch of the next thread is aligned too */
@@ -26,7 +27,10 @@ const heed_kernels HEED_KERNEL(kernels) = {
     .linear_activation_backward_input = HEED_KERNEL(linear_activation_backward_input),
     .linear_backward_weight = HEED_KERNEL(linear_backward_weight),
     .layer_norm_forward = HEED_KERNEL(layer_norm_forward),
+    .layer_norm_workspace = HEED_KERNEL(layer_norm_workspace),
     .layer_norm_backward = HEED_KERNEL(layer_norm_backward),
+    .residual_norm_forward = HEED_KERNEL(residual_norm_forward),
+    .residual_norm_backward = HEED_KERNEL(residual_norm_backward),
     .activation_backward = HEED_KERNEL(activation_backward),
     .tanh_forward = HEED_KERNEL(tanh_forward),
     .tanh_backward = HEED_KERNEL(tanh_backward),
@@ -36,6 +40,7 @@ const heed_kernels HEED_KERNEL(kernels) = {
     .dropout_forward = HEED_KERNEL(dropout_forward),
     .dropout_backward = HEED_KERNEL(dropout_backward),
     .embedding_forward = HEED_KERNEL(embedding_forward),
+    .embedding_norm_backward = HEED_KERNEL(embedding_norm_backward),
     .embedding_sort = HEED_KERNEL(embedding_sort),
     .embedding_backward = HEED_KERNEL(embedding_backward),
     .gather_rows = HEED_KERNEL(gather_rows),

@@ -169,7 +169,7 @@ static void forward(const heed_context *context, float *y, const void *x, const 
   heed_linear_forward(context, y, true, attended, &a->output, heed_token_rows(context));
 }
 
-static void backward(const heed_context *context, float *d_x, const void *d_y, const void *x, const heed_body *body) {
+static void backward(const heed_context *context, float *d_x, bool add, const void *d_y, const void *x, const heed_body *body) {
   const heed_attention *a = &body->attention;
   heed_attention_shape shape = shape_of(context, a);
   heed_dropout dropout = heed_dropout_at(context, a->dropout, a->site);
@@ -188,7 +188,7 @@ static void backward(const heed_context *context, float *d_x, const void *d_y, c
     heed_linear_backward_input(context, context->source.gradient, true, true, d.k, &a->key_value, source);
     heed_linear_backward_weight(context, d.k, context->source.hidden, &a->key_value, source);
   }
-  heed_linear_backward_input(context, d_x, true, true, d.q, &a->input, rows);
+  heed_linear_backward_input(context, d_x, true, add, d.q, &a->input, rows);
   heed_linear_backward_weight(context, d.q, x, &a->input, rows);
 }
 

@@ -32,8 +32,9 @@ typedef struct heed_body_operations {
   void (*plan_backward)(heed_body *body, heed_plan *plan);
   /** y[T, C] = f(x[T, C]), floats; x: elements. */
   void (*forward)(const heed_context *context, float *y, const void *x, const heed_body *body);
-  /** d_x += ∂f/∂xᵀ · d_y, floats; d_y: elements.  Gradients of parameters are written, those of the source added. */
-  void (*backward)(const heed_context *context, float *d_x, const void *d_y, const void *x, const heed_body *body);
+  /** d_x = ∂f/∂xᵀ · d_y, or += with `add`, floats; d_y: elements.  Gradients of parameters are written, those of the source
+   *  added. */
+  void (*backward)(const heed_context *context, float *d_x, bool add, const void *d_y, const void *x, const heed_body *body);
 } heed_body_operations;
 
 extern const heed_body_operations heed_self_attention_body, heed_cross_attention_body, heed_feed_forward_body;

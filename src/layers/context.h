@@ -29,7 +29,7 @@ typedef struct heed_plan {
   heed_initialisation initialisation; /* of weights that are drawn */
   size_t waves;                       /* fixed tables (positions.h): added to the words, */
   size_t rotary, rotary_local;        /* turning queries and keys in layers that see all, and in those with a window */
-  int64_t workspace;                  /* floats of the largest workspace that a linear map takes */
+  int64_t workspace;                  /* floats of the largest workspace that a kernel takes */
   uint32_t next_site;
   int64_t attentions; /* layers of attention so far */
 } heed_plan;
@@ -66,7 +66,7 @@ typedef struct heed_context {
   const heed_panels *panels; /**< of the parameters; NULL: none */
   float *gradients;          /**< the gradient block, NULL outside training */
   const heed_arena *arena, *cache_arena;
-  float *workspace; /**< of matrix products, shared by the threads */
+  float *workspace; /**< of one kernel at a time, shared by the threads */
   float *scratch;   /**< [threads][scratch_floats] */
   int64_t scratch_floats;
   bool training; /**< dropout on, activations kept */
@@ -111,6 +111,11 @@ static inline size_t heed_reserve_elements(heed_plan *plan, int64_t rows, int64_
 /** Elements beside floats that are reserved already: the same memory in fp32. */
 static inline size_t heed_reserve_elements_beside(heed_plan *plan, size_t floats, int64_t rows, int64_t width) {
   return plan->kernels->element_bytes == sizeof(float) ? floats : heed_reserve_elements(plan, rows, width);
+}
+
+/** Sees that the workspace has so many floats. */
+static inline void heed_plan_workspace(heed_plan *plan, int64_t floats) {
+  plan->workspace = floats > plan->workspace ? floats : plan->workspace;
 }
 
 /** The place `count` elements behind `elements`. */

@@ -38,7 +38,8 @@ heed_status heed_embedding_plan(heed_embedding *embedding, heed_plan *plan, cons
                                 .has_norm = config->embedding_norm,
                                 .dropout = config->dropout,
                                 .site = plan->next_site++,
-                                .waves = plan->waves};
+                                .waves = plan->waves,
+                                .norm = {.gamma = -1, .beta = -1}};
   HEED_TRY(plan_tables(embedding, plan, spec));
   if (embedding->has_norm)
     HEED_TRY(heed_layer_norm_plan(&embedding->norm, plan, spec->norm, config, plan->tokens));
@@ -60,36 +61,42 @@ heed_hidden heed_embedding_output(const heed_context *context, const heed_embedd
 heed_hidden heed_embedding_forward(const heed_context *context, const heed_embedding *embedding) {
   const heed_stream *stream = context->stream;
   const heed_embedding_table *tables = embedding->tables;
-  const float *positions =
-      embedding->has_waves ? heed_buffer(context, embedding->waves) : heed_weights(context, tables[HEED_EMBED_POSITIONS].at);
+  const heed_layer_norm *norm = &embedding->norm;
+  heed_embedding_rows rows = {.ids = stream->ids, .position = stream->positions, .type = stream->token_types};
+  rows.words = heed_weights(context, tables[HEED_EMBED_WORDS].at);
+  rows.positions = embedding->has_waves ? heed_buffer(context, embedding->waves) : heed_weights(context, tables[HEED_EMBED_POSITIONS].at);
+  rows.types = heed_weights(context, tables[HEED_EMBED_TYPES].at);
   heed_dropout dropout = heed_dropout_at(context, embedding->dropout, embedding->site);
-  float *sum = heed_buffer(context, embedding->sum), *out = heed_buffer(context, embedding->out);
+  void *elements = embedding->elements == embedding->out ? NULL : heed_buffer(context, embedding->elements);
 #pragma omp parallel
-  {
-    context->kernels->embedding_forward(sum, stream->ids, stream->positions, stream->token_types,
-                                        heed_weights(context, tables[HEED_EMBED_WORDS].at), positions,
-                                        heed_weights(context, tables[HEED_EMBED_TYPES].at), stream->tokens, embedding->width);
-    if (embedding->has_norm)
-      heed_layer_norm_forward(context, out, NULL, sum, &embedding->norm, heed_token_rows(context));
-    context->kernels->dropout_forward(out, out, NULL, stream->sequence_of, stream->offsets, stream->tokens, embedding->width, &dropout);
-    if (embedding->elements != embedding->out)
-      context->kernels->narrow(heed_buffer(context, embedding->elements), out, stream->tokens * embedding->width);
-  }
+  context->kernels->embedding_forward(heed_buffer(context, embedding->out), elements, heed_buffer(context, embedding->sum),
+                                      heed_buffer(context, norm->mean), heed_buffer(context, norm->rstd), &rows,
+                                      heed_weights(context, norm->gamma), heed_weights(context, norm->beta), stream->sequence_of,
+                                      stream->offsets, stream->tokens, embedding->width, norm->epsilon, &dropout);
   return heed_embedding_output(context, embedding);
+}
+
+/* From the gradient of the output to that of the sum, in place. */
+static void backward_to_sum(const heed_context *context, float *gradient, const heed_embedding *embedding) {
+  const heed_stream *stream = context->stream;
+  const heed_layer_norm *norm = &embedding->norm;
+  heed_rows rows = heed_token_rows(context);
+  heed_dropout dropout = heed_dropout_at(context, embedding->dropout, embedding->site);
+  context->kernels->embedding_norm_backward(
+      gradient, heed_gradient(context, norm->gamma), heed_gradient(context, norm->beta), gradient, heed_buffer(context, embedding->sum),
+      heed_buffer(context, norm->mean), heed_buffer(context, norm->rstd), heed_weights(context, norm->gamma), stream->sequence_of,
+      stream->offsets, rows.starts, rows.slices, embedding->width, &dropout, context->workspace, heed_thread_scratch(context));
 }
 
 void heed_embedding_backward(const heed_context *context, float *gradient, const heed_embedding *embedding) {
   const heed_stream *stream = context->stream;
   const heed_kernels *kernels = context->kernels;
   heed_rows rows = heed_token_rows(context);
-  heed_dropout dropout = heed_dropout_at(context, embedding->dropout, embedding->site);
   int32_t *order = heed_arena_at(context->arena, embedding->order);
   const int32_t *ids[HEED_EMBED_TABLES] = {stream->ids, stream->positions, stream->token_types};
 #pragma omp parallel
   {
-    kernels->dropout_backward(gradient, true, gradient, stream->sequence_of, stream->offsets, stream->tokens, embedding->width, &dropout);
-    if (embedding->has_norm)
-      heed_layer_norm_backward(context, gradient, gradient, heed_buffer(context, embedding->sum), &embedding->norm, rows);
+    backward_to_sum(context, gradient, embedding);
     for (int i = 0; i < HEED_EMBED_TABLES; i++) {
       const heed_embedding_table *table = &embedding->tables[i];
       if (table->rows == 0)

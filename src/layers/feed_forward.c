@@ -59,7 +59,7 @@ static void forward(const heed_context *context, float *y, const void *x, const 
   heed_linear_forward(context, y, true, after, &f->down, rows);
 }
 
-static void backward(const heed_context *context, float *d_x, const void *d_y, const void *x, const heed_body *body) {
+static void backward(const heed_context *context, float *d_x, bool add, const void *d_y, const void *x, const heed_body *body) {
   const heed_feed_forward *f = &body->feed_forward;
   heed_rows rows = heed_token_rows(context);
   const void *after = heed_buffer(context, f->after);
@@ -73,7 +73,7 @@ static void backward(const heed_context *context, float *d_x, const void *d_y, c
     heed_linear_activation_backward_input(context, d_before, d_y, heed_buffer(context, f->slopes), &f->down, rows);
   }
   heed_linear_backward_weight(context, d_y, after, &f->down, rows);
-  heed_linear_backward_input(context, d_x, true, true, d_before, &f->up, rows);
+  heed_linear_backward_input(context, d_x, true, add, d_before, &f->up, rows);
   heed_linear_backward_weight(context, d_before, x, &f->up, rows);
 }
 

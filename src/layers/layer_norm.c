@@ -15,6 +15,8 @@ heed_status heed_layer_norm_plan(heed_layer_norm *norm, heed_plan *plan, const c
   }
   norm->mean = heed_arena_reserve(plan->arena, (size_t)rows, sizeof(float));
   norm->rstd = heed_arena_reserve(plan->arena, (size_t)rows, sizeof(float));
+  if (plan->training)
+    heed_plan_workspace(plan, plan->kernels->layer_norm_workspace(rows, plan->slices, norm->width));
   return HEED_OK;
 }
 
@@ -27,10 +29,10 @@ void heed_layer_norm_forward(const heed_context *context, float *y, void *elemen
                                        norm->width, norm->epsilon);
 }
 
-void heed_layer_norm_backward(const heed_context *context, float *d_x, const float *d_y, const float *x, const heed_layer_norm *norm,
-                              heed_rows rows) {
-  context->kernels->layer_norm_backward(d_x, heed_gradient(context, norm->gamma), heed_gradient(context, norm->beta), d_y, x,
+void heed_layer_norm_backward(const heed_context *context, float *d_x, bool add, const float *d_y, const float *x,
+                              const heed_layer_norm *norm, heed_rows rows) {
+  context->kernels->layer_norm_backward(d_x, add, heed_gradient(context, norm->gamma), heed_gradient(context, norm->beta), d_y, x,
                                         heed_buffer(context, norm->mean), heed_buffer(context, norm->rstd),
-                                        heed_weights(context, norm->gamma), rows.starts, rows.slices, norm->width,
+                                        heed_weights(context, norm->gamma), rows.starts, rows.slices, norm->width, context->workspace,
                                         heed_thread_scratch(context));
 }

@@ -21,8 +21,8 @@ heed_status heed_layer_norm_plan(heed_layer_norm *norm, heed_plan *plan, const c
 void heed_layer_norm_forward(const heed_context *context, float *y, void *elements, const float *x, const heed_layer_norm *norm,
                              heed_rows rows);
 
-/** d_x is written and may be d_y's memory; d_γ, d_β are written. */
-void heed_layer_norm_backward(const heed_context *context, float *d_x, const float *d_y, const float *x, const heed_layer_norm *norm,
-                              heed_rows rows);
+/** d_x is written, or added to with `add`, and may be d_y's memory; d_γ, d_β are written. */
+void heed_layer_norm_backward(const heed_context *context, float *d_x, bool add, const float *d_y, const float *x,
+                              const heed_layer_norm *norm, heed_rows rows);
 
 #endif

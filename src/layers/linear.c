@@ -35,8 +35,7 @@ heed_status heed_linear_plan_panels(heed_linear *linear, heed_plan *plan) {
 }
 
 void heed_linear_plan_rows(heed_plan *plan, const heed_linear *linear, int64_t rows) {
-  int64_t floats = plan->kernels->linear_workspace(rows, plan->slices, linear->inputs, linear->outputs, plan->training);
-  plan->workspace = floats > plan->workspace ? floats : plan->workspace;
+  heed_plan_workspace(plan, plan->kernels->linear_workspace(rows, plan->slices, linear->inputs, linear->outputs, plan->training));
 }
 
 static heed_linear_weights weights_of(const heed_context *context, const heed_linear *linear) {

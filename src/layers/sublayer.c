@@ -1,9 +1,5 @@
 #include "layers/sublayer.h"
 
-#include <string.h>
-
-enum { BLOCK = 4096 }; /* floats a thread takes at a time */
-
 heed_status heed_sublayer_plan(heed_sublayer *sublayer, heed_plan *plan, const heed_sublayer_spec *spec) {
   const heed_model_config *config = spec->body.config;
   int64_t tokens = plan->tokens, width = config->hidden;
@@ -37,58 +33,65 @@ heed_hidden heed_sublayer_output(const heed_context *context, const heed_sublaye
   return (heed_hidden){heed_buffer(context, sublayer->out), post ? heed_buffer(context, sublayer->elements) : NULL};
 }
 
+/* The end of a post-norm sublayer: the body's output, in `sum`, becomes the sum. */
+static void close_forward(const heed_context *context, float *sum, const float *x, const heed_sublayer *sublayer,
+                          const heed_dropout *dropout) {
+  const heed_stream *stream = context->stream;
+  const heed_layer_norm *norm = &sublayer->norm;
+  void *elements = sublayer->elements == sublayer->out ? NULL : heed_buffer(context, sublayer->elements);
+  context->kernels->residual_norm_forward(heed_buffer(context, sublayer->out), elements, sum, heed_buffer(context, norm->mean),
+                                          heed_buffer(context, norm->rstd), sum, x, heed_weights(context, norm->gamma),
+                                          heed_weights(context, norm->beta), stream->sequence_of, stream->offsets, stream->tokens,
+                                          sublayer->width, norm->epsilon, dropout);
+}
+
 heed_hidden heed_sublayer_forward(const heed_context *context, heed_hidden x, const heed_sublayer *sublayer) {
   const heed_stream *stream = context->stream;
   heed_dropout dropout = heed_dropout_at(context, sublayer->dropout, sublayer->site);
-  heed_rows rows = heed_token_rows(context);
   bool post = sublayer->form == HEED_SUBLAYER_POST_NORM, pre = sublayer->form == HEED_SUBLAYER_PRE_NORM;
   void *inner = heed_buffer(context, sublayer->inner);
   float *out = heed_buffer(context, sublayer->out), *sum = post ? inner : out;
 #pragma omp parallel
   {
     if (pre)
-      heed_layer_norm_forward(context, NULL, inner, x.values, &sublayer->norm, rows);
+      heed_layer_norm_forward(context, NULL, inner, x.values, &sublayer->norm, heed_token_rows(context));
     sublayer->operations->forward(context, sum, pre ? inner : x.elements, &sublayer->body);
-    context->kernels->dropout_forward(sum, sum, x.values, stream->sequence_of, stream->offsets, stream->tokens, sublayer->width, &dropout);
     if (post)
-      heed_layer_norm_forward(context, out, heed_buffer(context, sublayer->elements), sum, &sublayer->norm, rows);
+      close_forward(context, sum, x.values, sublayer, &dropout);
+    else
+      context->kernels->dropout_forward(sum, sum, x.values, stream->sequence_of, stream->offsets, stream->tokens, sublayer->width,
+                                        &dropout);
   }
   return heed_sublayer_output(context, sublayer);
 }
 
-static void clear(float *y, int64_t count) {
-#pragma omp for schedule(static)
-  for (int64_t i = 0; i < count; i += BLOCK)
-    memset(y + i, 0, (size_t)(count - i < BLOCK ? count - i : BLOCK) * sizeof *y);
-}
-
-static void add(const heed_context *context, float *y, const float *x, int64_t count) {
-#pragma omp for schedule(static)
-  for (int64_t i = 0; i < count; i += BLOCK)
-    context->kernels->add(y + i, x + i, count - i < BLOCK ? count - i : BLOCK);
+static void close_backward(const heed_context *context, float *gradient, void *d_body, const heed_sublayer *sublayer,
+                           const heed_dropout *dropout) {
+  const heed_stream *stream = context->stream;
+  const heed_layer_norm *norm = &sublayer->norm;
+  heed_rows rows = heed_token_rows(context);
+  context->kernels->residual_norm_backward(gradient, d_body, heed_gradient(context, norm->gamma), heed_gradient(context, norm->beta),
+                                           gradient, heed_buffer(context, sublayer->inner), heed_buffer(context, norm->mean),
+                                           heed_buffer(context, norm->rstd), heed_weights(context, norm->gamma), stream->sequence_of,
+                                           stream->offsets, rows.starts, rows.slices, sublayer->width, dropout, context->workspace,
+                                           heed_thread_scratch(context));
 }
 
 void heed_sublayer_backward(const heed_context *context, float *gradient, heed_hidden x, const heed_sublayer *sublayer) {
   const heed_stream *stream = context->stream;
   heed_dropout dropout = heed_dropout_at(context, sublayer->dropout, sublayer->site);
-  heed_rows rows = heed_token_rows(context);
-  int64_t floats = stream->tokens * sublayer->width;
-  const void *inner = heed_buffer(context, sublayer->inner);
   void *d_body = heed_buffer(context, sublayer->d_body);
   float *d_normalised = heed_buffer(context, sublayer->d_normalised);
-  bool post = sublayer->form == HEED_SUBLAYER_POST_NORM, pre = sublayer->form == HEED_SUBLAYER_PRE_NORM;
+  bool pre = sublayer->form == HEED_SUBLAYER_PRE_NORM;
+  const void *input = pre ? heed_buffer(context, sublayer->inner) : x.elements;
 #pragma omp parallel
   {
-    if (post)
-      heed_layer_norm_backward(context, gradient, gradient, inner, &sublayer->norm, rows);
+    if (sublayer->form == HEED_SUBLAYER_POST_NORM)
+      close_backward(context, gradient, d_body, sublayer, &dropout);
+    else
+      context->kernels->dropout_backward(d_body, gradient, stream->sequence_of, stream->offsets, stream->tokens, sublayer->width, &dropout);
+    sublayer->operations->backward(context, pre ? d_normalised : gradient, !pre, d_body, input, &sublayer->body);
     if (pre)
-      clear(d_normalised, floats);
-    context->kernels->dropout_backward(d_body, false, gradient, stream->sequence_of, stream->offsets, stream->tokens, sublayer->width,
-                                       &dropout);
-    sublayer->operations->backward(context, pre ? d_normalised : gradient, d_body, pre ? inner : x.elements, &sublayer->body);
-    if (pre) {
-      heed_layer_norm_backward(context, d_normalised, d_normalised, x.values, &sublayer->norm, rows);
-      add(context, gradient, d_normalised, floats);
-    }
+      heed_layer_norm_backward(context, gradient, true, d_normalised, x.values, &sublayer->norm, heed_token_rows(context));
   }
 }

@@ -258,7 +258,7 @@ static void back_through_stack(heed_model *model, const heed_context *context, f
   if (model->has_final_norm) {
     heed_hidden x = input_of(model, context, model->sublayer_count);
 #pragma omp parallel
-    heed_layer_norm_backward(context, gradient, gradient, x.values, &model->final_norm, heed_token_rows(context));
+    heed_layer_norm_backward(context, gradient, false, gradient, x.values, &model->final_norm, heed_token_rows(context));
   }
   for (int64_t i = model->sublayer_count - 1; i >= 0; i--)
     heed_sublayer_backward(context, gradient, input_of(model, context, i), &model->sublayers[i]);

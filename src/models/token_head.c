@@ -132,7 +132,7 @@ void heed_token_head_backward(const heed_context *context, float *d_hidden, cons
                                     rows.starts, rows.slices, width, head->decoder.outputs, context->workspace,
                                     heed_thread_scratch(context));
     if (head->transforms) {
-      heed_layer_norm_backward(context, d_normed, d_normed, heed_buffer(context, head->after), &head->norm, rows);
+      heed_layer_norm_backward(context, d_normed, false, d_normed, heed_buffer(context, head->after), &head->norm, rows);
       kernels->activation_backward(d_before, d_normed, heed_buffer(context, head->slopes), batch->targets * width);
       heed_linear_backward_input(context, d_x, true, false, d_before, &head->dense, rows);
       heed_linear_backward_weight(context, d_before, heed_buffer(context, head->hidden), &head->dense, rows);

@@ -1,12 +1,20 @@
-/* Embeddings: sums of rows, a stable sort, and gradients summed slice by slice. */
+/* Embeddings: sums of rows, normalised and dropped from; a stable sort, and gradients summed slice by slice. */
 #include "kernels/kernel_test.h"
+#include "reference/dropout.h"
+#include "reference/layer_norm.h"
 
 enum { SLICES = 12, ROWS = 150, WIDTH = 77, ABOUT = 90, TABLE = ROWS * WIDTH };
+static const float epsilon = 1e-5f;
 
 typedef struct problem {
   int64_t *starts, slices, tokens;
   int32_t *ids, *position, *type, *order;
   float *words, *positions, *types, *d_y, *y, *d_table;
+  void *elements;
+  int64_t offsets[2]; /* all tokens are one sequence */
+  int32_t *sequence_of;
+  float *gamma, *beta, *sum, *mean, *rstd, *d_sum, *d_gamma, *d_beta, *workspace; /* of the norm; gamma NULL: none */
+  heed_dropout dropout;
 } problem;
 
 static problem make(int64_t slices) {
@@ -28,13 +36,40 @@ static problem make(int64_t slices) {
   p.d_y = test_random(p.tokens * WIDTH, 4, 1.0);
   p.y = test_floats(p.tokens * WIDTH);
   p.d_table = test_floats(TABLE);
+  p.offsets[1] = p.tokens;
+  p.sequence_of = test_memory(p.tokens, sizeof *p.sequence_of);
+  p.dropout.scale = 1.0f;
   return p;
+}
+
+static void give_norm(problem *p, const heed_kernels *kernels) {
+  p->gamma = test_random(WIDTH, 5, 1.0);
+  p->beta = test_random(WIDTH, 6, 1.0);
+  p->sum = test_floats(p->tokens * WIDTH);
+  p->mean = test_floats(p->tokens);
+  p->rstd = test_floats(p->tokens);
+  p->d_gamma = test_floats(2 * WIDTH);
+  p->d_beta = p->d_gamma + WIDTH;
+  p->workspace = test_floats(kernels->layer_norm_workspace(p->tokens, p->slices, WIDTH));
 }
 
 static void forward(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
   (void)scratch;
-  k->embedding_forward(p->y, p->ids, p->position, p->type, p->words, p->positions, p->types, p->tokens, WIDTH);
+  heed_embedding_rows rows = {p->ids, p->position, p->type, p->words, p->positions, p->types};
+  k->embedding_forward(p->y, p->elements, p->sum, p->mean, p->rstd, &rows, p->gamma, p->beta, p->sequence_of, p->offsets, p->tokens, WIDTH,
+                       epsilon, &p->dropout);
+}
+static void norm_backward(const heed_kernels *k, const void *data, float *scratch) {
+  const problem *p = data;
+  k->embedding_norm_backward(p->d_sum, p->d_gamma, p->d_beta, p->d_y, p->sum, p->mean, p->rstd, p->gamma, p->sequence_of, p->offsets,
+                             p->starts, p->slices, WIDTH, &p->dropout, p->workspace, scratch);
+}
+static void slices_norm_backward(const heed_kernels *k, const void *data, float *scratch) {
+  const test_slices *s = data;
+  const problem *p = s->data;
+  k->embedding_norm_backward(p->d_sum, s->gradient, s->gradient + WIDTH, p->d_y, p->sum, p->mean, p->rstd, p->gamma, p->sequence_of,
+                             p->offsets, p->starts + s->first, s->slices, WIDTH, &p->dropout, p->workspace, scratch);
 }
 static void sort(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
@@ -67,6 +102,65 @@ static void check_forward(const heed_kernels *kernels) {
       }
     CU_ASSERT_EQUAL(wrong, 0);
   }
+}
+
+/* With norm, dropout, both or neither. */
+static void check_twin_of(const heed_kernels *kernels, bool norm, double rate) {
+  uint32_t threshold = (uint32_t)(rate * 65536.0);
+  problem p = make(3);
+  int64_t count = p.tokens * WIDTH;
+  if (norm)
+    give_norm(&p, kernels);
+  p.dropout = (heed_dropout){threshold, (float)(65536.0 / (65536.0 - threshold)), 9, 100, 5, 17};
+  p.elements = test_unwritten(kernels, count);
+  p.d_sum = test_floats(count);
+  double *sum = test_doubles(count), *y = test_doubles(count), *factor = test_doubles(count), *d_y = test_widen(p.d_y, count);
+  double *d_sum = test_doubles(count), *d_gamma = test_doubles(WIDTH), *d_beta = test_doubles(WIDTH);
+  for (int64_t i = 0; i < count; i++) {
+    int64_t t = i / WIDTH, c = i % WIDTH;
+    factor[i] = reference_dropout_factor(&p.dropout, 0, 0, t * 8 * ((WIDTH + 7) / 8) + c);
+    y[i] = sum[i] =
+        (double)p.words[p.ids[t] * WIDTH + c] + (double)p.positions[p.position[t] * WIDTH + c] + (double)p.types[p.type[t] * WIDTH + c];
+    d_sum[i] = d_y[i] *= factor[i];
+  }
+  if (norm) {
+    reference_layer_norm_forward(y, sum, test_widen(p.gamma, WIDTH), test_widen(p.beta, WIDTH), p.tokens, WIDTH, (double)epsilon);
+    reference_layer_norm_backward(d_sum, d_gamma, d_beta, d_y, sum, test_widen(p.gamma, WIDTH), p.tokens, WIDTH, (double)epsilon);
+  }
+  for (int64_t i = 0; i < count; i++)
+    y[i] *= factor[i];
+  test_run(kernels, 2, forward, &p);
+  test_run(kernels, 2, norm_backward, &p);
+  CU_ASSERT(test_error(p.y, y, count) < 1e-6);
+  CU_ASSERT(test_element_error(kernels, p.elements, y, count) < test_element_bound(kernels, 1e-6));
+  CU_ASSERT(test_error(p.d_sum, d_sum, count) < 1e-6);
+  CU_ASSERT(!norm || test_error(p.d_gamma, d_gamma, WIDTH) < 1e-6);
+  CU_ASSERT(!norm || test_error(p.d_beta, d_beta, WIDTH) < 1e-6);
+  float *apart = p.d_sum;
+  p.d_sum = p.d_y; /* in place */
+  test_run(kernels, 2, norm_backward, &p);
+  CU_ASSERT(memcmp(p.d_sum, apart, (size_t)count * sizeof(float)) == 0);
+}
+
+static void check_twin(const heed_kernels *kernels) {
+  for (int which = 0; which < 4; which++) {
+    int mark = test_pool_count;
+    check_twin_of(kernels, which & 1, which & 2 ? 0.3 : 0.0);
+    test_release_to(mark);
+  }
+}
+
+static void check_norm_bits(const heed_kernels *kernels) {
+  problem p = make(SLICES);
+  int64_t count = p.tokens * WIDTH;
+  give_norm(&p, kernels);
+  p.dropout.threshold = 9000;
+  p.d_sum = test_floats(count);
+  CU_ASSERT(test_same_on_threads(kernels, forward, &p, p.y, count));
+  CU_ASSERT(test_same_on_threads(kernels, norm_backward, &p, p.d_sum, count));
+  CU_ASSERT(test_same_on_threads(kernels, norm_backward, &p, p.d_gamma, 2 * WIDTH));
+  for (int64_t slices = 1; slices <= SLICES; slices++)
+    CU_ASSERT(test_same_in_groups(kernels, slices_norm_backward, &p, slices, 2 * WIDTH));
 }
 
 static void check_sort(const heed_kernels *kernels) {
@@ -107,6 +201,12 @@ static void check_bits(const heed_kernels *kernels) {
 static void embedding(void) {
   test_each_level(check_forward);
 }
+static void twin(void) {
+  test_each_element(check_twin);
+}
+static void norm_bits(void) {
+  test_each_element(check_norm_bits);
+}
 static void order(void) {
   test_each_level(check_sort);
 }
@@ -117,6 +217,8 @@ static void bits(void) {
   test_each_level(check_bits);
 }
 
-HEED_TESTS({"rows of the tables are added", embedding}, {"tokens are sorted by id, stably, slice by slice", order},
+HEED_TESTS({"rows of the tables are added", embedding}, {"with norm and dropout: those of the double twins", twin},
+           {"bits with norm and dropout do not depend on threads nor on groups of slices", norm_bits},
+           {"tokens are sorted by id, stably, slice by slice", order},
            {"gradients of equal ids are summed, those of absent ones are 0", gradients},
            {"bits do not depend on threads nor on groups of slices", bits})

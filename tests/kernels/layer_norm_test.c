@@ -8,12 +8,13 @@ static const float epsilon = 1e-5f;
 
 typedef struct problem {
   int64_t *starts, slices, rows, width;
-  float *x, *gamma, *beta, *d_y;
+  float *x, *gamma, *beta, *d_y, *workspace;
+  bool add;                                        /* to d_x */
   float *y, *mean, *rstd, *d_x, *d_gamma, *d_beta; /* results */
   void *elements;                                  /* a result, or NULL */
 } problem;
 
-static problem make(int64_t slices, int64_t width) {
+static problem make(const heed_kernels *kernels, int64_t slices, int64_t width) {
   problem p = {.starts = test_starts(slices, ABOUT), .slices = slices, .width = width};
   p.rows = p.starts[slices];
   p.x = test_random(p.rows * width, 1, 2.0);
@@ -22,6 +23,7 @@ static problem make(int64_t slices, int64_t width) {
   p.d_y = test_random(p.rows * width, 4, 1.0);
   for (int64_t i = 0; i < p.rows * width; i++)
     p.x[i] += 3.0f;
+  p.workspace = test_floats(kernels->layer_norm_workspace(p.rows, slices, width));
   p.y = test_floats(p.rows * width);
   p.mean = test_floats(p.rows);
   p.rstd = test_floats(p.rows);
@@ -38,17 +40,18 @@ static void forward(const heed_kernels *k, const void *data, float *scratch) {
 }
 static void backward(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
-  k->layer_norm_backward(p->d_x, p->d_gamma, p->d_beta, p->d_y, p->x, p->mean, p->rstd, p->gamma, p->starts, p->slices, p->width, scratch);
+  k->layer_norm_backward(p->d_x, p->add, p->d_gamma, p->d_beta, p->d_y, p->x, p->mean, p->rstd, p->gamma, p->starts, p->slices, p->width,
+                         p->workspace, scratch);
 }
 static void slices_backward(const heed_kernels *k, const void *data, float *scratch) {
   const test_slices *s = data;
   const problem *p = s->data;
-  k->layer_norm_backward(p->d_x, s->gradient, s->gradient + p->width, p->d_y, p->x, p->mean, p->rstd, p->gamma, p->starts + s->first,
-                         s->slices, p->width, scratch);
+  k->layer_norm_backward(p->d_x, false, s->gradient, s->gradient + p->width, p->d_y, p->x, p->mean, p->rstd, p->gamma, p->starts + s->first,
+                         s->slices, p->width, p->workspace, scratch);
 }
 
 static void check_width(const heed_kernels *kernels, int64_t width) {
-  problem p = make(3, width);
+  problem p = make(kernels, 3, width);
   int64_t count = p.rows * width;
   double *x = test_widen(p.x, count), *gamma = test_widen(p.gamma, width), *beta = test_widen(p.beta, width),
          *d_y = test_widen(p.d_y, count);
@@ -71,7 +74,14 @@ static void check_width(const heed_kernels *kernels, int64_t width) {
   CU_ASSERT(test_error(p.d_x, d_x, count) < 1e-6);
   CU_ASSERT(test_error(p.d_gamma, d_gamma, width) < 1e-6);
   CU_ASSERT(test_error(p.d_beta, d_beta, width) < 1e-6);
-  float *apart = p.d_x;
+  float *apart = p.d_x, *added = test_random(count, 5, 1.0);
+  p.add = true;
+  p.d_x = memcpy(test_floats(count), added, (size_t)count * sizeof(float));
+  test_run(kernels, 2, backward, &p);
+  for (int64_t i = 0; i < count; i++)
+    added[i] += apart[i];
+  CU_ASSERT(memcmp(p.d_x, added, (size_t)count * sizeof(float)) == 0);
+  p.add = false;
   p.d_x = p.d_y; /* in place */
   memset(p.d_gamma, 0, (size_t)(2 * width) * sizeof(float));
   test_run(kernels, 2, backward, &p);
@@ -81,7 +91,7 @@ static void check_width(const heed_kernels *kernels, int64_t width) {
 
 /* Without a bias: as with one of zeros, bit by bit. */
 static void check_unbiased(const heed_kernels *kernels) {
-  problem p = make(3, WIDTH), plain = p;
+  problem p = make(kernels, 3, WIDTH), plain = p;
   int64_t count = p.rows * WIDTH;
   p.beta = test_floats(WIDTH);
   test_run(kernels, 2, forward, &p);
@@ -110,7 +120,7 @@ static void check_twin(const heed_kernels *kernels) {
 
 /* A large common offset costs no more than the mean's own rounding, 2⁻¹² of 4096 here: that is what the two passes are for. */
 static void check_offset(const heed_kernels *kernels) {
-  problem p = make(2, 64);
+  problem p = make(kernels, 2, 64);
   for (int64_t i = 0; i < p.rows * 64; i++)
     p.x[i] = (float)(int)(p.x[i] * 64.0f) / 64.0f; /* so that adding 4096 is exact */
   test_run(kernels, 1, forward, &p);
@@ -126,7 +136,7 @@ static void check_offset(const heed_kernels *kernels) {
 }
 
 static void check_bits(const heed_kernels *kernels) {
-  problem p = make(SLICES, WIDTH);
+  problem p = make(kernels, SLICES, WIDTH);
   CU_ASSERT(test_same_on_threads(kernels, forward, &p, p.y, p.rows * WIDTH));
   CU_ASSERT(test_same_on_threads(kernels, backward, &p, p.d_x, p.rows * WIDTH));
   CU_ASSERT(test_same_on_threads(kernels, backward, &p, p.d_gamma, PARAMETERS));

@@ -72,7 +72,7 @@ static void equals_its_twin(const variant *v) {
 #pragma omp parallel
   {
     operations->forward(&f.context, y, x, &body);
-    operations->backward(&f.context, d_x, d_y, x, &body);
+    operations->backward(&f.context, d_x, true, d_y, x, &body);
   }
   CU_ASSERT(test_error(y, w.y, COUNT) < layer_bound);
   CU_ASSERT(test_error(d_x, want, COUNT) < layer_bound);

@@ -98,7 +98,7 @@ static void check(heed_activation which, bool biases) {
 #pragma omp parallel
   {
     heed_feed_forward_body.forward(&f.context, y, x, &body);
-    heed_feed_forward_body.backward(&f.context, d_x, d_y, x, &body);
+    heed_feed_forward_body.backward(&f.context, d_x, true, d_y, x, &body);
   }
   CU_ASSERT(test_error(y, w.y, COUNT) < layer_bound);
   CU_ASSERT(test_error(d_x, want_d, COUNT) < layer_bound);

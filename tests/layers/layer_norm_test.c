@@ -52,7 +52,7 @@ static void check(int64_t rows_count, bool biases, heed_rows (*rows_of)(const he
 #pragma omp parallel
   {
     heed_layer_norm_forward(&f.context, y, NULL, x, &norm, rows);
-    heed_layer_norm_backward(&f.context, d, d, x, &norm, rows); /* in the place of d_y */
+    heed_layer_norm_backward(&f.context, d, false, d, x, &norm, rows); /* in the place of d_y */
   }
   CU_ASSERT(test_error(y, want, count) < layer_bound);
   CU_ASSERT_EQUAL(y[count], 42);

@@ -29,7 +29,7 @@ static void double_forward(const heed_context *context, float *y, const void *el
   for (int64_t i = 0; i < COUNT; i++)
     y[i] = 2 * x[i] + bias[i % C];
 }
-static void double_backward(const heed_context *context, float *d_x, const void *elements, const void *x, const heed_body *body) {
+static void double_backward(const heed_context *context, float *d_x, bool add, const void *elements, const void *x, const heed_body *body) {
   const float *d_y = elements;
   float *gradient = context->gradients + body->attention.heads, *work = heed_buffer(context, body->attention.d_queries);
   (void)x;
@@ -41,7 +41,7 @@ static void double_backward(const heed_context *context, float *d_x, const void 
     gradient[i % C] = (i < C ? 0 : gradient[i % C]) + d_y[i];
 #pragma omp for
   for (int64_t i = 0; i < COUNT; i++)
-    d_x[i] += 2 * d_y[i];
+    d_x[i] = (add ? d_x[i] : 0) + 2 * d_y[i];
 }
 static const heed_body_operations double_body = {double_plan, double_plan_backward, double_forward, double_backward};
 

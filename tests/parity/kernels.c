@@ -162,11 +162,12 @@ static void layer_norm(call *c) {
   int64_t T = c->sizes[0], C = c->sizes[1], starts[2] = {0, T};
   float *x = take(c, T * C), *d_y = take(c, T * C), *gamma = take(c, C);
   float *y = floats(T * C), *mean = floats(T), *rstd = floats(T), *d_x = floats(T * C), *d_gamma = floats(C);
+  float *workspace = floats(c->kernels->layer_norm_workspace(T, 1, C));
   give_scratch(c, 1, 1);
 #pragma omp parallel
   {
     c->kernels->layer_norm_forward(y, NULL, mean, rstd, x, gamma, NULL, T, C, 1e-5f);
-    c->kernels->layer_norm_backward(d_x, d_gamma, NULL, d_y, x, mean, rstd, gamma, starts, 1, C, own_scratch(c));
+    c->kernels->layer_norm_backward(d_x, false, d_gamma, NULL, d_y, x, mean, rstd, gamma, starts, 1, C, workspace, own_scratch(c));
   }
   put(c, y, T * C);
   put(c, d_x, T * C);
