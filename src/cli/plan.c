@@ -111,7 +111,7 @@ static void print_table(const plan_options *o, const heed_run_plan_spec *spec, c
   } rows[] = {{"parameters", "", p->memory.parameters},
               {"gradients", "", p->memory.gradients},
               {"moments", ", a rank's share", p->memory.moments},
-              {"activations", ", and scratch of the threads", p->memory.activations},
+              {"activations", ", packed weights, and scratch of the threads", p->memory.activations},
               {"batches", ", read ahead", p->batches},
               {"communication", ", and MPI", p->communication},
               {"program", ", and its libraries", p->program}};
