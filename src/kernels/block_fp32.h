@@ -59,18 +59,7 @@ static inline void heed_pack_panel_turned(float *panel, const float *from, int64
     for (int64_t half = 0; half < HEED_PANEL; half += 16) {
       heed_words row[16];
       int64_t count = heed_at_most(16, depth - d);
-      const float *at = from + half * stride + d;
-      if (count == 16 && columns - half >= 16) {
-#pragma GCC unroll 16
-        for (int64_t c = 0; c < 16; c++)
-          memcpy(&row[c], at + c * stride, sizeof row[c]);
-      } else {
-        for (int64_t c = 0; c < 16; c++) {
-          row[c] = (heed_words){0};
-          if (half + c < columns)
-            memcpy(&row[c], at + c * stride, (size_t)count * sizeof *from);
-        }
-      }
+      heed_words_load(row, from + half * stride + d, stride * (int64_t)sizeof *from, columns - half, count * (int64_t)sizeof *from);
       heed_transpose(row);
       for (int64_t i = 0; i < count; i++)
         memcpy(panel + (d + i) * HEED_PANEL + half, &row[i], sizeof row[i]);
