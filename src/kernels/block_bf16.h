@@ -290,4 +290,12 @@ static inline void heed_block_add(float *c, const heed_left *a, int64_t first, i
   heed_block_sum(c, a, first, rows, panel, depth, true);
 }
 
+/** Panels are taken one by one. */
+enum { HEED_ABREAST = 1 };
+static inline void heed_block_products(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t apart,
+                                       int64_t panels, int64_t depth) {
+  (void)apart, (void)panels;
+  heed_block_product(c, a, first, rows, panel, depth);
+}
+
 #endif

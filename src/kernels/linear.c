@@ -108,15 +108,15 @@ static void pack(heed_element *panel, const factors *f, int64_t column, int64_t 
     heed_pack_weights(panel, f->w + deep * f->columns + column, f->columns, columns, depth);
 }
 
-/** Rows of `left`, which begins at row `first` of the product, by one panel. */
+/** Rows of `left`, which begins at row `first` of the product, by `panels` panels. */
 static void multiply(const heed_left *left, const factors *f, const outcome *o, int64_t first, int64_t rows, int64_t column,
-                     const heed_element *panel, int64_t depth) {
-  float c[HEED_BLOCK * HEED_PANEL] __attribute__((aligned(64)));
-  int64_t columns = heed_at_most(HEED_PANEL, f->columns - column);
+                     const heed_element *panel, int64_t panels, int64_t depth) {
+  float c[HEED_ABREAST][HEED_BLOCK * HEED_PANEL] __attribute__((aligned(64)));
   for (int64_t r = 0; r < rows; r += HEED_BLOCK) {
     int64_t count = heed_at_most(HEED_BLOCK, rows - r);
-    heed_block_product(c, left, r, count, panel, depth);
-    finish(c, o, first + r, count, column, columns);
+    heed_block_products(c[0], left, r, count, panel, heed_panel_room(depth), panels, depth);
+    for (int64_t p = 0, at = column; p < panels; p++, at += HEED_PANEL)
+      finish(c[p], o, first + r, count, at, heed_at_most(HEED_PANEL, f->columns - at));
   }
 }
 
@@ -127,7 +127,7 @@ static void multiply_few(const factors *f, const outcome *o, int64_t deep, int64
 #pragma omp for schedule(dynamic, 4)
   for (int64_t column = 0; column < f->columns; column += HEED_PANEL) {
     pack(panel, f, column, deep, depth);
-    multiply(&left, f, o, 0, f->rows, column, panel, depth);
+    multiply(&left, f, o, 0, f->rows, column, panel, 1, depth);
   }
 }
 
@@ -144,8 +144,9 @@ static void multiply_many(const factors *f, const outcome *o, int64_t first, int
   for (int64_t item = 0; item < row_groups * column_groups; item++) {
     int64_t row = item / column_groups * rows, group = item % column_groups, count = heed_at_most(rows, f->rows - row);
     heed_left left = heed_left_rows(scratch, f->x + row * f->depth + deep, f->depth, count, depth);
-    for (int64_t p = panels * group / column_groups; p < panels * (group + 1) / column_groups; p++)
-      multiply(&left, f, o, row, count, first + p * HEED_PANEL, workspace + p * room, depth);
+    int64_t stop = panels * (group + 1) / column_groups;
+    for (int64_t p = panels * group / column_groups; p < stop; p += HEED_ABREAST)
+      multiply(&left, f, o, row, count, first + p * HEED_PANEL, workspace + p * room, heed_at_most(HEED_ABREAST, stop - p), depth);
   }
 }
 
