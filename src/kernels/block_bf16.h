@@ -150,18 +150,7 @@ static inline void heed_pack_panel_turned(heed_element *panel, const heed_elemen
     int64_t count = heed_at_most(HEED_STEP, depth - d);
     for (int64_t half = 0; half < HEED_PANEL; half += 16, panel += HEED_TILE_ELEMENTS) {
       heed_words row[16];
-      const heed_element *at = from + half * stride + d;
-      if (count == HEED_STEP && columns - half >= 16) {
-#pragma GCC unroll 16
-        for (int64_t c = 0; c < 16; c++)
-          memcpy(&row[c], at + c * stride, sizeof row[c]);
-      } else {
-        for (int64_t c = 0; c < 16; c++) {
-          row[c] = (heed_words){0};
-          if (half + c < columns)
-            memcpy(&row[c], at + c * stride, (size_t)count * sizeof *from);
-        }
-      }
+      heed_words_load(row, from + half * stride + d, stride * (int64_t)sizeof *from, columns - half, count * (int64_t)sizeof *from);
       heed_transpose(row);
       memcpy(panel, row, sizeof row);
     }
@@ -327,6 +316,14 @@ static inline void heed_block_product(float *c, const heed_left *a, int64_t firs
 /** Likewise, added to c. */
 static inline void heed_block_add(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t depth) {
   heed_block_sum(c, a, first, rows, panel, depth, true);
+}
+
+/** Panels are taken one by one. */
+enum { HEED_ABREAST = 1 };
+static inline void heed_block_products(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t apart,
+                                       int64_t panels, int64_t depth) {
+  (void)apart, (void)panels;
+  heed_block_product(c, a, first, rows, panel, depth);
 }
 
 #endif

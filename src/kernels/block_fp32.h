@@ -6,11 +6,11 @@
 
 /** Rows whose sums fit the registers together with what they are made of; and fewer, for what is left. */
 #if defined(__AVX512F__)
-enum { HEED_MICRO = 12, HEED_SOME = 8, HEED_FEW = 4 };
+enum { HEED_MICRO = 12, HEED_SOME = 8, HEED_FEW = 4, HEED_ABREAST = 2, HEED_MICRO_ABREAST = 6, HEED_FEW_ABREAST = 2 };
 #elif defined(__FMA__)
-enum { HEED_MICRO = 3, HEED_SOME = 2, HEED_FEW = 1 };
+enum { HEED_MICRO = 3, HEED_SOME = 2, HEED_FEW = 1, HEED_ABREAST = 1 };
 #else
-enum { HEED_MICRO = 1, HEED_SOME = 1, HEED_FEW = 1 };
+enum { HEED_MICRO = 1, HEED_SOME = 1, HEED_FEW = 1, HEED_ABREAST = 1 };
 #endif
 
 /** Elements that heed_left_rows takes: none, rows are read where they lie. */
@@ -59,18 +59,7 @@ static inline void heed_pack_panel_turned(float *panel, const float *from, int64
     for (int64_t half = 0; half < HEED_PANEL; half += 16) {
       heed_words row[16];
       int64_t count = heed_at_most(16, depth - d);
-      const float *at = from + half * stride + d;
-      if (count == 16 && columns - half >= 16) {
-#pragma GCC unroll 16
-        for (int64_t c = 0; c < 16; c++)
-          memcpy(&row[c], at + c * stride, sizeof row[c]);
-      } else {
-        for (int64_t c = 0; c < 16; c++) {
-          row[c] = (heed_words){0};
-          if (half + c < columns)
-            memcpy(&row[c], at + c * stride, (size_t)count * sizeof *from);
-        }
-      }
+      heed_words_load(row, from + half * stride + d, stride * (int64_t)sizeof *from, columns - half, count * (int64_t)sizeof *from);
       heed_transpose(row);
       for (int64_t i = 0; i < count; i++)
         memcpy(panel + (d + i) * HEED_PANEL + half, &row[i], sizeof row[i]);
@@ -100,28 +89,40 @@ static inline void heed_pack_weights_turned(float *panel, const float *from, int
   heed_pack_panel_turned(panel, from, stride, columns, depth);
 }
 
-/** c[rows, 32] of one group of rows; `rows` and `add` are constants where it is called. */
+/** c[rows, 32] of one group of rows by each of `panels` panels, `apart` floats from one to the next; those of c are HEED_BLOCK rows apart.
+ * `rows`, `panels` and `add` are constants where it is called. */
 static inline __attribute__((always_inline)) void heed_micro(float *c, const float *a, int64_t row, int64_t deep, const float *panel,
-                                                             int64_t depth, const int rows, const bool add) {
-  heed_lanes16 sum[HEED_MICRO][2] = {{{0}}};
+                                                             int64_t apart, int64_t depth, const int rows, const int panels,
+                                                             const bool add) {
+  enum { NEXT = HEED_BLOCK * HEED_PANEL };
+  heed_lanes16 sum[HEED_MICRO][2 * HEED_ABREAST] = {{{0}}};
 #pragma GCC unroll 16
   for (int r = 0; add && r < rows; r++)
-    memcpy(sum[r], c + r * HEED_PANEL, sizeof sum[r]);
+#pragma GCC unroll 2
+    for (int p = 0; p < panels; p++)
+      memcpy(&sum[r][2 * p], c + p * NEXT + r * HEED_PANEL, HEED_PANEL * sizeof *c);
 #pragma GCC unroll 2
   for (int64_t d = 0; d < depth; d++, panel += HEED_PANEL) {
-    __builtin_prefetch(panel + 8 * HEED_PANEL); /* measured: a panel comes from the second cache, 8 rows ahead are in time */
-    __builtin_prefetch(panel + 8 * HEED_PANEL + 16);
-    heed_lanes16 low = *(const heed_lanes16 *)panel, high = *(const heed_lanes16 *)(panel + 16);
+    heed_lanes16 column[2 * HEED_ABREAST];
+#pragma GCC unroll 4
+    for (int p = 0; p < 2 * panels; p++) {
+      const float *at = panel + p / 2 * apart + p % 2 * 16;
+      __builtin_prefetch(at + 8 * HEED_PANEL); /* measured: a panel comes from the second cache, 8 rows ahead are in time */
+      column[p] = *(const heed_lanes16 *)at;
+    }
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
       heed_lanes16 x = heed_lanes16_of(a[r * row + d * deep]);
-      sum[r][0] = heed_lanes16_fma(x, low, sum[r][0]);
-      sum[r][1] = heed_lanes16_fma(x, high, sum[r][1]);
+#pragma GCC unroll 4
+      for (int p = 0; p < 2 * panels; p++)
+        sum[r][p] = heed_lanes16_fma(x, column[p], sum[r][p]);
     }
   }
 #pragma GCC unroll 16
   for (int r = 0; r < rows; r++)
-    memcpy(c + r * HEED_PANEL, sum[r], sizeof sum[r]);
+#pragma GCC unroll 2
+    for (int p = 0; p < panels; p++)
+      memcpy(c + p * NEXT + r * HEED_PANEL, &sum[r][2 * p], HEED_PANEL * sizeof *c);
 }
 
 static inline void heed_blocks_begin(void) {
@@ -134,14 +135,29 @@ static inline __attribute__((always_inline)) void heed_block_sum(float *c, const
   const float *at = a->at + first / HEED_BLOCK * a->block;
   int64_t r = 0;
   for (; r + HEED_MICRO <= rows && r + 2 * HEED_SOME != rows; r += HEED_MICRO) /* 16 are two times 8 */
-    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_MICRO, add);
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, 0, depth, HEED_MICRO, 1, add);
   for (; r + HEED_SOME <= rows; r += HEED_SOME)
-    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_SOME, add);
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, 0, depth, HEED_SOME, 1, add);
   for (; r + HEED_FEW <= rows; r += HEED_FEW)
-    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, HEED_FEW, add);
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, 0, depth, HEED_FEW, 1, add);
   for (; r < rows; r++)
-    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, depth, 1, add);
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, 0, depth, 1, 1, add);
 }
+
+#ifdef __AVX512F__
+/** Two panels. */
+static inline void heed_block_pair(float *c, const heed_left *a, int64_t first, int64_t rows, const float *panel, int64_t apart,
+                                   int64_t depth) {
+  const float *at = a->at + first / HEED_BLOCK * a->block;
+  int64_t r = 0;
+  for (; r + HEED_MICRO_ABREAST <= rows; r += HEED_MICRO_ABREAST)
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, apart, depth, HEED_MICRO_ABREAST, 2, false);
+  for (; r + HEED_FEW_ABREAST <= rows; r += HEED_FEW_ABREAST)
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, apart, depth, HEED_FEW_ABREAST, 2, false);
+  for (; r < rows; r++)
+    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, apart, depth, 1, 2, false);
+}
+#endif
 
 /** c[rows, 32] of the block of a that begins at row `first`. */
 static inline void heed_block_product(float *c, const heed_left *a, int64_t first, int64_t rows, const float *panel, int64_t depth) {
@@ -150,6 +166,20 @@ static inline void heed_block_product(float *c, const heed_left *a, int64_t firs
 /** Likewise, added to c. */
 static inline void heed_block_add(float *c, const heed_left *a, int64_t first, int64_t rows, const float *panel, int64_t depth) {
   heed_block_sum(c, a, first, rows, panel, depth, true);
+}
+
+/** c[panels ≤ HEED_ABREAST][HEED_BLOCK, 32] of panels that lie `apart`: two of them share each x that is loaded. */
+static inline void heed_block_products(float *c, const heed_left *a, int64_t first, int64_t rows, const float *panel, int64_t apart,
+                                       int64_t panels, int64_t depth) {
+#ifdef __AVX512F__
+  if (panels == 2) {
+    heed_block_pair(c, a, first, rows, panel, apart, depth);
+    return;
+  }
+#else
+  (void)apart, (void)panels;
+#endif
+  heed_block_product(c, a, first, rows, panel, depth);
 }
 
 #endif

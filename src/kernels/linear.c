@@ -131,15 +131,15 @@ static const heed_element *given_panel(const factors *f, int64_t column, int64_t
   return f->panels + column / HEED_PANEL * heed_panel_room(f->depth) + deep * HEED_PANEL;
 }
 
-/** Rows of `left`, which begins at row `first` of the product, by one panel. */
+/** Rows of `left`, which begins at row `first` of the product, by `panels` panels, `apart` elements from one to the next. */
 static void multiply(const heed_left *left, const factors *f, const outcome *o, int64_t first, int64_t rows, int64_t column,
-                     const heed_element *panel, int64_t depth) {
-  float c[HEED_BLOCK * HEED_PANEL] __attribute__((aligned(64)));
-  int64_t columns = heed_at_most(HEED_PANEL, f->columns - column);
+                     const heed_element *panel, int64_t apart, int64_t panels, int64_t depth) {
+  float c[HEED_ABREAST][HEED_BLOCK * HEED_PANEL] __attribute__((aligned(64)));
   for (int64_t r = 0; r < rows; r += HEED_BLOCK) {
     int64_t count = heed_at_most(HEED_BLOCK, rows - r);
-    heed_block_product(c, left, r, count, panel, depth);
-    finish(c, o, first + r, count, column, columns);
+    heed_block_products(c[0], left, r, count, panel, apart, panels, depth);
+    for (int64_t p = 0, at = column; p < panels; p++, at += HEED_PANEL)
+      finish(c[p], o, first + r, count, at, heed_at_most(HEED_PANEL, f->columns - at));
   }
 }
 
@@ -151,7 +151,7 @@ static void multiply_few(const factors *f, const outcome *o, int64_t deep, int64
   for (int64_t column = 0; column < f->columns; column += HEED_PANEL) {
     if (!f->panels)
       pack(panel, f, column, deep, depth);
-    multiply(&left, f, o, 0, f->rows, column, f->panels ? given_panel(f, column, deep) : panel, depth);
+    multiply(&left, f, o, 0, f->rows, column, f->panels ? given_panel(f, column, deep) : panel, 0, 1, depth);
   }
 }
 
@@ -173,8 +173,9 @@ static void multiply_many(const factors *f, const outcome *o, int64_t first, int
   for (int64_t item = 0; item < row_groups * column_groups; item++) {
     int64_t row = item / column_groups * rows, group = item % column_groups, count = heed_at_most(rows, f->rows - row);
     heed_left left = heed_left_rows(scratch, f->x + row * f->depth + deep, f->depth, count, depth);
-    for (int64_t p = panels * group / column_groups; p < panels * (group + 1) / column_groups; p++)
-      multiply(&left, f, o, row, count, first + p * HEED_PANEL, panel + p * apart, depth);
+    int64_t stop = panels * (group + 1) / column_groups;
+    for (int64_t p = panels * group / column_groups; p < stop; p += HEED_ABREAST)
+      multiply(&left, f, o, row, count, first + p * HEED_PANEL, panel + p * apart, apart, heed_at_most(HEED_ABREAST, stop - p), depth);
   }
 }
 
@@ -263,7 +264,7 @@ static int64_t place_of(const gradient_factors *f, int64_t slice) {
 
 static void pack_right(const gradient_factors *f) {
   int64_t panels = heed_in_panels(f->inputs) / HEED_PANEL;
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait /* the barrier after pack_left is for both */
   for (int64_t item = 0; item < panels * f->slices; item++) {
     int64_t p = item / f->slices, g = item % f->slices, start = f->starts[g];
     heed_pack_panel(f->right + (p * f->deep + place_of(f, g)) * HEED_PANEL, f->x + start * f->inputs + p * HEED_PANEL, f->inputs,
@@ -282,38 +283,36 @@ static void pack_left(const gradient_factors *f, int64_t first, int64_t end) {
   }
 }
 
-/** One block of d_w: the product of each slice, summed along the tree in the first cache, written once. */
+/** One block of d_w by some panels: the product of each slice, summed along the tree in the first cache, written once. */
 static void gradient_block(float *d_w, const gradient_factors *f, const heed_element *left, const heed_element *right, int64_t rows,
                            int64_t columns, float *scratch) {
-  const int64_t size = HEED_BLOCK * HEED_PANEL;
+  const int64_t panels = heed_in_panels(columns) / HEED_PANEL, size = HEED_ABREAST * HEED_BLOCK * HEED_PANEL;
   int64_t depth = 0, place = 0;
   for (int64_t g = 0; g < f->slices; g++) {
     int64_t length = f->starts[g + 1] - f->starts[g];
     heed_left a = heed_left_packed(left + place * HEED_BLOCK, length);
-    heed_block_product(heed_tree_top(scratch, depth, size), &a, 0, rows, right + place * HEED_PANEL, length);
+    heed_block_products(heed_tree_top(scratch, depth, size), &a, 0, rows, right + place * HEED_PANEL, f->deep * HEED_PANEL, panels, length);
     depth = heed_tree_push(scratch, depth, size, g);
     place += heed_in_steps(length);
   }
   heed_tree_finish(scratch, depth, size);
-  for (int64_t r = 0; r < rows; r++)
-    heed_tree_write(d_w + r * f->inputs, scratch + r * HEED_PANEL, columns);
+  for (int64_t p = 0; p < panels; p++, d_w += HEED_PANEL, columns -= HEED_PANEL, scratch += HEED_BLOCK * HEED_PANEL)
+    for (int64_t r = 0; r < rows; r++)
+      heed_tree_write(d_w + r * f->inputs, scratch + r * HEED_PANEL, heed_at_most(HEED_PANEL, columns));
 }
 
-/** Rows [first, end) of d_w: groups of rows that stay in the second cache, by groups of columns. */
+/** Rows [first, end) of d_w: groups of rows that stay in the second cache, by the panels that go abreast. */
 static void gradient_rows(float *d_w, const gradient_factors *f, int64_t first, int64_t end, float *scratch) {
-  int64_t blocks = heed_in_blocks(end - first) / HEED_BLOCK, panels = heed_in_panels(f->inputs) / HEED_PANEL;
-  int64_t group = heed_at_most(blocks, heed_at_least(1, LEFT / (HEED_BLOCK * heed_at_least(1, f->deep))));
-  int64_t row_groups = (blocks + group - 1) / group;
-  int64_t column_groups = heed_at_most(panels, (SHARES * omp_get_num_threads() + row_groups - 1) / row_groups);
+  enum { COLUMNS = HEED_ABREAST * HEED_PANEL };
+  int64_t blocks = heed_in_blocks(end - first) / HEED_BLOCK, column_groups = (f->inputs + COLUMNS - 1) / COLUMNS;
+  int64_t share = blocks * column_groups / (SHARES * omp_get_num_threads()), most = LEFT / (HEED_BLOCK * heed_at_least(1, f->deep));
+  int64_t rows = heed_at_least(1, heed_at_most(share, most)) * HEED_BLOCK, row_groups = (end - first + rows - 1) / rows;
 #pragma omp for schedule(dynamic)
   for (int64_t item = 0; item < row_groups * column_groups; item++) {
-    int64_t begin = item / column_groups * group, stop = heed_at_most(blocks, begin + group), part = item % column_groups;
-    for (int64_t p = panels * part / column_groups; p < panels * (part + 1) / column_groups; p++)
-      for (int64_t b = begin; b < stop; b++) {
-        int64_t row = first + b * HEED_BLOCK;
-        gradient_block(d_w + row * f->inputs + p * HEED_PANEL, f, f->left + b * f->deep * HEED_BLOCK, f->right + p * f->deep * HEED_PANEL,
-                       heed_at_most(HEED_BLOCK, end - row), heed_at_most(HEED_PANEL, f->inputs - p * HEED_PANEL), scratch);
-      }
+    int64_t begin = first + item / column_groups * rows, column = item % column_groups * COLUMNS;
+    for (int64_t row = begin; row < heed_at_most(end, begin + rows); row += HEED_BLOCK)
+      gradient_block(d_w + row * f->inputs + column, f, f->left + (row - first) * f->deep, f->right + column * f->deep,
+                     heed_at_most(HEED_BLOCK, end - row), heed_at_most(COLUMNS, f->inputs - column), scratch);
   }
 }
 
@@ -323,6 +322,8 @@ void HEED_KERNEL(linear_backward_weight)(float *d_w, float *d_bias, const void *
   f.deep = place_of(&f, slices);
   f.right = workspace;
   f.left = f.right + heed_in_panels(inputs) * f.deep;
+  if (d_bias) /* first: it works where the factors are laid out then */
+    heed_column_sums(d_bias, d_y, starts, slices, outputs, workspace, scratch);
   heed_blocks_begin();
   pack_right(&f);
   for (int64_t first = 0; first < outputs; first += BAND) {
@@ -331,8 +332,6 @@ void HEED_KERNEL(linear_backward_weight)(float *d_w, float *d_bias, const void *
     gradient_rows(d_w, &f, first, end, scratch);
   }
   heed_blocks_end();
-  if (d_bias)
-    heed_column_sums(d_bias, d_y, starts, slices, outputs, workspace, scratch);
 }
 
 /* ---- memory ---- */
@@ -342,10 +341,9 @@ static int64_t floats_of(int64_t elements) {
 }
 
 int64_t HEED_KERNEL(linear_scratch)(int64_t slices, int64_t width) {
-  int64_t depth = heed_at_least(DEPTH, width), many = heed_at_least(LEFT, heed_rows_room(HEED_BLOCK, depth));
-  int64_t few = heed_rows_room(FEW, depth) + heed_panel_room(depth), sums = HEED_BLOCK * HEED_PANEL * heed_tree_room(slices);
-  if (heed_rows_room(1, 1) == 0)
-    many = 0;
+  const bool in_place = heed_rows_room(1, 1) == 0; /* left factors of a product are read where they lie */
+  int64_t depth = heed_at_least(DEPTH, width), many = in_place ? 0 : heed_at_least(LEFT, heed_rows_room(HEED_BLOCK, depth));
+  int64_t few = heed_rows_room(FEW, depth) + heed_panel_room(depth), sums = HEED_ABREAST * HEED_BLOCK * HEED_PANEL * heed_tree_room(slices);
   return heed_at_least(floats_of(heed_at_least(many, few)), heed_at_least(sums, heed_column_sums_scratch(slices)));
 }
 

@@ -3,6 +3,7 @@
 #define HEED_KERNELS_TRANSPOSE_H
 
 #include <stdint.h>
+#include <string.h>
 
 typedef uint32_t heed_words __attribute__((vector_size(64)));
 
@@ -35,6 +36,22 @@ static inline void heed_transpose(heed_words row[16]) {
     heed_words a = row[i], b = row[i + 8];
     row[i] = HEED_SHUFFLE(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
     row[i + 8] = HEED_SHUFFLE(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+  }
+}
+
+/** Row r of `count` ≤ 16 rows, `stride` bytes apart, of which `bytes` ≤ 64 each are there; what is not is 0. */
+static inline void heed_words_load(heed_words row[16], const void *from, int64_t stride, int64_t count, int64_t bytes) {
+  const char *at = from;
+  if (count >= 16 && bytes == sizeof *row) { /* constant counts: a register each */
+#pragma GCC unroll 16
+    for (int64_t r = 0; r < 16; r++)
+      memcpy(&row[r], at + r * stride, sizeof *row);
+    return;
+  }
+  for (int64_t r = 0; r < 16; r++) {
+    row[r] = (heed_words){0};
+    if (r < count)
+      memcpy(&row[r], at + r * stride, (size_t)bytes);
   }
 }
 
