@@ -281,10 +281,15 @@ enum { HEED_MICRO = 2 };
 /** c[rows, 32] of HEED_MICRO rows of a tile. */
 static inline __attribute__((always_inline)) void heed_micro(float *c, const heed_element *rows, const heed_element *panel, int64_t depth,
                                                              const bool add) {
-  heed_lanes16 sum[HEED_MICRO][2] = {{{0}}};
-  for (int r = 0; add && r < HEED_MICRO; r++)
-    memcpy(sum[r], c + r * HEED_PANEL, sizeof sum[r]);
+  heed_lanes16 sum[HEED_MICRO][2];
+#pragma GCC unroll 8
+  for (int r = 0; r < HEED_MICRO; r++) { /* one by one: an initialiser would make them in memory */
+    sum[r][0] = sum[r][1] = (heed_lanes16){0};
+    if (add)
+      memcpy(sum[r], c + r * HEED_PANEL, sizeof sum[r]);
+  }
   for (int64_t d = 0; d < depth; d += HEED_STEP, rows += 2 * HEED_TILE_ELEMENTS, panel += 2 * HEED_TILE_ELEMENTS)
+#pragma GCC unroll 2
     for (int p = 0; p < 16; p++) {
       heed_words low, high;
       memcpy(&low, panel + 32 * p, sizeof low);
@@ -297,6 +302,7 @@ static inline __attribute__((always_inline)) void heed_micro(float *c, const hee
         sum[r][1] = heed_dot(sum[r][1], word, high);
       }
     }
+#pragma GCC unroll 8
   for (int r = 0; r < HEED_MICRO; r++)
     memcpy(c + r * HEED_PANEL, sum[r], sizeof sum[r]);
 }

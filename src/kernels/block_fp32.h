@@ -95,12 +95,15 @@ static inline __attribute__((always_inline)) void heed_micro(float *c, const flo
                                                              int64_t apart, int64_t depth, const int rows, const int panels,
                                                              const bool add) {
   enum { NEXT = HEED_BLOCK * HEED_PANEL };
-  heed_lanes16 sum[HEED_MICRO][2 * HEED_ABREAST] = {{{0}}};
+  heed_lanes16 sum[HEED_MICRO][2 * HEED_ABREAST];
 #pragma GCC unroll 16
-  for (int r = 0; add && r < rows; r++)
+  for (int r = 0; r < rows; r++) /* one by one: an initialiser would make them in memory */
 #pragma GCC unroll 2
-    for (int p = 0; p < panels; p++)
-      memcpy(&sum[r][2 * p], c + p * NEXT + r * HEED_PANEL, HEED_PANEL * sizeof *c);
+    for (int p = 0; p < panels; p++) {
+      sum[r][2 * p] = sum[r][2 * p + 1] = (heed_lanes16){0};
+      if (add)
+        memcpy(&sum[r][2 * p], c + p * NEXT + r * HEED_PANEL, HEED_PANEL * sizeof *c);
+    }
 #pragma GCC unroll 2
   for (int64_t d = 0; d < depth; d++, panel += HEED_PANEL) {
     heed_lanes16 column[2 * HEED_ABREAST];
