@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Sets up, builds and runs all tests.  Its last line is "N passed, N failed, N skipped"; it exits 1 if any failed or none ran.
-#   tests/run.sh [release|debug] [CTEST OPTION…]     debug: under the address and undefined-behaviour sanitizers
+#   tests/run.sh [release|debug|tiles] [CTEST OPTION…]     debug: under the address and undefined-behaviour sanitizers
+#                                                           tiles: AMX's instructions worked out in C, to test its kernels without it
 # With CI=true warnings are errors.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 preset=release
 case ${1:-} in
-  release | debug) preset=$1; shift ;;
+  release | debug | tiles) preset=$1; shift ;;
 esac
 
 jobs/setup.sh --tests
@@ -15,7 +16,7 @@ werror=OFF
 cmake --preset "$preset" -DHEED_WERROR=$werror -DHEED_TESTS=ON >/dev/null
 cmake --build --preset "$preset"
 build=build
-[ "$preset" = debug ] && build=build-debug
+[ "$preset" = release ] || build=build-$preset
 
 results=$PWD/$build/tests.xml
 rm -f "$results"

@@ -172,16 +172,19 @@ static heed_status bench_gemm(const bench_options *o, const place *p) {
       heed_gemm_measure(results, heed_gemm_shapes, HEED_GEMM_SHAPES, o->precision, p->kernels, p->world, heed_world_node(p->world).size));
   if (p->world->rank != 0)
     return HEED_OK;
+  bool peer = o->precision == HEED_FP32;
   if (o->json) {
     json_t *list = json_array();
-    for (int i = 0; i < COUNT; i++)
-      json_array_append_new(list, json_pack("{s:I, s:I, s:I, s:s, s:s, s:f, s:f, s:f}", "m", (json_int_t)results[i].m, "n",
-                                            (json_int_t)results[i].n, "k", (json_int_t)results[i].k, "trans", results[i].trans, "precision",
-                                            heed_precision_name(o->precision), "gflops", results[i].flops_per_second / 1e9,
-                                            "ceiling_gflops", results[i].ceiling / 1e9, "openblas_gflops", results[i].peer / 1e9));
+    for (int i = 0; i < COUNT; i++) {
+      json_t *entry = json_pack("{s:I, s:I, s:I, s:s, s:s, s:f, s:f}", "m", (json_int_t)results[i].m, "n", (json_int_t)results[i].n, "k",
+                                (json_int_t)results[i].k, "trans", results[i].trans, "precision", heed_precision_name(o->precision),
+                                "gflops", results[i].flops_per_second / 1e9, "ceiling_gflops", results[i].ceiling / 1e9);
+      if (peer)
+        json_object_set_new(entry, "openblas_gflops", json_real(results[i].peer / 1e9));
+      json_array_append_new(list, entry);
+    }
     return heed_print_json(list);
   }
-  bool peer = o->precision == HEED_FP32;
   printf("%6s %6s %6s  form  %9s  of ceiling%s\n", "m", "n", "k", "GFLOP/s", peer ? "   OpenBLAS" : "");
   for (int i = 0; i < COUNT; i++) {
     printf("%6lld %6lld %6lld  %s    %9.1f  %9.1f%%", (long long)results[i].m, (long long)results[i].n, (long long)results[i].k,

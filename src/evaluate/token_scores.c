@@ -107,6 +107,14 @@ static void sum_entropies(heed_token_evaluator *e, double *sums) {
         sums[g * e->heads + head] += e->watched[(head / of_layer * rows + b) * of_layer + head % of_layer];
 }
 
+static void count_group(void *self, const float *logits, int64_t first, int64_t rows) {
+  heed_token_evaluator *e = self;
+  int64_t vocabulary = e->spec.config->model.vocabulary_size;
+#pragma omp parallel for schedule(static)
+  for (int64_t m = 0; m < rows; m++)
+    e->better[first + m] = count_better(logits + m * vocabulary, vocabulary, e->batch.target_ids[first + m]);
+}
+
 static void score_batch(heed_token_evaluator *e, const float *parameters, slice_scores *scores) {
   const heed_batch *batch = &e->batch;
   int64_t vocabulary = e->spec.config->model.vocabulary_size;
@@ -114,11 +122,7 @@ static void score_batch(heed_token_evaluator *e, const float *parameters, slice_
   memset(scores, 0, (size_t)batch->slices * sizeof *scores);
   if (batch->stream.sequences == 0)
     return;
-  const float *logits = heed_model_logits(e->spec.model, parameters, batch);
-  const double *losses = heed_model_losses(e->spec.model, batch);
-#pragma omp parallel for schedule(static)
-  for (int64_t m = 0; m < batch->targets; m++)
-    e->better[m] = count_better(logits + m * vocabulary, vocabulary, batch->target_ids[m]);
+  const double *losses = heed_model_score(e->spec.model, parameters, batch, count_group, e);
   for (int64_t g = 0; g < batch->slices; g++) {
     scores[g].tokens = (double)(batch->stream.slice_tokens[g + 1] - batch->stream.slice_tokens[g]);
     for (int64_t m = batch->slice_targets[g]; m < batch->slice_targets[g + 1]; m++) {

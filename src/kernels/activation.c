@@ -37,7 +37,7 @@ static inline both gelu_tanh(float x) {
   float inside = bounded(x);
   float e = heed_exp(exponent(inside)), s = 1.0f / (1.0f + e), rest = e > 1e30f ? 1.0f : e * s; /* 1 − s without cancelling */
   float slope = heed_fma(0.214064449f, inside * inside, 1.59576912f);                           /* 2u′ */
-  return (both){not_below(x) / (1.0f + heed_exp(exponent(x))), heed_fma(inside * s * rest, slope, s)};
+  return (both){not_below(x) / (1.0f + e), heed_fma(inside * s * rest, slope, s)};              /* e is at its bounds beyond ±40 */
 }
 
 /* Comparisons let NaN through. */

@@ -158,12 +158,6 @@ static inline void heed_pack_panel_turned(heed_element *panel, const heed_elemen
 }
 
 /** Panels of weights, which are floats: converted on the way, a step of depth at a time; whole ones in registers. */
-static inline heed_lanes16 heed_lanes16_at(const float *from) {
-  heed_lanes16 lanes;
-  memcpy(&lanes, from, sizeof lanes);
-  return lanes;
-}
-
 static inline void heed_pack_weights(heed_element *panel, const float *from, int64_t stride, int64_t columns, int64_t depth) {
   heed_element part[HEED_STEP * HEED_PANEL];
   for (int64_t d = 0; d < depth; d += HEED_STEP, panel += 2 * HEED_TILE_ELEMENTS) {

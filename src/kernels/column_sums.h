@@ -18,10 +18,6 @@ enum {
   HEED_SUM_ROWS = 4    /* added at a time, so that the sums are loaded and stored once for them all */
 };
 
-static inline int64_t heed_column_bands(int64_t width) {
-  return (width + HEED_BAND - 1) / HEED_BAND;
-}
-
 static inline int64_t heed_column_sums_scratch(int64_t slices) {
   return HEED_BAND * heed_tree_room(slices);
 }

@@ -7,9 +7,10 @@
  *  grids restart at each slice, so the bits of a result do not depend on threads, nor on which slices go through together.
  *
  *  Arguments: forward — out, saved, in, parameters, sizes; backward — d_in, d_parameters, d_out, then forward's.
- *  Gradients of parameters are written: each parameter has one layer that uses it.  Those that sum over rows do so slice by slice along the
- * fixed tree (tree.h). `scratch` is the calling thread's own, of heed_kernels.scratch_floats(…) floats, 64-byte aligned. `slices` and
- * `starts[slices + 1]`: slice g is rows [starts[g], starts[g + 1]); T = starts[slices]. */
+ *  Gradients of parameters are written: each parameter has one layer that uses it.  Those that sum over rows do so slice by slice along
+ *  the fixed tree (tree.h).
+ *  `scratch` is the calling thread's own, of heed_kernels.scratch_floats(…) floats, 64-byte aligned.
+ *  `slices` and `starts[slices + 1]`: slice g is rows [starts[g], starts[g + 1]); T = starts[slices]. */
 #ifndef HEED_KERNELS_KERNELS_H
 #define HEED_KERNELS_KERNELS_H
 
@@ -161,7 +162,7 @@ typedef struct heed_kernels {
   void (*embedding_forward)(float *y, void *elements, float *sum, float *mean, float *rstd, const heed_embedding_rows *rows,
                             const float *gamma, const float *beta, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
                             int64_t width, float epsilon, const heed_dropout *dropout);
-  /** d_sum (may be d_y's memory) written; d_gamma +=, d_beta += (may be NULL).  gamma NULL: no norm.  workspace: layer_norm_workspace. */
+  /** d_sum (may be d_y's memory) written; d_gamma, d_beta (may be NULL).  gamma NULL: no norm.  workspace: layer_norm_workspace. */
   void (*embedding_norm_backward)(float *d_sum, float *d_gamma, float *d_beta, const float *d_y, const float *sum, const float *mean,
                                   const float *rstd, const float *gamma, const int32_t *sequence_of, const int64_t *offsets,
                                   const int64_t *starts, int64_t slices, int64_t width, const heed_dropout *dropout, float *workspace,

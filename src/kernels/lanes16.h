@@ -14,6 +14,11 @@ typedef float heed_lanes16 __attribute__((vector_size(64)));
 static inline heed_lanes16 heed_lanes16_of(float x) {
   return (heed_lanes16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
 }
+static inline heed_lanes16 heed_lanes16_at(const float *from) {
+  heed_lanes16 lanes;
+  memcpy(&lanes, from, sizeof lanes);
+  return lanes;
+}
 static inline heed_words heed_words_of(uint32_t x) {
   return (heed_words){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
 }

@@ -286,7 +286,7 @@ static void pack_left(const gradient_factors *f, int64_t first, int64_t end) {
 /** One block of d_w by some panels: the product of each slice, summed along the tree in the first cache, written once. */
 static void gradient_block(float *d_w, const gradient_factors *f, const heed_element *left, const heed_element *right, int64_t rows,
                            int64_t columns, float *scratch) {
-  const int64_t panels = heed_in_panels(columns) / HEED_PANEL, size = HEED_ABREAST * HEED_BLOCK * HEED_PANEL;
+  const int64_t panels = heed_in_panels(columns) / HEED_PANEL, size = panels * HEED_BLOCK * HEED_PANEL;
   int64_t depth = 0, place = 0;
   for (int64_t g = 0; g < f->slices; g++) {
     int64_t length = f->starts[g + 1] - f->starts[g];
@@ -349,7 +349,7 @@ int64_t HEED_KERNEL(linear_scratch)(int64_t slices, int64_t width) {
 
 /** Elements of the weights that are packed at a time, of a product of that depth. */
 static int64_t packed_weights(int64_t depth, int64_t columns) {
-  int64_t panel = heed_panel_room(heed_at_most(depth, heed_at_least(DEPTH, columns))); /* deeper ones are floats, DEPTH at a time */
+  int64_t panel = heed_panel_room(depth);
   return heed_at_most(heed_at_least(RIGHT, panel), heed_in_panels(columns) / HEED_PANEL * panel);
 }
 

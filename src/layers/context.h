@@ -25,7 +25,7 @@ typedef struct heed_plan {
   int64_t cache_tokens;               /* of a sequence */
   int64_t slices;                     /* G */
   bool training;                      /* whether backward will be called */
-  bool only_training;                 /* and nobody asks for logits */
+  bool logits_in_groups;              /* whether nobody asks for the logits of all targets at once */
   heed_initialisation initialisation; /* of weights that are drawn */
   size_t waves;                       /* fixed tables (positions.h): added to the words, */
   size_t rotary, rotary_local;        /* turning queries and keys in layers that see all, and in those with a window */

@@ -21,8 +21,7 @@ typedef struct heed_linear_spec {
  *  input (query, key and value) are one product on one block of parts · outputs rows. */
 heed_status heed_linear_plan(heed_linear *linear, heed_plan *plan, const char *const *names, int parts, const heed_linear_spec *spec);
 
-/** Reserves the panels of a map whose weights are registered already, by heed_linear_plan or (tied ones) by another layer: that calls it.
- */
+/** Reserves the panels of a map whose weights are registered already.  heed_linear_plan does it; for tied weights their user. */
 heed_status heed_linear_plan_panels(heed_linear *linear, heed_plan *plan);
 
 /** Sees that the workspace suffices for a map of at most so many rows.  heed_linear_plan does it for tokens. */

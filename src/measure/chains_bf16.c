@@ -83,12 +83,12 @@ heed_chains heed_chains_amx(void) {
 __attribute__((target("avx512f,avx512bf16"))) static double chains_512(void) {
   __m512 x[CHAINS];
   __m512i ones = _mm512_set1_epi16(BF16_ONE);
-  __asm__("" : "+v"(ones)); /* nor to be 1: nothing is worked out beforehand */
+  __asm__("" : "+v"(ones)); /* not known to be 1: nothing is worked out beforehand */
   double sum = 0;
 #pragma GCC unroll 24
   for (int i = 0; i < CHAINS; i++) {
     x[i] = _mm512_setzero_ps();
-    __asm__("" : "+v"(x[i])); /* not known to be alike: the compiler would make one chain of them all */
+    __asm__("" : "+v"(x[i])); /* nor to be alike: the compiler would make one chain of them all */
   }
   for (int round = 0; round < ROUNDS; round++)
 #pragma GCC unroll 24

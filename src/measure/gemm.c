@@ -189,10 +189,9 @@ static heed_status measure_shape(heed_gemm_result *results, const heed_kernels *
 /* min(peak, operations over the time that reading both factors and writing the product once takes). */
 static double bound(const heed_gemm_result *r, heed_precision precision, double peak, double bandwidth) {
   double m = (double)r->m, n = (double)r->n, k = (double)r->k;
-  double element = precision == HEED_BF16 ? 2 : 4; /* bytes; the gradient of a weight is floats, its factors are elements */
-  bool gradient = strcmp(r->trans, "TN") == 0;
-  double bytes = element * (m * k + (gradient ? k * n : 0) + (gradient ? 0 : m * n)) + 4 * (gradient ? m * n : k * n),
-         limit = 2 * m * n * k / bytes * bandwidth;
+  double element = precision == HEED_BF16 ? 2 : 4; /* bytes of what is multiplied; forward gives elements, the gradients are floats */
+  double bytes = element * (m * k + k * n) + (strcmp(r->trans, "NT") == 0 ? element : 4) * m * n;
+  double limit = 2 * m * n * k / bytes * bandwidth;
   return limit < peak ? limit : peak;
 }
 

@@ -2,6 +2,8 @@
 
 #include <cblas.h>
 
+#include "base/cast.h"
+
 enum { ROWS = 256, COLUMNS = 512 }; /* of a tile: large enough for OpenBLAS to be at its best, small enough to share out */
 
 static int64_t at_most(int64_t a, int64_t b) {
@@ -13,8 +15,8 @@ void heed_gemm_peer(float *c, const float *a, bool a_turned, const float *b, boo
 #pragma omp parallel for schedule(dynamic)
   for (int64_t tile = 0; tile < tiles; tile++) {
     int64_t row = tile / across * ROWS, column = tile % across * COLUMNS;
-    cblas_sgemm(CblasRowMajor, a_turned ? CblasTrans : CblasNoTrans, b_turned ? CblasTrans : CblasNoTrans, (int)at_most(ROWS, m - row),
-                (int)at_most(COLUMNS, n - column), (int)k, 1.0f, a + (a_turned ? row : row * k), (int)(a_turned ? m : k),
-                b + (b_turned ? column * k : column), (int)(b_turned ? k : n), 0.0f, c + row * n + column, (int)n);
+    cblas_sgemm(CblasRowMajor, a_turned ? CblasTrans : CblasNoTrans, b_turned ? CblasTrans : CblasNoTrans, heed_int(at_most(ROWS, m - row)),
+                heed_int(at_most(COLUMNS, n - column)), heed_int(k), 1.0f, a + (a_turned ? row : row * k), heed_int(a_turned ? m : k),
+                b + (b_turned ? column * k : column), heed_int(b_turned ? k : n), 0.0f, c + row * n + column, heed_int(n));
   }
 }

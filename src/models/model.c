@@ -124,7 +124,7 @@ static heed_status plan_model(heed_model *model, const heed_family *family) {
                     .tokens = sizes->tokens,
                     .targets = sizes->targets,
                     .training = sizes->training,
-                    .only_training = sizes->only_training,
+                    .logits_in_groups = sizes->logits_in_groups,
                     .initialisation = family->initialisation};
   heed_embedding_spec embedding = {config, family->embeddings, family->embedding_norm, family->position_share * config->initializer_range};
   if (sizes->training)
@@ -325,6 +325,12 @@ const float *heed_model_logits(heed_model *model, const float *parameters, const
   const float *hidden = heed_model_hidden(model, parameters, batch);
   heed_context context = context_of(model, parameters, batch);
   return heed_token_head_forward(&context, hidden, &model->token_head);
+}
+
+const double *heed_model_score(heed_model *model, const float *parameters, const heed_batch *batch, heed_logits_visit *visit, void *self) {
+  const float *hidden = heed_model_hidden(model, parameters, batch);
+  heed_context context = context_of(model, parameters, batch);
+  return heed_token_head_score(&context, hidden, visit, self, &model->token_head);
 }
 
 void heed_model_forget(heed_model *model) {

@@ -8,6 +8,7 @@
 #include "heed/config.h"
 #include "heed/parameters.h"
 #include "kernels/kernels.h"
+#include "models/token_head.h"
 
 typedef struct heed_model heed_model;
 
@@ -16,7 +17,8 @@ typedef struct heed_model_sizes {
   int64_t sequences, tokens, targets, slices; /* B, T, M, G */
   int64_t longest;                            /**< longest sequence, in tokens */
   bool training;                              /**< whether heed_model_train will be called */
-  bool only_training;                         /**< and nothing else: the logits of all targets need never be there at once */
+  bool logits_in_groups;                      /**< whether the logits of all targets need never be there at once: heed_model_logits and
+                                                   _extend are asked for those of at most HEED_LOGITS_AT_ONCE */
   bool next_sentence;                         /**< whether the next-sentence head and the pooler are there */
   bool token_head;                            /**< whether logits are wanted (not only hidden states) */
   int64_t cache_tokens;                       /**< of a sequence, that heed_model_extend keeps keys and values of; 0 = none */
@@ -65,7 +67,7 @@ void heed_model_train(heed_model *model, const float *parameters, float *gradien
 /** Hidden states [T, C] of the last layer, without dropout.  Valid until the next call. */
 const float *heed_model_hidden(heed_model *model, const float *parameters, const heed_batch *batch);
 
-/** Logits [M, V] at the batch's targets, without dropout.  Valid until the next call. */
+/** Logits [M, V] at the batch's targets, without dropout; NULL for more targets than were planned for.  Valid until the next call. */
 const float *heed_model_logits(heed_model *model, const float *parameters, const heed_batch *batch);
 
 /** From now on heed_model_hidden and heed_model_logits also write the attention weights of the batch's first sequence, of S tokens, into
@@ -84,10 +86,14 @@ const float *heed_model_extend(heed_model *model, const float *parameters, const
 /** Begins anew: the cache is empty. */
 void heed_model_forget(heed_model *model);
 
+/** The losses −log p(target) [M], in double, without dropout; `visit` sees the logits of targets [first, first + rows) at each call.
+ *  Valid until the next call. */
+const double *heed_model_score(heed_model *model, const float *parameters, const heed_batch *batch, heed_logits_visit *visit, void *self);
+
 /** After heed_model_logits: −log p(target) of each target, in double [M]. */
 const double *heed_model_losses(heed_model *model, const heed_batch *batch);
 
-/** After heed_model_hidden or _logits: logits [B, 2] of the next-sentence head and their losses [B]; the batch has labels. */
+/** After heed_model_hidden, _logits or _score: logits [B, 2] of the next-sentence head and their losses [B]; the batch has labels. */
 const float *heed_model_next_sentence(heed_model *model, const float *parameters, const heed_batch *batch, const double **losses);
 
 #endif

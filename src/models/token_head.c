@@ -4,8 +4,6 @@
 
 #include "layers/feed_forward.h"
 
-enum { ROWS_AT_ONCE = 256 };
-
 static heed_status plan_transform(heed_token_head *head, heed_plan *plan, const heed_model_config *config,
                                   const heed_token_head_names *names) {
   heed_linear_spec dense = {config->hidden, config->hidden, config->initializer_range, config->biases};
@@ -18,8 +16,8 @@ static heed_status plan_transform(heed_token_head *head, heed_plan *plan, const 
 /* Rows of logits at a time.  Where their gradient takes their memory, in fp32, all; else as many as make the decoder's weights, which are
  * read once a group, worth their way. */
 static int64_t at_once(const heed_plan *plan) {
-  bool apart = plan->only_training && plan->kernels->element_bytes < sizeof(float);
-  return apart && plan->targets > ROWS_AT_ONCE ? ROWS_AT_ONCE : plan->targets;
+  bool apart = plan->logits_in_groups && plan->kernels->element_bytes < sizeof(float);
+  return apart && plan->targets > HEED_LOGITS_AT_ONCE ? HEED_LOGITS_AT_ONCE : plan->targets;
 }
 
 heed_status heed_token_head_plan(heed_token_head *head, heed_plan *plan, const heed_model_config *config, const heed_embedding *embedding,
@@ -78,6 +76,8 @@ static void prepare(const heed_context *context, const float *hidden, const heed
 }
 
 const float *heed_token_head_forward(const heed_context *context, const float *hidden, const heed_token_head *head) {
+  if (context->batch->targets > head->rows_at_once)
+    return NULL;
   float *logits = heed_buffer(context, head->logits);
 #pragma omp parallel
   {
@@ -96,24 +96,46 @@ const double *heed_token_head_loss(const heed_context *context, const heed_token
   return losses;
 }
 
-const double *heed_token_head_train(const heed_context *context, const float *hidden, const heed_token_head *head) {
+/* Logits of one group of rows, their losses, and with d_logits their gradient. */
+static void run_group(const heed_context *context, const heed_token_head *head, void *d_logits, int64_t first, int64_t rows) {
   const heed_batch *batch = context->batch;
-  const void *normed = heed_buffer(context, head->normed);
-  void *d_logits = heed_buffer(context, head->d_logits);
+  const void *normed = heed_behind(context, heed_buffer(context, head->normed), first * head->decoder.inputs);
+  double *losses = (double *)heed_arena_at(context->arena, head->losses) + first;
   float *logits = heed_buffer(context, head->logits);
-  double *losses = heed_arena_at(context->arena, head->losses);
-  int64_t width = head->decoder.inputs, vocabulary = head->decoder.outputs;
+  int64_t vocabulary = head->decoder.outputs, starts[2] = {0, rows};
 #pragma omp parallel
   {
-    prepare(context, hidden, head);
-    for (int64_t first = 0; first < batch->targets; first += head->rows_at_once) {
-      int64_t rest = batch->targets - first, starts[2] = {0, rest < head->rows_at_once ? rest : head->rows_at_once};
-      heed_linear_forward(context, logits, true, heed_behind(context, normed, first * width), &head->decoder, (heed_rows){starts, 1});
-      context->kernels->softmax_cross_entropy(losses + first, heed_behind(context, d_logits, first * vocabulary), logits,
-                                              batch->target_ids + first, starts[1], vocabulary, 1.0f);
-    }
+    heed_linear_forward(context, logits, true, normed, &head->decoder, (heed_rows){starts, 1});
+    context->kernels->softmax_cross_entropy(losses, d_logits ? heed_behind(context, d_logits, first * vocabulary) : NULL, logits,
+                                            batch->target_ids + first, rows, vocabulary, 1.0f);
   }
-  return losses;
+}
+
+static int64_t rows_from(const heed_context *context, const heed_token_head *head, int64_t first) {
+  int64_t rest = context->batch->targets - first;
+  return rest < head->rows_at_once ? rest : head->rows_at_once;
+}
+
+const double *heed_token_head_score(const heed_context *context, const float *hidden, heed_logits_visit *visit, void *self,
+                                    const heed_token_head *head) {
+  const float *logits = heed_buffer(context, head->logits);
+#pragma omp parallel
+  prepare(context, hidden, head);
+  for (int64_t first = 0; first < context->batch->targets; first += head->rows_at_once) {
+    int64_t rows = rows_from(context, head, first);
+    run_group(context, head, NULL, first, rows);
+    visit(self, logits, first, rows);
+  }
+  return heed_arena_at(context->arena, head->losses);
+}
+
+const double *heed_token_head_train(const heed_context *context, const float *hidden, const heed_token_head *head) {
+  void *d_logits = heed_buffer(context, head->d_logits);
+#pragma omp parallel
+  prepare(context, hidden, head);
+  for (int64_t first = 0; first < context->batch->targets; first += head->rows_at_once)
+    run_group(context, head, d_logits, first, rows_from(context, head, first));
+  return heed_arena_at(context->arena, head->losses);
 }
 
 void heed_token_head_backward(const heed_context *context, float *d_hidden, const heed_token_head *head) {

@@ -8,6 +8,9 @@
 #include "layers/embedding.h"
 #include "layers/linear.h"
 
+/** Rows of logits where they come in groups: enough that the decoder's weights, read once a group, are worth their way. */
+enum { HEED_LOGITS_AT_ONCE = 256 };
+
 /** Names of its parameters; NULL for what a family's head does without.  dense and norm go together. */
 typedef struct heed_token_head_names {
   const char *bias, *dense, *norm;
@@ -33,13 +36,21 @@ heed_status heed_token_head_plan(heed_token_head *head, heed_plan *plan, const h
 /** Reserves the second gradient of the tied table; after all parameters are registered. */
 heed_status heed_token_head_tie(heed_token_head *head, heed_plan *plan, const heed_embedding *embedding);
 
-/** Logits [M, V] of the batch's targets from the hidden states [T, C].  Opens its parallel region. */
+/** Logits [M, V] of the batch's targets from the hidden states [T, C]; NULL for more targets than rows_at_once.  Opens its parallel region.
+ */
 const float *heed_token_head_forward(const heed_context *context, const float *hidden, const heed_token_head *head);
 
 /** After forward: the loss of each target, −log p(target), in double [M]. */
 const double *heed_token_head_loss(const heed_context *context, const heed_token_head *head);
 
-/** Training: the losses as above, and the gradient of the logits, a group of rows after the other.  Opens its parallel region. */
+/** Looks at the logits [rows, V] of targets [first, first + rows). */
+typedef void heed_logits_visit(void *self, const float *logits, int64_t first, int64_t rows);
+
+/** The losses as above of any number of targets, whose logits `visit` sees a group of rows after the other.  Opens its parallel regions. */
+const double *heed_token_head_score(const heed_context *context, const float *hidden, heed_logits_visit *visit, void *self,
+                                    const heed_token_head *head);
+
+/** Training: the losses as above, and the gradient of the logits, a group of rows after the other.  Opens its parallel regions. */
 const double *heed_token_head_train(const heed_context *context, const float *hidden, const heed_token_head *head);
 
 /** After heed_token_head_train: d_hidden[T, C] += the head's part; gradients of parameters are written. */

@@ -132,25 +132,33 @@ static void sum_tensors(heed_optimizer *o, int64_t norms) {
       o->tensor_sums[o->tensor_of[i] * norms + n] += o->sums[i * norms + n];
 }
 
-/* The gradients' sum over all ranks, in this rank's shard; the parts of tied tensors are summed by themselves and then added. */
+/* The gradients' sum over all ranks, in this rank's shard; the parts of tied tensors are summed by themselves. */
 static void reduce(heed_optimizer *o, float *gradients) {
   heed_communication *c = o->communication;
   c->reduce_scatter(c, gradients, 0, o->table->total);
   for (int64_t i = 0; i < o->table->tied_count; i++) {
     const heed_parameter *p = &o->table->items[o->table->tied[i].parameter];
-    float *second = gradients + o->table->tied[i].offset;
-    c->reduce_scatter(c, second, p->offset, p->count);
-#pragma omp parallel for schedule(static)
-    for (int64_t j = o->first_chunk; j < o->end_chunk; j++)
-      if (o->starts[j] >= p->offset && o->starts[j] < p->offset + p->count)
-        o->kernels->add(gradients + o->starts[j], second + (o->starts[j] - p->offset), o->starts[j + 1] - o->starts[j]);
+    c->reduce_scatter(c, gradients + o->table->tied[i].offset, p->offset, p->count);
   }
 }
 
-static double gradient_norm(heed_optimizer *o, const float *gradients, double divisor) {
+/* Adds the second gradients of tied tensors to a chunk. */
+static void add_tied(const heed_optimizer *o, float *gradients, int64_t chunk) {
+  int64_t first = o->starts[chunk], count = o->starts[chunk + 1] - first;
+  for (int64_t i = 0; i < o->table->tied_count; i++) {
+    const heed_parameter *p = &o->table->items[o->table->tied[i].parameter];
+    if (first >= p->offset && first < p->offset + p->count)
+      o->kernels->add(gradients + first, gradients + o->table->tied[i].offset + (first - p->offset), count);
+  }
+}
+
+/* The norm of the mean gradient; a chunk is squared while it is in cache from being added to. */
+static double gradient_norm(heed_optimizer *o, float *gradients, double divisor) {
 #pragma omp parallel for schedule(static)
-  for (int64_t i = o->first_chunk; i < o->end_chunk; i++)
+  for (int64_t i = o->first_chunk; i < o->end_chunk; i++) {
+    add_tied(o, gradients, i);
     o->sums[i] = o->kernels->square_sum(gradients + o->starts[i], o->starts[i + 1] - o->starts[i]);
+  }
   share_sums(o, 1);
   sum_tensors(o, 1);
   double sum = 0;

@@ -14,6 +14,7 @@ static const heed_sampling usual = {.temperature = 0.8, .top_p = 0.95};
 struct heed_showing {
   heed_showing_spec spec;
   heed_batch batch;          /* one slice of the data */
+  int32_t *predicted;        /* [sequence_length] of its first row's targets */
   heed_generator *generator; /* of next tokens */
   heed_sample_part *parts;   /* of one sample after the other */
   int64_t count, capacity;
@@ -30,6 +31,9 @@ heed_status heed_showing_create(heed_showing **result, const heed_showing_spec *
     return heed_error(HEED_FAILED, "out of memory for samples");
   s->spec = *spec;
   heed_status status = heed_sampler_create_batch(spec->sampler, &s->batch, 1);
+  s->predicted = malloc((size_t)train->sequence_length * sizeof *s->predicted);
+  if (status == HEED_OK && !s->predicted)
+    status = heed_error(HEED_FAILED, "out of memory for samples");
   heed_generator_spec generator = {.model = spec->model,
                                    .tokenizer = spec->tokenizer,
                                    .sequences = 1,
@@ -60,6 +64,7 @@ void heed_showing_free(heed_showing *s) {
   clear(s);
   heed_batch_free(&s->batch);
   heed_generator_free(s->generator);
+  free(s->predicted);
   free(s->parts);
   free(s);
 }
@@ -97,24 +102,34 @@ static char *token_text(const heed_showing *s, int32_t id, bool first) {
   return asprintf(&text, "%s%s", joined || first ? "" : " ", joined ? token + 2 : token) < 0 ? NULL : text;
 }
 
-/* The parts of row b of the batch, its targets filled in.  False when memory is short. */
-static bool fill_row(heed_showing *s, int64_t b, const float *logits) {
+static void predict(void *self, const float *logits, int64_t first, int64_t rows) {
+  heed_showing *s = self;
+  int64_t vocabulary = s->spec.config->model.vocabulary_size;
+  for (int64_t m = 0; m < rows; m++) {
+    heed_prediction likeliest;
+    heed_likeliest(&likeliest, 1, logits + m * vocabulary, vocabulary);
+    s->predicted[first + m] = likeliest.id;
+  }
+}
+
+/* The parts of the batch's first row, its targets filled in; those of the other rows are left out.  False when memory is short. */
+static bool fill_first_row(heed_showing *s, const float *parameters) {
   const heed_stream *stream = &s->batch.stream;
-  int64_t m = 0, vocabulary = s->spec.config->model.vocabulary_size, first = stream->offsets[b] + 1;
-  while (m < s->batch.targets && s->batch.target_tokens[m] < first)
-    m++;
-  for (int64_t t = first; t < stream->offsets[b + 1] - 1; t++) { /* between [CLS] and the last [SEP] */
+  int64_t targets = 0, m = 0, first = 1;
+  while (targets < s->batch.targets && s->batch.target_tokens[targets] < stream->offsets[1])
+    targets++;
+  s->batch.targets = s->batch.slice_targets[1] = targets;
+  heed_model_score(s->spec.model, parameters, &s->batch, predict, s);
+  for (int64_t t = first; t < stream->offsets[1] - 1; t++) { /* between [CLS] and the last [SEP] */
     bool begins = t == first;
     if (m == s->batch.targets || s->batch.target_tokens[m] != t) {
       if (!add_part(s, token_text(s, stream->ids[t], begins), HEED_SAMPLE_GIVEN, NULL))
         return false;
       continue;
     }
-    heed_prediction predicted;
-    int32_t actual = s->batch.target_ids[m];
-    heed_likeliest(&predicted, 1, logits + m++ * vocabulary, vocabulary);
-    bool right = predicted.id == actual;
-    if (!add_part(s, token_text(s, predicted.id, begins), right ? HEED_SAMPLE_RIGHT : HEED_SAMPLE_WRONG,
+    int32_t actual = s->batch.target_ids[m], predicted = s->predicted[m++];
+    bool right = predicted == actual;
+    if (!add_part(s, token_text(s, predicted, begins), right ? HEED_SAMPLE_RIGHT : HEED_SAMPLE_WRONG,
                   right ? NULL : token_text(s, actual, true)))
       return false;
   }
@@ -170,7 +185,7 @@ void heed_showing_make(heed_showing *s, const float *parameters, int64_t step, h
     return;
   clear(s);
   for (int64_t i = 0; i < TEXTS && read_text(s, i); i++) {
-    bool good = s->generator ? continue_row(s, 0, parameters) : fill_row(s, 0, heed_model_logits(s->spec.model, parameters, &s->batch));
+    bool good = s->generator ? continue_row(s, 0, parameters) : fill_first_row(s, parameters);
     if (!good)
       break;
     ends[made++] = s->count;

@@ -31,7 +31,7 @@ static heed_model_sizes sizes_of(const heed_stepper_spec *spec, int64_t slices) 
                             .slices = slices,
                             .longest = train->sequence_length,
                             .training = true,
-                            .only_training = true,
+                            .logits_in_groups = true,
                             .next_sentence = spec->config->objective.next_sentence,
                             .token_head = true};
 }

@@ -25,7 +25,7 @@ class FakeWorker:
 
 def fake_heed(*arguments):
     """Steps of 20, 10, 10 … ms in fp32; bf16 is refused."""
-    if "--set=train.precision=bf16" in arguments:
+    if "--set=train.precision=bf16" in arguments or "--precision=bf16" in arguments:
         raise peers.Refused("bf16 is not built yet")
     if arguments[1] == "attention":
         return [dict(cases.ATTENTION[0], precision="fp32", ms_forward=1.0, ms_backward=2.0, gflops=5.0)]
@@ -55,9 +55,9 @@ def results_and_table():
     made += measure.attention("fp32", options, lock)
     assert len(made) == 3 and made[2]["heed"]["ms"] == 3 and abs(table.ratio(made[2]) - 10) < 1e-9
     made += measure.attention("bf16", options, lock)
-    assert len(made) == 3 + len(cases.ATTENTION) and "shows no bf16" in made[3]["heed"]["refused"]
+    assert len(made) == 3 + len(cases.ATTENTION) and "not built" in made[3]["heed"]["refused"]
     text, markdown = table.show(made, options.modes), table.show(made, options.modes, True)
-    assert "3.00×" in text and "heed, bf16: bf16 is not built yet (1 row)" in text and "PyTorch compile, bf16: no such code" in text
+    assert "3.00×" in text and "heed, bf16: bf16 is not built yet (4 rows)" in text and "PyTorch compile, bf16: no such code" in text
     rows = [line for line in markdown.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + len(made) and len({row.count("|") for row in rows}) == 1, markdown
 

@@ -97,22 +97,20 @@ SHAPE = ("sequence_length", "batch", "heads", "head_width", "causal")
 
 def attention(precision, options, lock):
     """Attention alone at the sizes of `heed bench attention`, whose times are its own medians; a row for each size."""
-    turns = []
-    refused = heed_turns(turns, lock, ["bench", "attention", "--json"])
-    shapes = [{key: row[key] for key in SHAPE} for row in turns[0] if row["precision"] == precision] if turns else cases.ATTENTION
-    if turns and not shapes:
-        shapes, refused = cases.ATTENTION, f"heed bench attention shows no {precision}"
+    turns, arguments = [], ["bench", "attention", f"--precision={precision}", "--json"]
+    refused = heed_turns(turns, lock, arguments)
+    shapes = [{key: row[key] for key in SHAPE} for row in turns[0]] if turns else cases.ATTENTION
     torches = [Torch(options.modes, lock, make="attention", precision=precision, dropout=cases.DROPOUT, **shape) for shape in shapes]
     for turn in range(options.rounds):
         if not refused and turn > 0:
-            refused = heed_turns(turns, lock, ["bench", "attention", "--json"])
+            refused = heed_turns(turns, lock, arguments)
         for torch in torches:
             torch.turn(-(-options.steps // options.rounds))
     results = []
     for shape, torch in zip(shapes, torches):
         title = "attention S={sequence_length} B={batch} H={heads} D={head_width}".format(**shape) + (" causal" if shape["causal"] else "")
         result = {"case": "attention", "title": title, "precision": precision, **shape, "torch": torch.end(), "heed": {"refused": refused}}
-        mine = [row for turn in turns for row in turn if row["precision"] == precision and all(row[key] == shape[key] for key in SHAPE)]
+        mine = [row for turn in turns for row in turn if all(row[key] == shape[key] for key in SHAPE)]
         if not refused:
             result["heed"] = {"ms": statistics.median(row["ms_forward"] + row["ms_backward"] for row in mine),
                               "ms_forward": statistics.median(row["ms_forward"] for row in mine),

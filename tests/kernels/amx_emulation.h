@@ -1,7 +1,8 @@
 /** The tile instructions that kernels use, in C: with HEED_EMULATE_AMX, which includes this before their sources, the kernels for AMX are
  *  tested on processors that have AVX512-BF16 but no tiles.  Every tile has 16 rows of 64 bytes.
  *
- *  TDPBF16PS adds the products of a pair one after the other, the even one first, each fused and rounded to nearest (Intel SDM vol. 2). */
+ *  Of a row and a column the even products and the odd ones are summed apart, then added to what is there; the processor rounds likewise,
+ *  but takes denormal numbers for zeros. */
 #ifndef HEED_TESTS_KERNELS_AMX_EMULATION_H
 #define HEED_TESTS_KERNELS_AMX_EMULATION_H
 
@@ -32,13 +33,14 @@ static inline __m512 heed_emulated_odd(__m512i pairs) {
 }
 static inline void heed_emulated_multiply(int sums, int a, int b) {
   for (int row = 0; row < 16; row++) {
-    __m512 sum = _mm512_loadu_ps(heed_emulated[sums].sums[row]);
+    __m512 even = _mm512_setzero_ps(), odd = even;
     for (int pair = 0; pair < 16; pair++) {
       __m512i x = _mm512_set1_epi32((int)heed_emulated[a].pairs[row][pair]), y = _mm512_loadu_si512(heed_emulated[b].pairs[pair]);
-      sum = _mm512_fmadd_ps(heed_emulated_even(x), heed_emulated_even(y), sum);
-      sum = _mm512_fmadd_ps(heed_emulated_odd(x), heed_emulated_odd(y), sum);
+      even = _mm512_fmadd_ps(heed_emulated_even(x), heed_emulated_even(y), even);
+      odd = _mm512_fmadd_ps(heed_emulated_odd(x), heed_emulated_odd(y), odd);
     }
-    _mm512_storeu_ps(heed_emulated[sums].sums[row], sum);
+    float *to = heed_emulated[sums].sums[row];
+    _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(to), _mm512_add_ps(even, odd)));
   }
 }
 
