@@ -24,8 +24,13 @@ static inline heed_row_draws heed_row_draws_of(int64_t token, const int32_t *seq
                           (uint32_t)(token - offsets[sequence]) * row_counters};
 }
 
-/** y = residual + dropout(x); y may be x's memory, or residual's. */
+/** y = residual + dropout(x), or dropout(x) where residual is NULL; y may be x's memory, or residual's. */
 static inline void heed_drop_row_onto(float *y, const float *x, const float *residual, int64_t width, const heed_row_draws *d) {
+  if (d->draws.limit == 0 && !residual) {
+    if (y != x)
+      memcpy(y, x, (size_t)width * sizeof *y);
+    return;
+  }
   if (d->draws.limit == 0) {
 #pragma omp simd
     for (int64_t c = 0; c < width; c++)
@@ -36,27 +41,21 @@ static inline void heed_drop_row_onto(float *y, const float *x, const float *res
     float factor[HEED_DRAWS];
     heed_draw_factors(factor, d->counter + (uint32_t)(first / 8), &d->draws);
     int64_t count = heed_at_most(HEED_DRAWS, width - first);
+    if (residual) {
 #pragma omp simd
-    for (int64_t i = 0; i < count; i++)
-      y[first + i] = heed_fma(x[first + i], factor[i], residual[first + i]);
+      for (int64_t i = 0; i < count; i++)
+        y[first + i] = heed_fma(x[first + i], factor[i], residual[first + i]);
+    } else {
+#pragma omp simd
+      for (int64_t i = 0; i < count; i++)
+        y[first + i] = x[first + i] * factor[i];
+    }
   }
 }
 
 /** y = dropout(x); y may be x's memory. */
 static inline void heed_drop_row(float *y, const float *x, int64_t width, const heed_row_draws *d) {
-  if (d->draws.limit == 0) {
-    if (y != x)
-      memcpy(y, x, (size_t)width * sizeof *y);
-    return;
-  }
-  for (int64_t first = 0; first < width; first += HEED_DRAWS) {
-    float factor[HEED_DRAWS];
-    heed_draw_factors(factor, d->counter + (uint32_t)(first / 8), &d->draws);
-    int64_t count = heed_at_most(HEED_DRAWS, width - first);
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++)
-      y[first + i] = x[first + i] * factor[i];
-  }
+  heed_drop_row_onto(y, x, NULL, width, d);
 }
 
 /** Likewise, as elements; apart from x. */
