@@ -60,12 +60,6 @@ static inline __attribute__((always_inline)) void both_of(float *y, float *slope
     slopes[i] = at.slope;
   }
 }
-static inline __attribute__((always_inline)) void slopes_of(float *d_x, const float *d_y, const float *x, int64_t count,
-                                                            both (*const act)(float)) {
-#pragma omp simd
-  for (int64_t i = 0; i < count; i++)
-    d_x[i] = d_y[i] * act(x[i]).slope;
-}
 
 void HEED_KERNEL(activation_values)(float *y, const float *x, int64_t count, heed_form form) {
   switch (form) {
@@ -91,20 +85,6 @@ void HEED_KERNEL(activation_both)(float *y, float *slopes, const float *x, int64
     break;
   case HEED_FORM_RELU:
     both_of(y, slopes, x, count, relu);
-    break;
-  }
-}
-
-void HEED_KERNEL(activation_slopes)(float *d_x, const float *d_y, const float *x, int64_t count, heed_form form) {
-  switch (form) {
-  case HEED_FORM_GELU:
-    slopes_of(d_x, d_y, x, count, gelu_erf);
-    break;
-  case HEED_FORM_GELU_TANH:
-    slopes_of(d_x, d_y, x, count, gelu_tanh);
-    break;
-  case HEED_FORM_RELU:
-    slopes_of(d_x, d_y, x, count, relu);
     break;
   }
 }

@@ -8,7 +8,5 @@
 void HEED_KERNEL(activation_values)(float *y, const float *x, int64_t count, heed_form form);
 /** Both at once, y = act(x) and slopes = act′(x): they share most of their work.  y may be x's memory. */
 void HEED_KERNEL(activation_both)(float *y, float *slopes, const float *x, int64_t count, heed_form form);
-/** d_x = d_y · act′(x). */
-void HEED_KERNEL(activation_slopes)(float *d_x, const float *d_y, const float *x, int64_t count, heed_form form);
 
 #endif

@@ -11,7 +11,7 @@ enum { BLOCK = 1024 };
 
 /** Floats of one block of a row. */
 typedef struct values {
-  float a[BLOCK], gate[BLOCK], y[BLOCK], other[BLOCK];
+  float a[BLOCK], gate[BLOCK], y[BLOCK], slopes[BLOCK];
 } values;
 
 static void multiply(float *y, const float *x, int64_t count) {
@@ -46,11 +46,11 @@ void HEED_KERNEL(gated_backward)(void *d_x, const void *d_y, const void *x, int6
       heed_values(v.a, a, count);
       heed_values(v.gate, a + width, count);
       heed_values(v.y, (const heed_element *)d_y + t * width + first, count);
-      HEED_KERNEL(activation_slopes)(v.other, v.y, v.a, count, form);
-      multiply(v.other, v.gate, count);
-      heed_elements(d_a, v.other, count);
-      HEED_KERNEL(activation_values)(v.other, v.a, count, form);
-      multiply(v.other, v.y, count);
-      heed_elements(d_a + width, v.other, count);
+      HEED_KERNEL(activation_both)(v.a, v.slopes, v.a, count, form);
+      multiply(v.slopes, v.y, count);
+      multiply(v.slopes, v.gate, count);
+      heed_elements(d_a, v.slopes, count);
+      multiply(v.a, v.y, count);
+      heed_elements(d_a + width, v.a, count);
     }
 }
