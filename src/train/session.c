@@ -87,10 +87,11 @@ static heed_status open_model(heed_session *s) {
   return s->communication->agree(s->communication, heed_token_evaluator_create(&s->evaluator, &evaluation));
 }
 
-static heed_checkpoint_tensors tensors_of(heed_session *s, bool moments) {
+/* `parameters`: of the stepper, to be changed by a load, or as they are for a save, which only reads. */
+static heed_checkpoint_tensors tensors_of(heed_session *s, float *parameters, bool moments) {
   heed_optimizer *optimizer = heed_stepper_optimizer(s->stepper);
   return (heed_checkpoint_tensors){.table = heed_stepper_table(s->stepper),
-                                   .parameters = heed_stepper_change_parameters(s->stepper),
+                                   .parameters = parameters,
                                    .moments = moments ? 2 : 0,
                                    .moment_names = {"m", "v"},
                                    .moment_shards = {heed_optimizer_moment(optimizer, 0), heed_optimizer_moment(optimizer, 1)}};
@@ -154,7 +155,7 @@ static heed_status resume(heed_session *s, const char *from) {
   if (strcmp(info.isa, s->kernels->isa) != 0 || strcmp(info.blas, heed_blas_core()) != 0)
     heed_warn("saved with %s and OpenBLAS for %s, running %s and %s: it goes on, but not bit for bit", info.isa, info.blas, s->kernels->isa,
               heed_blas_core());
-  heed_checkpoint_tensors tensors = tensors_of(s, true);
+  heed_checkpoint_tensors tensors = tensors_of(s, heed_stepper_change_parameters(s->stepper), true);
   HEED_TRY(heed_checkpoint_load(from, &tensors, s->communication));
   return set_origin(s, "resuming at step %lld from %s", (long long)s->step, from);
 }
@@ -163,7 +164,7 @@ static heed_status take_weights(heed_session *s, const char *from) {
   heed_checkpoint_info info;
   char *folder; /* rank 0 reads the weights, from the checkpoint that it checked */
   heed_status status = read_saved(s, from, false, &info, &folder);
-  heed_checkpoint_tensors tensors = tensors_of(s, false);
+  heed_checkpoint_tensors tensors = tensors_of(s, heed_stepper_change_parameters(s->stepper), false);
   if (status == HEED_OK)
     status = heed_checkpoint_load(folder, &tensors, s->communication);
   if (status == HEED_OK)
@@ -280,6 +281,6 @@ heed_status heed_session_save(heed_session *s) {
                                .vocabulary = (char *)heed_tokenizer_text(s->tokenizer, &bytes)};
   snprintf(info.isa, sizeof info.isa, "%s", s->kernels->isa);
   snprintf(info.blas, sizeof info.blas, "%s", heed_blas_core());
-  heed_checkpoint_tensors tensors = tensors_of(s, true);
+  heed_checkpoint_tensors tensors = tensors_of(s, (float *)heed_stepper_parameters(s->stepper), true);
   return heed_checkpoint_save(s->store, &info, &tensors);
 }
