@@ -33,4 +33,11 @@ __attribute__((format(printf, 1, 2), unused)) static int command_run(const char 
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/** Whether a command ended as it should; what it printed is shown if not. */
+__attribute__((unused)) static int command_ended(int code, int wanted) {
+  if (code != wanted)
+    printf("\nexit code %d, not %d; it printed:\n%s\n", code, wanted, command_output);
+  return code == wanted;
+}
+
 #endif

@@ -62,6 +62,19 @@ typedef struct heed_adamw {
   float gradient_scale;           /* multiplies each gradient: 1/targets and clipping */
 } heed_adamw;
 
+/** The end of a sublayer, a row at a time (Vaswani et al. 2017, §5.4):  sum = residual + dropout(sum),  and with γ  y = norm(sum). */
+typedef struct heed_residual {
+  float *sum;                 /* [T, C]; on entry what the sublayer's body gave */
+  const float *residual;      /* [T, C] */
+  const int32_t *sequence_of; /* [T], offsets [B + 1]: as in heed_stream; they name the row and the token of each element */
+  const int64_t *offsets;
+  heed_dropout dropout;
+  const float *gamma, *beta; /* [C]; γ NULL: no norm; β may be NULL */
+  float epsilon;
+  float *y, *mean, *rstd; /* [T, C], [T], [T] */
+  void *elements;         /* y as elements; NULL: nobody reads it so */
+} heed_residual;
+
 /** Weights of a linear map: floats [outputs, inputs], and their panels (linear_pack) in the orders that forward and backward read; NULL:
  *  packed at the call. */
 typedef struct heed_linear_weights {
@@ -95,6 +108,9 @@ typedef struct heed_kernels {
   /** after = act(x · wᵀ + bias), floats when `wide`; slopes = act′(x · wᵀ + bias), elements, which backward wants (NULL: nobody does). */
   void (*linear_activation_forward)(void *after, bool wide, void *slopes, const void *x, heed_linear_weights w, const float *bias,
                                     heed_form form, int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch);
+  /** r->sum = x · wᵀ + bias, then residual_forward, a group of rows at a time while it is in the second cache. */
+  void (*linear_residual_forward)(const heed_residual *r, const void *x, heed_linear_weights w, const float *bias, int64_t rows,
+                                  int64_t inputs, int64_t outputs, void *workspace, float *scratch);
   /** d_x[T, inputs] = d_y[T, outputs] · w; floats when `wide`, and then with `add` added. */
   void (*linear_backward_input)(void *d_x, bool wide, bool add, const void *d_y, heed_linear_weights w, int64_t rows, int64_t inputs,
                                 int64_t outputs, void *workspace, float *scratch);
@@ -117,12 +133,12 @@ typedef struct heed_kernels {
                               const float *rstd, const float *gamma, const int64_t *starts, int64_t slices, int64_t width, float *workspace,
                               float *scratch);
 
-  /* residual_norm.c: the end of a post-norm sublayer; dropout's names as in dropout.c */
-  /** sum = residual + dropout(x), y = norm(sum), also as elements (may be NULL); sum may be x's memory. */
-  void (*residual_norm_forward)(float *y, void *elements, float *sum, float *mean, float *rstd, const float *x, const float *residual,
-                                const float *gamma, const float *beta, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
-                                int64_t width, float epsilon, const heed_dropout *dropout);
-  /** d_residual (may be d_y's memory) and d_x, elements; d_gamma, d_beta (may be NULL).  workspace: layer_norm_workspace. */
+  /* residual.c: the end of a sublayer */
+  void (*residual_forward)(const heed_residual *r, int64_t tokens, int64_t width);
+  /** Without a norm: d_x = dropout's mask · scale · d_y, elements. */
+  void (*residual_backward)(void *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens, int64_t width,
+                            const heed_dropout *dropout);
+  /** With one: d_residual (may be d_y's memory) and d_x, elements; d_gamma, d_beta (may be NULL).  workspace: layer_norm_workspace. */
   void (*residual_norm_backward)(float *d_residual, void *d_x, float *d_gamma, float *d_beta, const float *d_y, const float *sum,
                                  const float *mean, const float *rstd, const float *gamma, const int32_t *sequence_of,
                                  const int64_t *offsets, const int64_t *starts, int64_t slices, int64_t width, const heed_dropout *dropout,
@@ -147,14 +163,6 @@ typedef struct heed_kernels {
    *  head; `back` turns the other way: the gradient.  table[position, D]: D/2 cosines, then D/2 sines.  stride: floats between tokens. */
   void (*rotary)(void *x, const float *table, const int32_t *positions, int64_t tokens, int64_t stride, int64_t heads, int64_t head_width,
                  bool back);
-
-  /* dropout.c.  sequence_of[t], offsets[B + 1]: as in heed_stream; they name the row and the token of each element. */
-  /** y = residual + dropout(x); y may be x's memory. */
-  void (*dropout_forward)(float *y, const float *x, const float *residual, const int32_t *sequence_of, const int64_t *offsets,
-                          int64_t tokens, int64_t width, const heed_dropout *dropout);
-  /** d_x = dropout's mask · scale · d_y, elements. */
-  void (*dropout_backward)(void *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens, int64_t width,
-                           const heed_dropout *dropout);
 
   /* embedding.c */
   /** sum = the tables' rows added, y = dropout(norm(sum)), also as elements (may be NULL).  gamma NULL: no norm, y = dropout(the rows

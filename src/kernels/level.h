@@ -37,6 +37,8 @@ void HEED_KERNEL(linear_forward)(void *y, bool wide, const void *x, heed_linear_
                                  int64_t outputs, void *workspace, float *scratch);
 void HEED_KERNEL(linear_activation_forward)(void *after, bool wide, void *slopes, const void *x, heed_linear_weights w, const float *bias,
                                             heed_form form, int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch);
+void HEED_KERNEL(linear_residual_forward)(const heed_residual *r, const void *x, heed_linear_weights w, const float *bias, int64_t rows,
+                                          int64_t inputs, int64_t outputs, void *workspace, float *scratch);
 void HEED_KERNEL(linear_backward_input)(void *d_x, bool wide, bool add, const void *d_y, heed_linear_weights w, int64_t rows,
                                         int64_t inputs, int64_t outputs, void *workspace, float *scratch);
 void HEED_KERNEL(linear_activation_backward_input)(void *d_before, const void *d_y, heed_linear_weights w, const void *slopes, int64_t rows,
@@ -49,9 +51,9 @@ int64_t HEED_KERNEL(layer_norm_workspace)(int64_t rows, int64_t slices, int64_t 
 void HEED_KERNEL(layer_norm_backward)(float *d_x, bool add, float *d_gamma, float *d_beta, const float *d_y, const float *x,
                                       const float *mean, const float *rstd, const float *gamma, const int64_t *starts, int64_t slices,
                                       int64_t width, float *workspace, float *scratch);
-void HEED_KERNEL(residual_norm_forward)(float *y, void *elements, float *sum, float *mean, float *rstd, const float *x,
-                                        const float *residual, const float *gamma, const float *beta, const int32_t *sequence_of,
-                                        const int64_t *offsets, int64_t tokens, int64_t width, float epsilon, const heed_dropout *dropout);
+void HEED_KERNEL(residual_forward)(const heed_residual *r, int64_t tokens, int64_t width);
+void HEED_KERNEL(residual_backward)(void *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
+                                    int64_t width, const heed_dropout *dropout);
 void HEED_KERNEL(residual_norm_backward)(float *d_residual, void *d_x, float *d_gamma, float *d_beta, const float *d_y, const float *sum,
                                          const float *mean, const float *rstd, const float *gamma, const int32_t *sequence_of,
                                          const int64_t *offsets, const int64_t *starts, int64_t slices, int64_t width,
@@ -63,10 +65,6 @@ void HEED_KERNEL(gated_forward)(void *y, const void *x, int64_t tokens, int64_t 
 void HEED_KERNEL(gated_backward)(void *d_x, const void *d_y, const void *x, int64_t tokens, int64_t width, heed_form form);
 void HEED_KERNEL(rotary)(void *x, const float *table, const int32_t *positions, int64_t tokens, int64_t stride, int64_t heads,
                          int64_t head_width, bool back);
-void HEED_KERNEL(dropout_forward)(float *y, const float *x, const float *residual, const int32_t *sequence_of, const int64_t *offsets,
-                                  int64_t tokens, int64_t width, const heed_dropout *dropout);
-void HEED_KERNEL(dropout_backward)(void *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
-                                   int64_t width, const heed_dropout *dropout);
 void HEED_KERNEL(embedding_forward)(float *y, void *elements, float *sum, float *mean, float *rstd, const heed_embedding_rows *rows,
                                     const float *gamma, const float *beta, const int32_t *sequence_of, const int64_t *offsets,
                                     int64_t tokens, int64_t width, float epsilon, const heed_dropout *dropout);

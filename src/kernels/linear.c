@@ -1,6 +1,7 @@
 /* Linear layers: products of blocks and panels (block.h), and what becomes of each block while it is in the first cache.
  *
- *     forward     y = x·Wᵀ + b,  or  y = act(x·Wᵀ + b) and slopes = act′(x·Wᵀ + b), from which both come at little more than one's cost
+ *     forward     y = x·Wᵀ + b,  or that with what ends a sublayer (residual.c),
+ *                 or  y = act(x·Wᵀ + b) and slopes = act′(x·Wᵀ + b), from which both come at little more than one's cost
  *     backward    dx = dy·W,     or  dx = (dy·W)·slopes,   dW = Σ_g dy_gᵀ·x_g,   db = Σ dy
  *
  * Weights come in panels, or as floats that are packed at the call, shared in the workspace, or by the thread that uses them when rows are
@@ -11,6 +12,7 @@
 #include "kernels/activation.h"
 #include "kernels/block.h"
 #include "kernels/column_sums.h"
+#include "kernels/residual_rows.h"
 #include "kernels/tree.h"
 
 enum {
@@ -32,6 +34,7 @@ typedef struct outcome {
   heed_element *kept;         /* forward: where act′(bias + product) goes, or NULL */
   const heed_element *slopes; /* backward: what was kept, or NULL */
   heed_form form;
+  const heed_residual *residual; /* what becomes of whole rows, or NULL */
   int64_t stride;
 } outcome;
 
@@ -155,13 +158,21 @@ static void multiply_few(const factors *f, const outcome *o, int64_t deep, int64
   }
 }
 
-/** Columns [first, end): packed by all if need be, then shared out in groups of rows that stay in the second cache, by groups of columns.
- */
-static void multiply_many(const factors *f, const outcome *o, int64_t first, int64_t end, int64_t deep, int64_t depth,
+/** Rows of a share, if each thread is to take whole rows. */
+static int64_t whole_rows(const factors *f) {
+  int64_t shares = SHARES * omp_get_num_threads();
+  return heed_in_blocks((f->rows + shares - 1) / shares);
+}
+
+/** Columns [first, end): packed by all if need be, then shared out in groups of rows that stay in the second cache, by groups of columns;
+ *  `whole`: all columns of a row by one thread, which then ends the row. */
+static void multiply_many(const factors *f, const outcome *o, bool whole, int64_t first, int64_t end, int64_t deep, int64_t depth,
                           heed_element *workspace, heed_element *scratch) {
   int64_t room = heed_panel_room(depth), rows = heed_at_least(HEED_BLOCK, LEFT / heed_in_steps(depth) / HEED_BLOCK * HEED_BLOCK);
+  if (whole)
+    rows = heed_at_most(rows, whole_rows(f));
   int64_t row_groups = (f->rows + rows - 1) / rows, panels = (end - first + HEED_PANEL - 1) / HEED_PANEL;
-  int64_t column_groups = heed_at_most(panels, (SHARES * omp_get_num_threads() + row_groups - 1) / row_groups);
+  int64_t column_groups = whole ? 1 : heed_at_most(panels, (SHARES * omp_get_num_threads() + row_groups - 1) / row_groups);
   const heed_element *panel = f->panels ? given_panel(f, first, deep) : workspace;
   int64_t apart = f->panels ? heed_panel_room(f->depth) : room;
   if (!f->panels) {
@@ -176,24 +187,29 @@ static void multiply_many(const factors *f, const outcome *o, int64_t first, int
     int64_t stop = panels * (group + 1) / column_groups;
     for (int64_t p = panels * group / column_groups; p < stop; p += HEED_ABREAST)
       multiply(&left, f, o, row, count, first + p * HEED_PANEL, panel + p * apart, apart, heed_at_most(HEED_ABREAST, stop - p), depth);
+    for (int64_t t = row; whole && t < row + count; t++)
+      heed_residual_row(o->residual, t, f->columns);
   }
 }
 
 /** Floats can be added to, unless they are an activation's: there depth is taken DEPTH at a time. */
 static void product(const factors *f, outcome o, void *workspace, float *scratch) {
   int64_t most = o.wide && !o.activates ? DEPTH : heed_at_least(DEPTH, f->depth);
+  bool whole = o.residual && f->depth <= most && f->columns <= RIGHT / heed_panel_room(f->depth) * HEED_PANEL && whole_rows(f) >= FEW;
   heed_blocks_begin();
   for (int64_t deep = 0; deep < f->depth; deep += most) {
     int64_t depth = heed_at_most(most, f->depth - deep);
     int64_t band = heed_at_least(1, RIGHT / heed_panel_room(depth)) * HEED_PANEL;
     for (int64_t column = 0; f->rows > FEW && column < f->columns; column += band)
-      multiply_many(f, &o, column, heed_at_most(f->columns, column + band), deep, depth, workspace, (heed_element *)scratch);
+      multiply_many(f, &o, whole, column, heed_at_most(f->columns, column + band), deep, depth, workspace, (heed_element *)scratch);
     if (f->rows <= FEW)
       multiply_few(f, &o, deep, depth, (heed_element *)scratch);
     o.add = true;
     o.bias = NULL;
   }
   heed_blocks_end();
+  if (o.residual && !whole)
+    HEED_KERNEL(residual_forward)(o.residual, f->rows, f->columns);
 }
 
 void HEED_KERNEL(linear_forward)(void *y, bool wide, const void *x, heed_linear_weights w, const float *bias, int64_t rows, int64_t inputs,
@@ -206,6 +222,12 @@ void HEED_KERNEL(linear_activation_forward)(void *after, bool wide, void *slopes
                                             heed_form form, int64_t rows, int64_t inputs, int64_t outputs, void *workspace,
                                             float *scratch) {
   outcome o = {.y = after, .wide = wide, .kept = slopes, .bias = bias, .activates = true, .form = form, .stride = outputs};
+  product(&(factors){x, w.w, w.forward, rows, outputs, inputs, true}, o, workspace, scratch);
+}
+
+void HEED_KERNEL(linear_residual_forward)(const heed_residual *r, const void *x, heed_linear_weights w, const float *bias, int64_t rows,
+                                          int64_t inputs, int64_t outputs, void *workspace, float *scratch) {
+  outcome o = {.y = r->sum, .wide = true, .bias = bias, .residual = r, .stride = outputs};
   product(&(factors){x, w.w, w.forward, rows, outputs, inputs, true}, o, workspace, scratch);
 }
 

@@ -148,7 +148,7 @@ static void look(const heed_context *context, const heed_attention *a, const ope
                                         heed_thread_scratch(context));
 }
 
-static void forward(const heed_context *context, float *y, const void *x, const heed_body *body) {
+static void forward(const heed_context *context, const heed_residual *r, const void *x, const heed_body *body) {
   const heed_attention *a = &body->attention;
   heed_attention_shape shape = shape_of(context, a);
   heed_dropout dropout = heed_dropout_at(context, a->dropout, a->site);
@@ -166,7 +166,7 @@ static void forward(const heed_context *context, float *y, const void *x, const 
                                       heed_thread_scratch(context));
   if (!a->cross)
     look(context, a, &o, &shape);
-  heed_linear_forward(context, y, true, attended, &a->output, heed_token_rows(context));
+  heed_linear_residual_forward(context, r, attended, &a->output, heed_token_rows(context));
 }
 
 static void backward(const heed_context *context, float *d_x, bool add, const void *d_y, const void *x, const heed_body *body) {

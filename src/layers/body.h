@@ -30,8 +30,8 @@ typedef struct heed_body_operations {
   heed_status (*plan)(heed_body *body, heed_plan *plan, const heed_body_spec *spec);
   /** Reserves what only backward works on; it may be shared with other sublayers. */
   void (*plan_backward)(heed_body *body, heed_plan *plan);
-  /** y[T, C] = f(x[T, C]), floats; x: elements. */
-  void (*forward)(const heed_context *context, float *y, const void *x, const heed_body *body);
+  /** r->sum[T, C] = f(x[T, C]), and then what ends the sublayer, r (kernels.h); x: elements. */
+  void (*forward)(const heed_context *context, const heed_residual *r, const void *x, const heed_body *body);
   /** d_x = ∂f/∂xᵀ · d_y, or += with `add`, floats; d_y: elements.  Gradients of parameters are written, those of the source
    *  added. */
   void (*backward)(const heed_context *context, float *d_x, bool add, const void *d_y, const void *x, const heed_body *body);

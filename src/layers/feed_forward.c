@@ -44,7 +44,7 @@ static void plan_backward(heed_body *body, heed_plan *plan) {
     f->d_after = heed_reserve_elements(plan, plan->tokens, f->down.inputs);
 }
 
-static void forward(const heed_context *context, float *y, const void *x, const heed_body *body) {
+static void forward(const heed_context *context, const heed_residual *r, const void *x, const heed_body *body) {
   const heed_feed_forward *f = &body->feed_forward;
   heed_rows rows = heed_token_rows(context);
   void *after = heed_buffer(context, f->after);
@@ -56,7 +56,7 @@ static void forward(const heed_context *context, float *y, const void *x, const 
     void *slopes = context->training ? heed_buffer(context, f->slopes) : NULL;
     heed_linear_activation_forward(context, after, false, slopes, x, f->form, &f->up, rows);
   }
-  heed_linear_forward(context, y, true, after, &f->down, rows);
+  heed_linear_residual_forward(context, r, after, &f->down, rows);
 }
 
 static void backward(const heed_context *context, float *d_x, bool add, const void *d_y, const void *x, const heed_body *body) {

@@ -54,6 +54,12 @@ void heed_linear_activation_forward(const heed_context *context, void *after, bo
                                               heed_thread_scratch(context));
 }
 
+void heed_linear_residual_forward(const heed_context *context, const heed_residual *r, const void *x, const heed_linear *linear,
+                                  heed_rows rows) {
+  context->kernels->linear_residual_forward(r, x, weights_of(context, linear), heed_weights(context, linear->bias), heed_row_count(rows),
+                                            linear->inputs, linear->outputs, context->workspace, heed_thread_scratch(context));
+}
+
 void heed_linear_backward_input(const heed_context *context, void *d_x, bool wide, bool add, const void *d_y, const heed_linear *linear,
                                 heed_rows rows) {
   context->kernels->linear_backward_input(d_x, wide, add, d_y, weights_of(context, linear), heed_row_count(rows), linear->inputs,

@@ -36,6 +36,10 @@ void heed_linear_forward(const heed_context *context, void *y, bool wide, const 
 void heed_linear_activation_forward(const heed_context *context, void *after, bool wide, void *slopes, const void *x, heed_form form,
                                     const heed_linear *linear, heed_rows rows);
 
+/** r->sum = x·Wᵀ + b, and then what ends a sublayer (kernels.h). */
+void heed_linear_residual_forward(const heed_context *context, const heed_residual *r, const void *x, const heed_linear *linear,
+                                  heed_rows rows);
+
 /** d_x = d_y·W, or += with `add`, which wants `wide`. */
 void heed_linear_backward_input(const heed_context *context, void *d_x, bool wide, bool add, const void *d_y, const heed_linear *linear,
                                 heed_rows rows);

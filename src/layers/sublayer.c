@@ -33,34 +33,38 @@ heed_hidden heed_sublayer_output(const heed_context *context, const heed_sublaye
   return (heed_hidden){heed_buffer(context, sublayer->out), post ? heed_buffer(context, sublayer->elements) : NULL};
 }
 
-/* The end of a post-norm sublayer: the body's output, in `sum`, becomes the sum. */
-static void close_forward(const heed_context *context, float *sum, const float *x, const heed_sublayer *sublayer,
-                          const heed_dropout *dropout) {
+/** What ends the sublayer: the body's output becomes the sum, and that the output where a norm follows. */
+static heed_residual residual_of(const heed_context *context, const float *x, const heed_sublayer *sublayer) {
   const heed_stream *stream = context->stream;
   const heed_layer_norm *norm = &sublayer->norm;
-  void *elements = sublayer->elements == sublayer->out ? NULL : heed_buffer(context, sublayer->elements);
-  context->kernels->residual_norm_forward(heed_buffer(context, sublayer->out), elements, sum, heed_buffer(context, norm->mean),
-                                          heed_buffer(context, norm->rstd), sum, x, heed_weights(context, norm->gamma),
-                                          heed_weights(context, norm->beta), stream->sequence_of, stream->offsets, stream->tokens,
-                                          sublayer->width, norm->epsilon, dropout);
+  float *out = heed_buffer(context, sublayer->out);
+  heed_residual r = {.sum = out,
+                     .residual = x,
+                     .sequence_of = stream->sequence_of,
+                     .offsets = stream->offsets,
+                     .dropout = heed_dropout_at(context, sublayer->dropout, sublayer->site)};
+  if (sublayer->form == HEED_SUBLAYER_POST_NORM) {
+    r.sum = heed_buffer(context, sublayer->inner);
+    r.gamma = heed_weights(context, norm->gamma);
+    r.beta = heed_weights(context, norm->beta);
+    r.epsilon = norm->epsilon;
+    r.y = out;
+    r.mean = heed_buffer(context, norm->mean);
+    r.rstd = heed_buffer(context, norm->rstd);
+    r.elements = sublayer->elements == sublayer->out ? NULL : heed_buffer(context, sublayer->elements);
+  }
+  return r;
 }
 
 heed_hidden heed_sublayer_forward(const heed_context *context, heed_hidden x, const heed_sublayer *sublayer) {
-  const heed_stream *stream = context->stream;
-  heed_dropout dropout = heed_dropout_at(context, sublayer->dropout, sublayer->site);
-  bool post = sublayer->form == HEED_SUBLAYER_POST_NORM, pre = sublayer->form == HEED_SUBLAYER_PRE_NORM;
-  void *inner = heed_buffer(context, sublayer->inner);
-  float *out = heed_buffer(context, sublayer->out), *sum = post ? inner : out;
+  const heed_residual r = residual_of(context, x.values, sublayer);
+  bool pre = sublayer->form == HEED_SUBLAYER_PRE_NORM;
+  void *normalised = pre ? heed_buffer(context, sublayer->inner) : NULL;
 #pragma omp parallel
   {
     if (pre)
-      heed_layer_norm_forward(context, NULL, inner, x.values, &sublayer->norm, heed_token_rows(context));
-    sublayer->operations->forward(context, sum, pre ? inner : x.elements, &sublayer->body);
-    if (post)
-      close_forward(context, sum, x.values, sublayer, &dropout);
-    else
-      context->kernels->dropout_forward(sum, sum, x.values, stream->sequence_of, stream->offsets, stream->tokens, sublayer->width,
-                                        &dropout);
+      heed_layer_norm_forward(context, NULL, normalised, x.values, &sublayer->norm, heed_token_rows(context));
+    sublayer->operations->forward(context, &r, pre ? normalised : x.elements, &sublayer->body);
   }
   return heed_sublayer_output(context, sublayer);
 }
@@ -89,7 +93,8 @@ void heed_sublayer_backward(const heed_context *context, float *gradient, heed_h
     if (sublayer->form == HEED_SUBLAYER_POST_NORM)
       close_backward(context, gradient, d_body, sublayer, &dropout);
     else
-      context->kernels->dropout_backward(d_body, gradient, stream->sequence_of, stream->offsets, stream->tokens, sublayer->width, &dropout);
+      context->kernels->residual_backward(d_body, gradient, stream->sequence_of, stream->offsets, stream->tokens, sublayer->width,
+                                          &dropout);
     sublayer->operations->backward(context, pre ? d_normalised : gradient, !pre, d_body, input, &sublayer->body);
     if (pre)
       heed_layer_norm_backward(context, gradient, true, d_normalised, x.values, &sublayer->norm, heed_token_rows(context));

@@ -113,6 +113,65 @@ static void check_panels(const heed_kernels *kernels) {
   }
 }
 
+/* A map with the end of a sublayer behind it: where a thread ends its own rows, and where all do that afterwards. */
+static heed_residual end_of(const heed_kernels *kernels, int64_t rows) {
+  static const int64_t offsets[] = {0, 1, 1000};
+  int32_t *sequence_of = test_memory(rows, sizeof *sequence_of);
+  for (int64_t t = 1; t < rows; t++)
+    sequence_of[t] = 1;
+  return (heed_residual){.sum = test_floats(rows * OUTPUTS),
+                         .residual = test_random(rows * OUTPUTS, 11, 1.0),
+                         .sequence_of = sequence_of,
+                         .offsets = offsets,
+                         .dropout = {6554, 1.1111f, 9, 100, 5, 17},
+                         .gamma = test_random(OUTPUTS, 12, 1.0),
+                         .beta = test_random(OUTPUTS, 13, 1.0),
+                         .epsilon = 1e-5f,
+                         .y = test_floats(rows * OUTPUTS),
+                         .mean = test_floats(rows),
+                         .rstd = test_floats(rows),
+                         .elements = test_unwritten(kernels, rows * OUTPUTS)};
+}
+
+typedef struct ended {
+  problem p;
+  heed_residual r;
+} ended;
+
+static void residual_forward(const heed_kernels *k, const void *data, float *scratch) {
+  const ended *e = data;
+  const problem *p = &e->p;
+  k->linear_residual_forward(&e->r, p->x_elements, weights_of(p), p->bias, p->rows, p->inputs, p->outputs, p->workspace, scratch);
+}
+static void forward_then_residual(const heed_kernels *k, const void *data, float *scratch) {
+  const ended *e = data;
+  forward(k, &e->p, scratch);
+  k->residual_forward(&e->r, e->p.rows, e->p.outputs);
+}
+
+static void check_ended(const heed_kernels *kernels) {
+  static const int64_t shapes[][2] = {{1, INPUTS}, {64, INPUTS}, {100, INPUTS}, {530, INPUTS}, {530, 4110}};
+  for (int i = 0; i < 13; i++) { /* the deepest once */
+    int mark = test_pool_count;
+    int64_t rows = shapes[i / 3][0], count = rows * OUTPUTS;
+    ended e = {make_rows(kernels, rows, shapes[i / 3][1], OUTPUTS), end_of(kernels, rows)}, apart = {e.p, end_of(kernels, rows)};
+    if (i % 3 == 1)
+      e.r.elements = apart.r.elements = NULL;
+    if (i % 3 == 2)
+      e.r.gamma = apart.r.gamma = NULL;
+    apart.p.y = apart.r.sum;
+    apart.p.wide = true;
+    test_run(kernels, 2, forward_then_residual, &apart);
+    CU_ASSERT(test_same_on_threads(kernels, residual_forward, &e, e.r.sum, count));
+    CU_ASSERT_EQUAL(memcmp(e.r.sum, apart.r.sum, (size_t)count * sizeof(float)), 0);
+    CU_ASSERT_EQUAL(memcmp(e.r.y, apart.r.y, (size_t)count * sizeof(float)), 0);
+    CU_ASSERT_EQUAL(memcmp(e.r.mean, apart.r.mean, (size_t)rows * sizeof(float)), 0);
+    CU_ASSERT_EQUAL(memcmp(e.r.rstd, apart.r.rstd, (size_t)rows * sizeof(float)), 0);
+    CU_ASSERT(!e.r.elements || memcmp(e.r.elements, apart.r.elements, (size_t)count * kernels->element_bytes) == 0);
+    test_release_to(mark);
+  }
+}
+
 /* From four threads at once, again and again: what one thread overwrites while another reads would show now and then. */
 static void check_hammer(const heed_kernels *kernels) {
   problem p = make(kernels, SLICES, ABOUT);
@@ -155,5 +214,12 @@ static void hammer(void) {
   test_each_element(check_hammer);
 }
 
+static void ends(void) {
+  test_width = 4500;
+  test_each_element(check_ended);
+  test_width = 512;
+}
+
 HEED_TESTS({"bits do not depend on threads", threads}, {"nor on groups of slices", groups}, {"nor on the rows beside a row", rows},
-           {"nor on when weights are packed", panels}, {"products from four threads at once are right", hammer})
+           {"nor on when weights are packed", panels}, {"rows that a thread ends itself are those that all end afterwards", ends},
+           {"products from four threads at once are right", hammer})

@@ -69,9 +69,10 @@ static void equals_its_twin(const variant *v) {
   double *wide_x = test_widen(x, COUNT), *want = test_widen(d_x, COUNT), *want_source = test_widen(source.gradient, SOURCE_COUNT);
   twin w = twin_forward(&f, &body.attention, v, wide_x, &source);
   twin_backward(&f, &body.attention, v, &w, want, want_source, test_widen(d_y, COUNT), wide_x, &source);
+  heed_residual r = layer_bare(&f.batch.stream, y);
 #pragma omp parallel
   {
-    operations->forward(&f.context, y, x, &body);
+    operations->forward(&f.context, &r, x, &body);
     operations->backward(&f.context, d_x, true, d_y, x, &body);
   }
   CU_ASSERT(test_error(y, w.y, COUNT) < layer_bound);
@@ -99,6 +100,12 @@ TWIN(turned_in_a_causal_window, .rotary = true, .causal = true, .window = 3, .fu
 TWIN(across, .biases = true, .cross = true)
 TWIN(across_without_biases, .cross = true, .causal = true, .window = 2, .rotary = true) /* none of them is meant for another stream */
 
+static void forward(layer_fixture *f, const heed_body *body, float *y, const float *x) {
+  heed_residual r = layer_bare(&f->batch.stream, y);
+#pragma omp parallel
+  heed_self_attention_body.forward(&f->context, &r, x, body);
+}
+
 /* The test of the test: a twin that sees one key more or less, or is turned otherwise, is far off. */
 static void a_twin_that_is_off_shows(void) {
   static const struct {
@@ -116,18 +123,12 @@ static void a_twin_that_is_off_shows(void) {
     twin_begin(&f, &body, &source, &pairs[i].layer, false);
     float *x = test_random(COUNT, 3, 1.0), *y = test_floats(COUNT);
     twin w = twin_forward(&f, &body.attention, &pairs[i].layer, test_widen(x, COUNT), &source);
-#pragma omp parallel
-    heed_self_attention_body.forward(&f.context, y, x, &body);
+    forward(&f, &body, y, x);
     CU_ASSERT(test_error(y, w.y, COUNT) < layer_bound);
     w = twin_forward(&f, &body.attention, &pairs[i].twin, test_widen(x, COUNT), &source);
     CU_ASSERT(test_error(y, w.y, COUNT) > 0.01);
     layer_end(&f);
   }
-}
-
-static void forward(layer_fixture *f, const heed_body *body, float *y, const float *x) {
-#pragma omp parallel
-  heed_self_attention_body.forward(&f->context, y, x, body);
 }
 
 static void has_no_dropout_outside_training(void) {

@@ -71,6 +71,7 @@ static void run_in_pieces(cached *k, float *y, const float *x) {
   context.stream = &k->piece.stream;
   context.cache = &k->cache;
   context.cache_arena = &k->memory;
+  heed_residual r = layer_bare(context.stream, out);
   for (int call = 0; call < PIECES; call++) {
     for (int64_t b = 0; b < LAYER_ROWS; b++) {
       until[b] = call == 0 ? prompts[b] : done[b] + 1;
@@ -80,7 +81,7 @@ static void run_in_pieces(cached *k, float *y, const float *x) {
     for (int64_t t = 0; t < k->piece.stream.tokens; t++)
       memcpy(some + t * C, x + from[t] * C, C * sizeof *x);
 #pragma omp parallel
-    heed_self_attention_body.forward(&context, out, some, &k->body);
+    heed_self_attention_body.forward(&context, &r, some, &k->body);
     for (int64_t t = 0; t < k->piece.stream.tokens; t++)
       memcpy(y + from[t] * C, out + t * C, C * sizeof *x);
     memcpy(done, until, sizeof done);
@@ -92,8 +93,9 @@ static void check(variant v) {
   cached k;
   begin(&k, &v);
   float *x = test_random(COUNT, 3, 1.0), *whole = test_floats(COUNT), *pieces = test_floats(COUNT);
+  heed_residual r = layer_bare(&k.f.batch.stream, whole);
 #pragma omp parallel
-  heed_self_attention_body.forward(&k.f.context, whole, x, &k.body);
+  heed_self_attention_body.forward(&k.f.context, &r, x, &k.body);
   double *want = test_widen(whole, COUNT);
   run_in_pieces(&k, pieces, x);
   CU_ASSERT(test_error(pieces, want, COUNT) < layer_bound);

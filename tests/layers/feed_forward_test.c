@@ -95,9 +95,10 @@ static void check(heed_activation which, bool biases) {
   twin_backward(&f, &body.feed_forward, a, &w, want_d, test_widen(d_y, COUNT), wide_x);
   for (int64_t i = 0; i < COUNT; i++)
     want_d[i] += d_before[i];
+  heed_residual r = layer_bare(&f.batch.stream, y);
 #pragma omp parallel
   {
-    heed_feed_forward_body.forward(&f.context, y, x, &body);
+    heed_feed_forward_body.forward(&f.context, &r, x, &body);
     heed_feed_forward_body.backward(&f.context, d_x, true, d_y, x, &body);
   }
   CU_ASSERT(test_error(y, w.y, COUNT) < layer_bound);

@@ -142,6 +142,12 @@ static inline void layer_end(layer_fixture *f) {
   test_release();
 }
 
+/** What leaves the body's output in y[T, C] as it is: a residual of zeros, no dropout, no norm. */
+static inline heed_residual layer_bare(const heed_stream *stream, float *y) {
+  heed_dropout none = {.scale = 1};
+  return (heed_residual){y, test_floats(LAYER_TOKENS * LAYER_WIDTH), stream->sequence_of, stream->offsets, .dropout = none};
+}
+
 /** A parameter of the twins, and its gradient; NULL for one that the layer does without. */
 static inline const double *layer_weights(const layer_fixture *f, int64_t offset) {
   return offset < 0 ? NULL : f->wide_parameters + offset;

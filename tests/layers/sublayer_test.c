@@ -18,7 +18,7 @@ static heed_status double_plan(heed_body *body, heed_plan *plan, const heed_body
 static void double_plan_backward(heed_body *body, heed_plan *plan) {
   body->attention.d_queries = heed_arena_reserve(plan->arena, WORK, sizeof(float));
 }
-static void double_forward(const heed_context *context, float *y, const void *elements, const heed_body *body) {
+static void double_forward(const heed_context *context, const heed_residual *r, const void *elements, const heed_body *body) {
   const float *x = elements;
   const float *bias = context->parameters + body->attention.heads;
   float *saved = heed_buffer(context, body->attention.queries);
@@ -27,7 +27,8 @@ static void double_forward(const heed_context *context, float *y, const void *el
     saved[i] = 3; /* all that it reserved is its own */
 #pragma omp for
   for (int64_t i = 0; i < COUNT; i++)
-    y[i] = 2 * x[i] + bias[i % C];
+    r->sum[i] = 2 * x[i] + bias[i % C];
+  context->kernels->residual_forward(r, LAYER_TOKENS, C);
 }
 static void double_backward(const heed_context *context, float *d_x, bool add, const void *elements, const void *x, const heed_body *body) {
   const float *d_y = elements;

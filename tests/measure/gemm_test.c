@@ -50,10 +50,10 @@ static void the_peer_makes_the_same_product(void) {
 }
 
 static void sums_over_ranks(void) {
-  CU_ASSERT_EQUAL_FATAL(command_run("OMP_NUM_THREADS=1 timeout 100 " HEED_MPIEXEC
-                                    " --oversubscribe --bind-to none --mca btl_vader_single_copy_mechanism none -n 3 " HEED_PROGRAM
-                                    " bench allreduce --json 2> /dev/null"),
-                        0);
+  CU_ASSERT_FATAL(command_ended(command_run("OMP_NUM_THREADS=1 timeout 100 " HEED_MPIEXEC
+                                            " --oversubscribe --bind-to none --mca btl_vader_single_copy_mechanism none -n 3 " HEED_PROGRAM
+                                            " bench allreduce --json 2> /dev/null"),
+                                0));
   json_t *list = json_loads(command_output, 0, NULL);
   CU_ASSERT_EQUAL(json_array_size(list), 7);
   for (size_t i = 0; i < json_array_size(list); i++) {

@@ -10,13 +10,13 @@ static char folder[] = "/tmp/heed-verify-test-XXXXXX";
 /* Vocabulary, token shard, a configuration of a model of a second, and an mpirun that trains two ranks from another seed. */
 static void prepares(void) {
   CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
-  CU_ASSERT_EQUAL_FATAL(command_run("cd %s && mkdir runs other never && " HEED_PROGRAM
-                                    " tokenizer train --type wordpiece --vocab-size 300 --output vocab.txt " HEED_SOURCE
-                                    "/datasets/sample/text.txt && head -n 100 " HEED_SOURCE
-                                    "/datasets/sample/text.txt > text.txt && " HEED_PROGRAM
-                                    " prepare --vocab vocab.txt --output train.h5 text.txt",
-                                    folder),
-                        0);
+  CU_ASSERT_FATAL(command_ended(command_run("cd %s && mkdir runs other never && " HEED_PROGRAM
+                                            " tokenizer train --type wordpiece --vocab-size 300 --output vocab.txt " HEED_SOURCE
+                                            "/datasets/sample/text.txt && head -n 100 " HEED_SOURCE
+                                            "/datasets/sample/text.txt > text.txt && " HEED_PROGRAM
+                                            " prepare --vocab vocab.txt --output train.h5 text.txt",
+                                            folder),
+                                0));
   CU_ASSERT_EQUAL_FATAL(
       command_run("cd %s && cat > micro.yaml <<'END'\n"
                   "run: {name: micro}\n"
@@ -100,7 +100,7 @@ static void refuses_before_it_starts(void) {
   CU_ASSERT_EQUAL(verify("PATH=$PWD/never:$PATH", "--ranks 1 --set model.layers=x"), 65);
   CU_ASSERT_EQUAL(verify("PATH=$PWD/never:$PATH", "--ranks 1,,2"), 64);
   CU_ASSERT_EQUAL(verify("PATH=$PWD/never:$PATH", "--threads 1"), 64);
-  CU_ASSERT_EQUAL(command_run("test ! -e %s/started", folder), 0);
+  CU_ASSERT(command_ended(command_run("test ! -e %s/started", folder), 0));
 }
 
 static void a_run_that_fails_says_why(void) {
@@ -111,19 +111,21 @@ static void a_run_that_fails_says_why(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(error, "training on 1 rank × 1 thread ended with exit code 65: "));
   CU_ASSERT_PTR_NOT_NULL(strstr(error, "vocab.txt has 300 tokens"));
   CU_ASSERT_EQUAL(left_behind(), 0);
-  CU_ASSERT_EQUAL(command_run("mkdir %s/empty && cd %s && TMPDIR=%s/runs PATH=%s/empty " HEED_PROGRAM " verify micro.yaml --ranks 1",
-                              folder, folder, folder, folder),
-                  1);
+  CU_ASSERT(
+      command_ended(command_run("mkdir %s/empty && cd %s && TMPDIR=%s/runs PATH=%s/empty " HEED_PROGRAM " verify micro.yaml --ranks 1",
+                                folder, folder, folder, folder),
+                    1));
   CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "mpirun could not be started"));
   CU_ASSERT_EQUAL(left_behind(), 0);
 }
 
 static void a_signal_leaves_nothing_behind(void) {
-  CU_ASSERT_EQUAL(command_run("cd %s && { TMPDIR=%s/runs " HEED_PROGRAM " verify micro.yaml --ranks 2 --steps 1000000 & job=$!; "
-                              "for i in $(seq 300); do grep -qs step runs/heed-verify-*/run/metrics.jsonl && break; sleep 0.1; done; "
-                              "ls -A runs; kill -TERM $job; wait $job; }",
-                              folder, folder),
-                  128 + 15);
+  CU_ASSERT(
+      command_ended(command_run("cd %s && { TMPDIR=%s/runs " HEED_PROGRAM " verify micro.yaml --ranks 2 --steps 1000000 & job=$!; "
+                                "for i in $(seq 300); do grep -qs step runs/heed-verify-*/run/metrics.jsonl && break; sleep 0.1; done; "
+                                "ls -A runs; kill -TERM $job; wait $job; }",
+                                folder, folder),
+                    128 + 15));
   CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "heed-verify-")); /* there was something to remove */
   CU_ASSERT_EQUAL(left_behind(), 0);
 }
@@ -145,7 +147,7 @@ static void differences_are_counted(void) {
 }
 
 static void cleans_up(void) {
-  CU_ASSERT_EQUAL(command_run("rm -rf %s", folder), 0);
+  CU_ASSERT(command_ended(command_run("rm -rf %s", folder), 0));
 }
 
 HEED_TESTS({"differences are counted", differences_are_counted}, {"prepares", prepares}, {"same bits at any size", same_bits_at_any_size},

@@ -86,7 +86,7 @@ static void make(const example *e) {
   char run[128], path[160];
   heed_metrics *metrics;
   snprintf(run, sizeof run, "%s/%s", folder, e->name);
-  CU_ASSERT_EQUAL_FATAL(command_run("mkdir -p %s", run), 0);
+  CU_ASSERT_FATAL(command_ended(command_run("mkdir -p %s", run), 0));
   snprintf(path, sizeof path, "%s/metrics.jsonl", run);
   CU_ASSERT_EQUAL_FATAL(heed_metrics_open(&metrics, path, 0), HEED_OK);
   heed_report *report = heed_report_open(&(heed_report_spec){.folder = run,

@@ -1,19 +1,25 @@
-/* The end of a post-norm sublayer (Vaswani et al. 2017, §5.4), its rows read once each way.
+/* The end of a sublayer (Vaswani et al. 2017, §5.4; Srivastava et al. 2014): dropout, its mask drawn from counters and never stored, the
+ * residual, and in a post-norm sublayer the norm; rows are read once each way.
  *
- *     forward    sum = residual + dropout(x),  y = norm(sum)
- *     backward   d_residual = ∂norm/∂sumᵀ · dy,  dx = mask·scale·d_residual */
-#include "kernels/dropout_rows.h"
-#include "kernels/layer_norm_rows.h"
+ *     forward    sum = residual + mask·scale·sum,  y = norm(sum)
+ *     backward   d_residual = ∂norm/∂sumᵀ · dy, or dy without a norm;  dx = mask·scale·d_residual
+ *
+ * An element is named by its sequence's row in the global batch, its token in the sequence and its channel, so the mask does not
+ * depend on what a sequence is packed with. */
+#include "kernels/residual_rows.h"
 
-void HEED_KERNEL(residual_norm_forward)(float *y, void *elements, float *sum, float *mean, float *rstd, const float *x,
-                                        const float *residual, const float *gamma, const float *beta, const int32_t *sequence_of,
-                                        const int64_t *offsets, int64_t tokens, int64_t width, float epsilon, const heed_dropout *dropout) {
+void HEED_KERNEL(residual_forward)(const heed_residual *r, int64_t tokens, int64_t width) {
+#pragma omp for schedule(static)
+  for (int64_t t = 0; t < tokens; t++)
+    heed_residual_row(r, t, width);
+}
+
+void HEED_KERNEL(residual_backward)(void *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
+                                    int64_t width, const heed_dropout *dropout) {
 #pragma omp for schedule(static)
   for (int64_t t = 0; t < tokens; t++) {
-    int64_t at = t * width;
     heed_row_draws draws = heed_row_draws_of(t, sequence_of, offsets, width, dropout);
-    heed_drop_row_onto(sum + at, x + at, residual + at, width, &draws);
-    heed_normalise_row(y + at, elements ? (heed_element *)elements + at : NULL, mean + t, rstd + t, sum + at, gamma, beta, width, epsilon);
+    heed_drop_row_to_elements((heed_element *)d_x + t * width, d_y + t * width, width, &draws);
   }
 }
 
