@@ -37,7 +37,7 @@ static inline int64_t heed_in_panels(int64_t columns) {
 typedef struct heed_left {
   const heed_element *at;
   int64_t block;     /* elements between blocks */
-  int64_t row, deep; /* elements between rows of a block, and from one place in depth to the next (fp32) */
+  int64_t row, deep; /* elements from one row of a block to the next (fp32), and for each place in depth */
 } heed_left;
 
 /** Elements that the left factor takes when it is laid out in memory of its own. */
@@ -53,5 +53,49 @@ static inline int64_t heed_panel_room(int64_t depth) {
 #else
 #include "kernels/block_fp32.h"
 #endif
+
+/** Places in depth at a time: all, or where a block passes by a panel in parts of its columns, so many that a part stays in the first
+ * cache. */
+static inline int64_t heed_deep(int64_t depth) {
+#ifdef __AVX512F__
+  return depth;
+#else
+  return heed_at_most(256, depth);
+#endif
+}
+
+/** c[rows, 32] of the block of a that begins at row `first`; bf16: whole groups of rows are written, with AMX all HEED_BLOCK. */
+static inline void heed_block_product(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t depth) {
+  int64_t most = heed_deep(depth);
+  heed_block_sum(c, a, first, rows, panel, most, false);
+  for (int64_t deep = most; deep < depth; deep += most) {
+    heed_left from = *a;
+    from.at += deep * a->deep;
+    heed_block_sum(c, &from, first, rows, panel + deep * HEED_PANEL, heed_at_most(most, depth - deep), true);
+  }
+}
+/** Likewise, added to c. */
+static inline void heed_block_add(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t depth) {
+  int64_t most = heed_deep(depth);
+  for (int64_t deep = 0; deep < depth; deep += most) {
+    heed_left from = *a;
+    from.at += deep * a->deep;
+    heed_block_sum(c, &from, first, rows, panel + deep * HEED_PANEL, heed_at_most(most, depth - deep), true);
+  }
+}
+
+/** c[panels ≤ HEED_ABREAST][HEED_BLOCK, 32] of panels that lie `apart`: two of them share each x that is loaded. */
+static inline void heed_block_products(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t apart,
+                                       int64_t panels, int64_t depth) {
+#if defined(__AVX512F__) && !defined(HEED_ELEMENT_BF16)
+  if (panels == 2) {
+    heed_block_pair(c, a, first, rows, panel, apart, depth);
+    return;
+  }
+#else
+  (void)apart, (void)panels;
+#endif
+  heed_block_product(c, a, first, rows, panel, depth);
+}
 
 #endif

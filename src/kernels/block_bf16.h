@@ -6,8 +6,9 @@
 #define HEED_KERNELS_BLOCK_BF16_H
 
 #include "kernels/lanes16.h"
+#include "kernels/vector.h"
 
-enum { HEED_TILE_ROWS = 16, HEED_TILE_ELEMENTS = 512 };
+enum { HEED_TILE_ROWS = 16, HEED_TILE_ELEMENTS = 512, HEED_ABREAST = 1 };
 
 /** Two rows of 16 columns, at depth 2p and 2p + 1, as pairs. */
 static inline heed_words heed_pairs(heed_words even, heed_words odd) {
@@ -74,7 +75,7 @@ static inline void heed_left_row(heed_element *block, int64_t depth, int64_t row
 }
 /** Such a block as a left factor. */
 static inline heed_left heed_left_block(const heed_element *block, int64_t depth) {
-  return (heed_left){.at = block, .block = HEED_BLOCK * depth};
+  return (heed_left){.at = block, .block = HEED_BLOCK * depth, .deep = HEED_BLOCK};
 }
 
 /** Lays out one block: a[r, d] = from[r · stride + d], rows ≤ 32.  Row by row: memory is read in its order. */
@@ -107,7 +108,7 @@ static inline heed_left heed_left_rows(heed_element *room, const heed_element *f
   int64_t block = HEED_BLOCK * heed_in_steps(depth);
   for (int64_t r = 0; r < rows; r += HEED_BLOCK)
     heed_pack_rows(room + r / HEED_BLOCK * block, from + r * stride, stride, heed_at_most(HEED_BLOCK, rows - r), depth);
-  return (heed_left){.at = room, .block = block};
+  return (heed_left){.at = room, .block = block, .deep = HEED_BLOCK};
 }
 
 /** Lays out the block of rows that begins at row `row`: a[r, d] = from[d · stride + r]. */
@@ -128,7 +129,7 @@ static inline void heed_pack_left(heed_element *room, const heed_element *from, 
 }
 
 static inline heed_left heed_left_packed(const heed_element *room, int64_t depth) {
-  return (heed_left){.at = room, .block = HEED_BLOCK * heed_in_steps(depth)};
+  return (heed_left){.at = room, .block = HEED_BLOCK * heed_in_steps(depth), .deep = HEED_BLOCK};
 }
 
 /** A panel of `columns` ≤ 32: b[d, c] = from[d · stride + c]. */
@@ -213,6 +214,7 @@ static inline void heed_blocks_end(void) {
   _tile_release();
 }
 
+/** All HEED_BLOCK rows are written. */
 static inline __attribute__((always_inline)) void heed_block_sum(float *c, const heed_left *a, int64_t first, int64_t rows,
                                                                  const heed_element *panel, int64_t depth, const bool add) {
   enum { ROW = HEED_PANEL * sizeof *c };
@@ -251,79 +253,91 @@ static inline void heed_blocks_begin(void) {
 static inline void heed_blocks_end(void) {
 }
 
-/** sum += x₀·b₀ + x₁·b₁ of 16 columns, `pairs` b's and `word` x's. */
-static inline __attribute__((always_inline)) heed_lanes16 heed_dot(heed_lanes16 sum, uint32_t word, heed_words pairs) {
-#ifdef __AVX512BF16__
-  return (heed_lanes16)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32((int)word), (__m512bh)pairs);
-#else
-  union {
-    heed_words words;
-    heed_lanes16 values;
-  } even = {pairs << 16}, odd = {pairs & 0xFFFF0000};
-  sum = heed_lanes16_fma(heed_lanes16_of(heed_float_of(word << 16)), even.values, sum);
-  return heed_lanes16_fma(heed_lanes16_of(heed_float_of(word & 0xFFFF0000)), odd.values, sum);
+typedef uint32_t heed_vector_words __attribute__((vector_size(sizeof(heed_vector))));
+
+/** Two elements in all places. */
+static inline heed_vector_words heed_spread(const heed_element *from) {
+  uint32_t word;
+  memcpy(&word, from, sizeof word);
+  heed_vector_words words = word - (heed_vector_words){0};
+#if defined(__SSE2__) && !defined(__AVX512BF16__)
+  __asm__("" : "+v"(words)); /* GCC 12 would take the word apart before it spreads the halves, on its way through other registers */
 #endif
+  return words;
 }
 
-/** Rows whose sums fit the registers. */
+/** Sums of so many rows by HEED_SPAN columns fit the registers together with what they are made of. */
 #ifdef __AVX512F__
 enum { HEED_MICRO = 8 };
 #else
-enum { HEED_MICRO = 2 };
+enum { HEED_MICRO = 4 };
 #endif
+enum { HEED_SPAN = 2 * HEED_VECTOR };
 
-/** c[rows, 32] of HEED_MICRO rows of a tile. */
-static inline __attribute__((always_inline)) void heed_micro(float *c, const heed_element *rows, const heed_element *panel, int64_t depth,
-                                                             const bool add) {
-  heed_lanes16 sum[HEED_MICRO][2];
+/** sum[r] += x₀·b₀ + x₁·b₁ of two vectors of columns: a pair of places in depth. */
+static inline __attribute__((always_inline)) void heed_micro_pair(heed_vector sum[HEED_MICRO][2], const heed_element *rows,
+                                                                  const heed_element *low, const heed_element *high) {
+  heed_vector_words pairs[2];
+  memcpy(&pairs[0], low, sizeof pairs[0]);
+  memcpy(&pairs[1], high, sizeof pairs[1]);
+#ifdef __AVX512BF16__
 #pragma GCC unroll 8
-  for (int r = 0; r < HEED_MICRO; r++) { /* one by one: an initialiser would make them in memory */
-    sum[r][0] = sum[r][1] = (heed_lanes16){0};
-    if (add)
-      memcpy(sum[r], c + r * HEED_PANEL, sizeof sum[r]);
+  for (int r = 0; r < HEED_MICRO; r++) {
+    heed_vector_words x = heed_spread(rows + r * HEED_STEP);
+    sum[r][0] = (heed_vector)_mm512_dpbf16_ps((__m512)sum[r][0], (__m512bh)x, (__m512bh)pairs[0]);
+    sum[r][1] = (heed_vector)_mm512_dpbf16_ps((__m512)sum[r][1], (__m512bh)x, (__m512bh)pairs[1]);
   }
-  for (int64_t d = 0; d < depth; d += HEED_STEP, rows += 2 * HEED_TILE_ELEMENTS, panel += 2 * HEED_TILE_ELEMENTS)
-#pragma GCC unroll 2
-    for (int p = 0; p < 16; p++) {
-      heed_words low, high;
-      memcpy(&low, panel + 32 * p, sizeof low);
-      memcpy(&high, panel + HEED_TILE_ELEMENTS + 32 * p, sizeof high);
+#else
+  heed_vector even[2] = {(heed_vector)(pairs[0] << 16), (heed_vector)(pairs[1] << 16)};
 #pragma GCC unroll 8
-      for (int r = 0; r < HEED_MICRO; r++) {
-        uint32_t word;
-        memcpy(&word, rows + r * HEED_STEP + 2 * p, sizeof word);
-        sum[r][0] = heed_dot(sum[r][0], word, low);
-        sum[r][1] = heed_dot(sum[r][1], word, high);
-      }
-    }
+  for (int r = 0; r < HEED_MICRO; r++) {
+    heed_vector x = (heed_vector)(heed_spread(rows + r * HEED_STEP) << 16);
+    sum[r][0] = heed_vector_fma(x, even[0], sum[r][0]);
+    sum[r][1] = heed_vector_fma(x, even[1], sum[r][1]);
+  }
+  heed_vector odd[2] = {(heed_vector)(pairs[0] & 0xFFFF0000), (heed_vector)(pairs[1] & 0xFFFF0000)};
 #pragma GCC unroll 8
-  for (int r = 0; r < HEED_MICRO; r++)
-    memcpy(c + r * HEED_PANEL, sum[r], sizeof sum[r]);
+  for (int r = 0; r < HEED_MICRO; r++) {
+    heed_vector x = (heed_vector)(heed_spread(rows + r * HEED_STEP) & 0xFFFF0000);
+    sum[r][0] = heed_vector_fma(x, odd[0], sum[r][0]);
+    sum[r][1] = heed_vector_fma(x, odd[1], sum[r][1]);
+  }
+#endif
 }
 
+/** c[HEED_MICRO, HEED_SPAN] of rows of a tile by columns from `column` on. */
+static inline __attribute__((always_inline)) void heed_micro(float *c, const heed_element *rows, const heed_element *panel, int64_t column,
+                                                             int64_t depth, const bool add) {
+  heed_vector sum[HEED_MICRO][2];
+  const heed_element *b[2];
+  for (int64_t i = 0, at = column; i < 2; i++, at += HEED_VECTOR)
+    b[i] = panel + at / 16 * HEED_TILE_ELEMENTS + at % 16 * 2;
+#pragma GCC unroll 8
+  for (int r = 0; r < HEED_MICRO; r++)
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; i++) /* one by one: all at once they would stand in memory */
+      sum[r][i] = add ? *(const heed_vector *)(c + r * HEED_PANEL + column + i * HEED_VECTOR) : (heed_vector){0};
+  for (int64_t d = 0; d < depth;
+       d += HEED_STEP, rows += 2 * HEED_TILE_ELEMENTS, b[0] += 2 * HEED_TILE_ELEMENTS, b[1] += 2 * HEED_TILE_ELEMENTS)
+#pragma GCC unroll 2
+    for (int p = 0; p < 16; p++)
+      heed_micro_pair(sum, rows + 2 * p, b[0] + 32 * p, b[1] + 32 * p);
+#pragma GCC unroll 8
+  for (int r = 0; r < HEED_MICRO; r++)
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; i++)
+      *(heed_vector *)(c + r * HEED_PANEL + column + i * HEED_VECTOR) = sum[r][i];
+}
+
+/** Whole groups of rows are written. */
 static inline __attribute__((always_inline)) void heed_block_sum(float *c, const heed_left *a, int64_t first, int64_t rows,
                                                                  const heed_element *panel, int64_t depth, const bool add) {
   const heed_element *block = a->at + first / HEED_BLOCK * a->block;
-  for (int64_t r = 0; r < rows; r += HEED_MICRO)
-    heed_micro(c + r * HEED_PANEL, block + r / HEED_TILE_ROWS * HEED_TILE_ELEMENTS + r % HEED_TILE_ROWS * HEED_STEP, panel, depth, add);
+  for (int64_t column = 0; column < HEED_PANEL; column += HEED_SPAN)
+    for (int64_t r = 0; r < rows; r += HEED_MICRO)
+      heed_micro(c + r * HEED_PANEL, block + r / HEED_TILE_ROWS * HEED_TILE_ELEMENTS + r % HEED_TILE_ROWS * HEED_STEP, panel, column, depth,
+                 add);
 }
 #endif
-
-/** c[rows, 32] of the block of a that begins at row `first`; whole groups of rows are written, with AMX all 32. */
-static inline void heed_block_product(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t depth) {
-  heed_block_sum(c, a, first, rows, panel, depth, false);
-}
-/** Likewise, added to c. */
-static inline void heed_block_add(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t depth) {
-  heed_block_sum(c, a, first, rows, panel, depth, true);
-}
-
-/** Panels are taken one by one. */
-enum { HEED_ABREAST = 1 };
-static inline void heed_block_products(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t apart,
-                                       int64_t panels, int64_t depth) {
-  (void)apart, (void)panels;
-  heed_block_product(c, a, first, rows, panel, depth);
-}
 
 #endif

@@ -3,15 +3,15 @@
 #define HEED_KERNELS_BLOCK_FP32_H
 
 #include "kernels/lanes16.h"
+#include "kernels/vector.h"
 
-/** Rows whose sums fit the registers together with what they are made of; and fewer, for what is left. */
-#if defined(__AVX512F__)
+/** Sums of so many rows by HEED_SPAN columns fit the registers together with what they are made of; and of fewer, for what is left. */
+#ifdef __AVX512F__
 enum { HEED_MICRO = 12, HEED_SOME = 8, HEED_FEW = 4, HEED_ABREAST = 2, HEED_MICRO_ABREAST = 6, HEED_FEW_ABREAST = 2 };
-#elif defined(__FMA__)
-enum { HEED_MICRO = 3, HEED_SOME = 2, HEED_FEW = 1, HEED_ABREAST = 1 };
 #else
-enum { HEED_MICRO = 1, HEED_SOME = 1, HEED_FEW = 1, HEED_ABREAST = 1 };
+enum { HEED_MICRO = 6, HEED_SOME = 4, HEED_FEW = 2, HEED_ABREAST = 1 };
 #endif
+enum { HEED_SPAN = 2 * HEED_VECTOR };
 
 /** Elements that heed_left_rows takes: none, rows are read where they lie. */
 static inline int64_t heed_rows_room(int64_t rows, int64_t depth) {
@@ -31,7 +31,9 @@ static inline __attribute__((always_inline)) void heed_copy_rows(float *to, cons
                                                                  const int64_t width) {
   if (count >= width) {
     for (int64_t d = 0; d < depth; d++)
-      memcpy(to + d * width, from + d * stride, (size_t)width * sizeof *to);
+#pragma omp simd
+      for (int64_t i = 0; i < width; i++)
+        to[d * width + i] = from[d * stride + i];
     return;
   }
   for (int64_t d = 0; d < depth; d++)
@@ -89,43 +91,45 @@ static inline void heed_pack_weights_turned(float *panel, const float *from, int
   heed_pack_panel_turned(panel, from, stride, columns, depth);
 }
 
-/** c[rows, 32] of one group of rows by each of `panels` panels, `apart` floats from one to the next; those of c are HEED_BLOCK rows apart.
- * `rows`, `panels` and `add` are constants where it is called. */
+/** Vector p of row r, two for each panel; c of panels lies one behind the other. */
+static inline heed_vector *heed_micro_at(float *c, int r, int p) {
+  return (heed_vector *)(c + p / 2 * (HEED_BLOCK * HEED_PANEL) + r * HEED_PANEL + p % 2 * HEED_VECTOR);
+}
+
+/** c[rows, HEED_SPAN] of one group of rows by those columns of each of `panels` panels, `apart` floats from one to the next; those of c are
+ * HEED_BLOCK rows apart.  `rows`, `panels` and `add` are constants where it is called. */
 static inline __attribute__((always_inline)) void heed_micro(float *c, const float *a, int64_t row, int64_t deep, const float *panel,
                                                              int64_t apart, int64_t depth, const int rows, const int panels,
                                                              const bool add) {
-  enum { NEXT = HEED_BLOCK * HEED_PANEL };
-  heed_lanes16 sum[HEED_MICRO][2 * HEED_ABREAST];
+  heed_vector sum[HEED_MICRO][2 * HEED_ABREAST];
 #pragma GCC unroll 16
-  for (int r = 0; r < rows; r++) /* one by one: an initialiser would make them in memory */
-#pragma GCC unroll 2
-    for (int p = 0; p < panels; p++) {
-      sum[r][2 * p] = sum[r][2 * p + 1] = (heed_lanes16){0};
-      if (add)
-        memcpy(&sum[r][2 * p], c + p * NEXT + r * HEED_PANEL, HEED_PANEL * sizeof *c);
-    }
+  for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+    for (int p = 0; p < 2 * panels; p++) /* one by one: all at once they would stand in memory */
+      sum[r][p] = add ? *heed_micro_at(c, r, p) : (heed_vector){0};
 #pragma GCC unroll 2
   for (int64_t d = 0; d < depth; d++, panel += HEED_PANEL) {
-    heed_lanes16 column[2 * HEED_ABREAST];
+    heed_vector column[2 * HEED_ABREAST];
 #pragma GCC unroll 4
     for (int p = 0; p < 2 * panels; p++) {
-      const float *at = panel + p / 2 * apart + p % 2 * 16;
-      __builtin_prefetch(at + 8 * HEED_PANEL); /* measured: a panel comes from the second cache, 8 rows ahead are in time */
-      column[p] = *(const heed_lanes16 *)at;
+      const float *at = panel + p / 2 * apart + p % 2 * HEED_VECTOR;
+      if (p % 2 * HEED_VECTOR % HEED_LANES == 0) /* once a cache line */
+        __builtin_prefetch(at + 8 * HEED_PANEL); /* measured: a panel comes from the second cache, 8 rows ahead are in time */
+      column[p] = *(const heed_vector *)at;
     }
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
-      heed_lanes16 x = heed_lanes16_of(a[r * row + d * deep]);
+      heed_vector x = heed_vector_of(a[r * row + d * deep]);
 #pragma GCC unroll 4
       for (int p = 0; p < 2 * panels; p++)
-        sum[r][p] = heed_lanes16_fma(x, column[p], sum[r][p]);
+        sum[r][p] = heed_vector_fma(x, column[p], sum[r][p]);
     }
   }
 #pragma GCC unroll 16
   for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
-    for (int p = 0; p < panels; p++)
-      memcpy(c + p * NEXT + r * HEED_PANEL, &sum[r][2 * p], HEED_PANEL * sizeof *c);
+#pragma GCC unroll 4
+    for (int p = 0; p < 2 * panels; p++)
+      *heed_micro_at(c, r, p) = sum[r][p];
 }
 
 static inline void heed_blocks_begin(void) {
@@ -133,18 +137,24 @@ static inline void heed_blocks_begin(void) {
 static inline void heed_blocks_end(void) {
 }
 
-static inline __attribute__((always_inline)) void heed_block_sum(float *c, const heed_left *a, int64_t first, int64_t rows,
-                                                                 const float *panel, int64_t depth, const bool add) {
-  const float *at = a->at + first / HEED_BLOCK * a->block;
+/** c[rows, HEED_SPAN] of a block. */
+static inline __attribute__((always_inline)) void heed_span_sum(float *c, const float *a, int64_t row, int64_t deep, int64_t rows,
+                                                                const float *panel, int64_t depth, const bool add) {
   int64_t r = 0;
   for (; r + HEED_MICRO <= rows && r + 2 * HEED_SOME != rows; r += HEED_MICRO) /* 16 are two times 8 */
-    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, 0, depth, HEED_MICRO, 1, add);
+    heed_micro(c + r * HEED_PANEL, a + r * row, row, deep, panel, 0, depth, HEED_MICRO, 1, add);
   for (; r + HEED_SOME <= rows; r += HEED_SOME)
-    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, 0, depth, HEED_SOME, 1, add);
+    heed_micro(c + r * HEED_PANEL, a + r * row, row, deep, panel, 0, depth, HEED_SOME, 1, add);
   for (; r + HEED_FEW <= rows; r += HEED_FEW)
-    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, 0, depth, HEED_FEW, 1, add);
+    heed_micro(c + r * HEED_PANEL, a + r * row, row, deep, panel, 0, depth, HEED_FEW, 1, add);
   for (; r < rows; r++)
-    heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, 0, depth, 1, 1, add);
+    heed_micro(c + r * HEED_PANEL, a + r * row, row, deep, panel, 0, depth, 1, 1, add);
+}
+
+static inline __attribute__((always_inline)) void heed_block_sum(float *c, const heed_left *a, int64_t first, int64_t rows,
+                                                                 const float *panel, int64_t depth, const bool add) {
+  for (int64_t column = 0; column < HEED_PANEL; column += HEED_SPAN)
+    heed_span_sum(c + column, a->at + first / HEED_BLOCK * a->block, a->row, a->deep, rows, panel + column, depth, add);
 }
 
 #ifdef __AVX512F__
@@ -161,28 +171,5 @@ static inline void heed_block_pair(float *c, const heed_left *a, int64_t first, 
     heed_micro(c + r * HEED_PANEL, at + r * a->row, a->row, a->deep, panel, apart, depth, 1, 2, false);
 }
 #endif
-
-/** c[rows, 32] of the block of a that begins at row `first`. */
-static inline void heed_block_product(float *c, const heed_left *a, int64_t first, int64_t rows, const float *panel, int64_t depth) {
-  heed_block_sum(c, a, first, rows, panel, depth, false);
-}
-/** Likewise, added to c. */
-static inline void heed_block_add(float *c, const heed_left *a, int64_t first, int64_t rows, const float *panel, int64_t depth) {
-  heed_block_sum(c, a, first, rows, panel, depth, true);
-}
-
-/** c[panels ≤ HEED_ABREAST][HEED_BLOCK, 32] of panels that lie `apart`: two of them share each x that is loaded. */
-static inline void heed_block_products(float *c, const heed_left *a, int64_t first, int64_t rows, const float *panel, int64_t apart,
-                                       int64_t panels, int64_t depth) {
-#ifdef __AVX512F__
-  if (panels == 2) {
-    heed_block_pair(c, a, first, rows, panel, apart, depth);
-    return;
-  }
-#else
-  (void)apart, (void)panels;
-#endif
-  heed_block_product(c, a, first, rows, panel, depth);
-}
 
 #endif

@@ -46,7 +46,7 @@ static bool supports_v4_amx(void) {
 #endif
 
 typedef struct level {
-  const char *pin; /* its name in HEED_ISA */
+  const char *pin; /* its name in HEED_ISA, or the whole one */
   const heed_kernels *kernels;
   bool (*supported)(void);
 } level;
@@ -68,7 +68,7 @@ const heed_kernels *heed_kernels_choose(const char *ceiling) {
   const char *pin = getenv("HEED_ISA");
   if (pin && *pin) {
     int pinned = 0;
-    while (pinned < LEVELS && strcmp(levels[pinned].pin, pin) != 0)
+    while (pinned < LEVELS && strcmp(levels[pinned].pin, pin) != 0 && strcmp(levels[pinned].kernels->isa, pin) != 0)
       pinned++;
     if (pinned > best)
       return NULL; /* unknown, or not here */

@@ -15,13 +15,18 @@
 #include "kernels/residual_rows.h"
 #include "kernels/tree.h"
 
+#ifdef __AVX512F__
+enum { SECOND_CACHE = 786432 }; /* bytes that stay in it, of processors that have these registers */
+#else
+enum { SECOND_CACHE = 262144 };
+#endif
 enum {
-  LEFT = 786432 / (int)sizeof(heed_element), /* elements of the left factor that a thread takes at a time: they stay in the second cache */
-  RIGHT = 4194304,                           /* of packed weights at a time */
-  DEPTH = 4096,                              /* at a time */
-  FEW = 64,                                  /* rows that are not worth sharing packed weights for */
-  BAND = 4096,                               /* rows of d_w at a time */
-  SHARES = 4                                 /* pieces of work a thread, so that all end together */
+  LEFT = SECOND_CACHE / (int)sizeof(heed_element), /* elements of the left factor that a thread takes at a time */
+  RIGHT = 4194304,                                 /* of packed weights at a time */
+  DEPTH = 4096,                                    /* at a time */
+  FEW = 64,                                        /* rows that are not worth sharing packed weights for */
+  BAND = 4096,                                     /* rows of d_w at a time */
+  SHARES = 4                                       /* pieces of work a thread, so that all end together */
 };
 
 /* ---- what becomes of a block ---- */
