@@ -54,25 +54,48 @@ static inline int64_t heed_panel_room(int64_t depth) {
 #include "kernels/block_fp32.h"
 #endif
 
-/** Places in depth at a time: all, or where a block passes by a panel in parts of its columns, so many that a part stays in the first
- * cache. */
-static inline int64_t heed_deep(int64_t depth) {
+/* With registers of 16 floats a block passes by a panel in one go.  With smaller ones it passes by parts of its columns, which stay in the
+ * first cache for some places in depth; and since then a factor's rows would be fetched again for each part, a group of blocks goes by
+ * while the places in depth are the same. */
 #ifdef __AVX512F__
+enum { HEED_GROUP = 1 }; /* blocks */
+static inline int64_t heed_deep(int64_t depth) {
   return depth;
-#else
-  return heed_at_most(256, depth);
-#endif
 }
+#else
+enum { HEED_GROUP = 8 };
+static inline int64_t heed_deep(int64_t depth) {
+  return heed_at_most(256, depth);
+}
+#endif
 
-/** c[rows, 32] of the block of a that begins at row `first`; bf16: whole groups of rows are written, with AMX all HEED_BLOCK. */
-static inline void heed_block_product(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t depth) {
-  int64_t most = heed_deep(depth);
-  heed_block_sum(c, a, first, rows, panel, most, false);
-  for (int64_t deep = most; deep < depth; deep += most) {
+/** Places [deep, deep + depth) of c[panels ≤ HEED_ABREAST][HEED_BLOCK, 32], the block of a that begins at row `first` by panels that lie
+ *  `apart` (two of them share each x that is loaded): written when deep is 0, else added; depth ≤ heed_deep.
+ *  bf16: whole groups of rows are written, with AMX all HEED_BLOCK. */
+static inline void heed_block_part(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t apart,
+                                   int64_t panels, int64_t deep, int64_t depth) {
+#if defined(__AVX512F__) && !defined(HEED_ELEMENT_BF16)
+  if (panels == 2) {
+    heed_block_pair(c, a, first, rows, panel, apart, depth);
+    return;
+  }
+#endif
+  (void)apart, (void)panels;
+  if (HEED_GROUP == 1 || deep == 0) {
+    heed_block_sum(c, a, first, rows, panel, depth, false);
+  } else {
     heed_left from = *a;
     from.at += deep * a->deep;
-    heed_block_sum(c, &from, first, rows, panel + deep * HEED_PANEL, heed_at_most(most, depth - deep), true);
+    heed_block_sum(c, &from, first, rows, panel + deep * HEED_PANEL, depth, true);
   }
+}
+
+/** c[rows, 32] of the block of a that begins at row `first`. */
+static inline void heed_block_product(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t depth) {
+  int64_t most = heed_deep(depth), deep = 0;
+  do {
+    heed_block_part(c, a, first, rows, panel, 0, 1, deep, heed_at_most(most, depth - deep));
+  } while ((deep += most) < depth);
 }
 /** Likewise, added to c. */
 static inline void heed_block_add(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t depth) {
@@ -82,20 +105,6 @@ static inline void heed_block_add(float *c, const heed_left *a, int64_t first, i
     from.at += deep * a->deep;
     heed_block_sum(c, &from, first, rows, panel + deep * HEED_PANEL, heed_at_most(most, depth - deep), true);
   }
-}
-
-/** c[panels ≤ HEED_ABREAST][HEED_BLOCK, 32] of panels that lie `apart`: two of them share each x that is loaded. */
-static inline void heed_block_products(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t apart,
-                                       int64_t panels, int64_t depth) {
-#if defined(__AVX512F__) && !defined(HEED_ELEMENT_BF16)
-  if (panels == 2) {
-    heed_block_pair(c, a, first, rows, panel, apart, depth);
-    return;
-  }
-#else
-  (void)apart, (void)panels;
-#endif
-  heed_block_product(c, a, first, rows, panel, depth);
 }
 
 #endif

@@ -15,18 +15,13 @@
 #include "kernels/residual_rows.h"
 #include "kernels/tree.h"
 
-#ifdef __AVX512F__
-enum { SECOND_CACHE = 786432 }; /* bytes that stay in it, of processors that have these registers */
-#else
-enum { SECOND_CACHE = 262144 };
-#endif
 enum {
-  LEFT = SECOND_CACHE / (int)sizeof(heed_element), /* elements of the left factor that a thread takes at a time */
-  RIGHT = 4194304,                                 /* of packed weights at a time */
-  DEPTH = 4096,                                    /* at a time */
-  FEW = 64,                                        /* rows that are not worth sharing packed weights for */
-  BAND = 4096,                                     /* rows of d_w at a time */
-  SHARES = 4                                       /* pieces of work a thread, so that all end together */
+  LEFT = 786432 / (int)sizeof(heed_element), /* elements of the left factor that a thread takes at a time: they stay in the second cache */
+  RIGHT = 4194304,                           /* of packed weights at a time */
+  DEPTH = 4096,                              /* at a time */
+  FEW = 64,                                  /* rows that are not worth sharing packed weights for */
+  BAND = 4096,                               /* rows of d_w at a time */
+  SHARES = 4                                 /* pieces of work a thread, so that all end together */
 };
 
 /* ---- what becomes of a block ---- */
@@ -142,12 +137,19 @@ static const heed_element *given_panel(const factors *f, int64_t column, int64_t
 /** Rows of `left`, which begins at row `first` of the product, by `panels` panels, `apart` elements from one to the next. */
 static void multiply(const heed_left *left, const factors *f, const outcome *o, int64_t first, int64_t rows, int64_t column,
                      const heed_element *panel, int64_t apart, int64_t panels, int64_t depth) {
-  float c[HEED_ABREAST][HEED_BLOCK * HEED_PANEL] __attribute__((aligned(64)));
-  for (int64_t r = 0; r < rows; r += HEED_BLOCK) {
-    int64_t count = heed_at_most(HEED_BLOCK, rows - r);
-    heed_block_products(c[0], left, r, count, panel, apart, panels, depth);
-    for (int64_t p = 0, at = column; p < panels; p++, at += HEED_PANEL)
-      finish(c[p], o, first + r, count, at, heed_at_most(HEED_PANEL, f->columns - at));
+  enum { ROWS = HEED_GROUP * HEED_BLOCK };
+  float c[HEED_GROUP][HEED_ABREAST][HEED_BLOCK * HEED_PANEL] __attribute__((aligned(64)));
+  const int64_t most = heed_deep(depth);
+  for (int64_t group = 0; group < rows; group += ROWS) {
+    int64_t end = heed_at_most(rows, group + ROWS);
+    for (int64_t deep = 0; deep < depth; deep += most)
+      for (int64_t r = group; r < end; r += HEED_BLOCK)
+        heed_block_part(c[(r - group) / HEED_BLOCK][0], left, r, heed_at_most(HEED_BLOCK, end - r), panel, apart, panels, deep,
+                        heed_at_most(most, depth - deep));
+    for (int64_t r = group; r < end; r += HEED_BLOCK)
+      for (int64_t p = 0, at = column; p < panels; p++, at += HEED_PANEL)
+        finish(c[(r - group) / HEED_BLOCK][p], o, first + r, heed_at_most(HEED_BLOCK, end - r), at,
+               heed_at_most(HEED_PANEL, f->columns - at));
   }
 }
 
@@ -173,7 +175,8 @@ static int64_t whole_rows(const factors *f) {
  *  `whole`: all columns of a row by one thread, which then ends the row. */
 static void multiply_many(const factors *f, const outcome *o, bool whole, int64_t first, int64_t end, int64_t deep, int64_t depth,
                           heed_element *workspace, heed_element *scratch) {
-  int64_t room = heed_panel_room(depth), rows = heed_at_least(HEED_BLOCK, LEFT / heed_in_steps(depth) / HEED_BLOCK * HEED_BLOCK);
+  int64_t room = heed_panel_room(depth),
+          rows = heed_at_least(HEED_GROUP * HEED_BLOCK, LEFT / heed_in_steps(depth) / HEED_BLOCK * HEED_BLOCK);
   if (whole)
     rows = heed_at_most(rows, whole_rows(f));
   int64_t row_groups = (f->rows + rows - 1) / rows, panels = (end - first + HEED_PANEL - 1) / HEED_PANEL;
@@ -310,36 +313,48 @@ static void pack_left(const gradient_factors *f, int64_t first, int64_t end) {
   }
 }
 
-/** One block of d_w by some panels: the product of each slice, summed along the tree in the first cache, written once. */
-static void gradient_block(float *d_w, const gradient_factors *f, const heed_element *left, const heed_element *right, int64_t rows,
+/** Rows of d_w, at most a group of blocks, by some panels: the product of each slice, summed along the tree in a near cache, written once.
+ */
+static void gradient_group(float *d_w, const gradient_factors *f, const heed_element *left, const heed_element *right, int64_t rows,
                            int64_t columns, float *scratch) {
   const int64_t panels = heed_in_panels(columns) / HEED_PANEL, size = panels * HEED_BLOCK * HEED_PANEL;
+  const int64_t blocks = heed_in_blocks(rows) / HEED_BLOCK, stack = heed_tree_room(f->slices) * size;
   int64_t depth = 0, place = 0;
   for (int64_t g = 0; g < f->slices; g++) {
-    int64_t length = f->starts[g + 1] - f->starts[g];
-    heed_left a = heed_left_packed(left + place * HEED_BLOCK, length);
-    heed_block_products(heed_tree_top(scratch, depth, size), &a, 0, rows, right + place * HEED_PANEL, f->deep * HEED_PANEL, panels, length);
-    depth = heed_tree_push(scratch, depth, size, g);
+    int64_t length = f->starts[g + 1] - f->starts[g], most = heed_deep(length), deep = 0, top = depth;
+    do
+      for (int64_t b = 0; b < blocks; b++) {
+        heed_left a = heed_left_packed(left + (b * f->deep + place) * HEED_BLOCK, length);
+        heed_block_part(heed_tree_top(scratch + b * stack, top, size), &a, 0, heed_at_most(HEED_BLOCK, rows - b * HEED_BLOCK),
+                        right + place * HEED_PANEL, f->deep * HEED_PANEL, panels, deep, heed_at_most(most, length - deep));
+      }
+    while ((deep += most) < length);
+    for (int64_t b = 0; b < blocks; b++)
+      depth = heed_tree_push(scratch + b * stack, top, size, g);
     place += heed_in_steps(length);
   }
-  heed_tree_finish(scratch, depth, size);
-  for (int64_t p = 0; p < panels; p++, d_w += HEED_PANEL, columns -= HEED_PANEL, scratch += HEED_BLOCK * HEED_PANEL)
-    for (int64_t r = 0; r < rows; r++)
-      heed_tree_write(d_w + r * f->inputs, scratch + r * HEED_PANEL, heed_at_most(HEED_PANEL, columns));
+  for (int64_t b = 0; b < blocks; b++)
+    heed_tree_finish(scratch + b * stack, depth, size);
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t p = 0; p < panels; p++)
+      heed_tree_write(d_w + r * f->inputs + p * HEED_PANEL,
+                      scratch + r / HEED_BLOCK * stack + (p * HEED_BLOCK + r % HEED_BLOCK) * HEED_PANEL,
+                      heed_at_most(HEED_PANEL, columns - p * HEED_PANEL));
 }
 
 /** Rows [first, end) of d_w: groups of rows that stay in the second cache, by the panels that go abreast. */
 static void gradient_rows(float *d_w, const gradient_factors *f, int64_t first, int64_t end, float *scratch) {
-  enum { COLUMNS = HEED_ABREAST * HEED_PANEL };
+  enum { COLUMNS = HEED_ABREAST * HEED_PANEL, ROWS = HEED_GROUP * HEED_BLOCK };
   int64_t blocks = heed_in_blocks(end - first) / HEED_BLOCK, column_groups = (f->inputs + COLUMNS - 1) / COLUMNS;
-  int64_t share = blocks * column_groups / (SHARES * omp_get_num_threads()), most = LEFT / (HEED_BLOCK * heed_at_least(1, f->deep));
+  int64_t share = blocks * column_groups / (SHARES * omp_get_num_threads());
+  int64_t most = heed_at_least(HEED_GROUP, LEFT / (HEED_BLOCK * heed_at_least(1, f->deep)));
   int64_t rows = heed_at_least(1, heed_at_most(share, most)) * HEED_BLOCK, row_groups = (end - first + rows - 1) / rows;
 #pragma omp for schedule(dynamic)
   for (int64_t item = 0; item < row_groups * column_groups; item++) {
-    int64_t begin = first + item / column_groups * rows, column = item % column_groups * COLUMNS;
-    for (int64_t row = begin; row < heed_at_most(end, begin + rows); row += HEED_BLOCK)
-      gradient_block(d_w + row * f->inputs + column, f, f->left + (row - first) * f->deep, f->right + column * f->deep,
-                     heed_at_most(HEED_BLOCK, end - row), heed_at_most(COLUMNS, f->inputs - column), scratch);
+    int64_t begin = first + item / column_groups * rows, column = item % column_groups * COLUMNS, stop = heed_at_most(end, begin + rows);
+    for (int64_t row = begin; row < stop; row += ROWS)
+      gradient_group(d_w + row * f->inputs + column, f, f->left + (row - first) * f->deep, f->right + column * f->deep,
+                     heed_at_most(ROWS, stop - row), heed_at_most(COLUMNS, f->inputs - column), scratch);
   }
 }
 
@@ -369,8 +384,9 @@ static int64_t floats_of(int64_t elements) {
 
 int64_t HEED_KERNEL(linear_scratch)(int64_t slices, int64_t width) {
   const bool in_place = heed_rows_room(1, 1) == 0; /* left factors of a product are read where they lie */
-  int64_t depth = heed_at_least(DEPTH, width), many = in_place ? 0 : heed_at_least(LEFT, heed_rows_room(HEED_BLOCK, depth));
-  int64_t few = heed_rows_room(FEW, depth) + heed_panel_room(depth), sums = HEED_ABREAST * HEED_BLOCK * HEED_PANEL * heed_tree_room(slices);
+  int64_t depth = heed_at_least(DEPTH, width), many = in_place ? 0 : heed_at_least(LEFT, heed_rows_room(HEED_GROUP * HEED_BLOCK, depth));
+  int64_t few = heed_rows_room(FEW, depth) + heed_panel_room(depth),
+          sums = HEED_GROUP * HEED_ABREAST * HEED_BLOCK * HEED_PANEL * heed_tree_room(slices);
   return heed_at_least(floats_of(heed_at_least(many, few)), heed_at_least(sums, heed_column_sums_scratch(slices)));
 }
 

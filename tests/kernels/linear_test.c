@@ -4,9 +4,11 @@
 #include "reference/gradient_check.h"
 #include "reference/linear.h"
 
-/* Rows up to 64 go another way than more; 12, 16, 24 and 32 are the sizes of blocks. */
-static const int64_t shapes[][3] = {{1, 1, 1},    {5, 17, 33},  {17, 5, 1},   {33, 100, 17},  {64, 33, 100}, {65, 100, 33},
-                                    {100, 1, 17}, {24, 96, 64}, {130, 17, 5}, {96, 147, 301}, {65, 32, 32},  {200, 31, 97}};
+/* Rows up to 64 go another way than more; 12, 16, 24 and 32 are the sizes of blocks, 192 and 256 rows a group of them; depth may go in
+ * parts of 256. */
+static const int64_t shapes[][3] = {{1, 1, 1},     {5, 17, 33},   {17, 5, 1},      {33, 100, 17},  {64, 33, 100},
+                                    {65, 100, 33}, {100, 1, 17},  {24, 96, 64},    {130, 17, 5},   {96, 147, 301},
+                                    {65, 32, 32},  {200, 31, 97}, {270, 290, 210}, {600, 300, 261}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 /** Bound on the relative error of sums over `depth`: one sum in float from first to last, whose partial sums are rounded, 2⁻²⁴ each, in
