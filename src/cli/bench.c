@@ -40,7 +40,9 @@ static const struct argp_option options[] = {
     {"warmup", 'w', "N", 0, "step: steps before them (default: 3)", 0},
     {"precision", 'p', "fp32|bf16", 0, "gemm, attention: what is multiplied (default: fp32); of a step: --set train.precision=…", 0},
     {"causal", CAUSAL, NULL, 0, "attention: a token sees those before it and itself only", 0},
-    {"data", 'd', "FILE.h5", 0, "step: token shard to read; without it rows are made up and no file is opened", 0},
+    {"data", 'd', "FILE.h5", 0,
+     "step: token shard to read, made with data.vocabulary (--set data.vocabulary=…); without it rows are made up and no file is opened",
+     0},
     {"lengths", 'l', "N,N,…", 0, "step: tokens of the rows made up, again from the first when they are used up (default: all full)", 0},
     {"vocab", 'v', "VOCAB", 0,
      "tokenizer: the vocabulary, a vocab.txt or a folder with vocab.json and merges.txt (default: the configuration's; else each kind is "

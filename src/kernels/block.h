@@ -54,26 +54,29 @@ static inline int64_t heed_panel_room(int64_t depth) {
 #include "kernels/block_fp32.h"
 #endif
 
-/* With registers of 16 floats a block passes by a panel in one go.  With smaller ones it passes by parts of its columns, which stay in the
- * first cache for some places in depth; and since then a factor's rows would be fetched again for each part, a group of blocks goes by
- * while the places in depth are the same. */
+/* With registers of 16 floats a block passes by a whole panel.  With smaller ones it passes by parts of its columns: these stay in the
+ * first cache for a limited depth only, and a factor would be fetched anew for each block; so several blocks pass by, one after the other,
+ * before the next places in depth are taken. */
 #ifdef __AVX512F__
-enum { HEED_GROUP = 1 }; /* blocks */
+enum { HEED_ABREAST_BLOCKS = 1 };
 static inline int64_t heed_deep(int64_t depth) {
   return depth;
 }
 #else
-enum { HEED_GROUP = 8 };
+enum { HEED_ABREAST_BLOCKS = 8, HEED_DEEP = 256 };
+_Static_assert((int)HEED_DEEP % (int)HEED_STEP == 0, "whole steps");
 static inline int64_t heed_deep(int64_t depth) {
-  return heed_at_most(256, depth);
+  return heed_at_most(HEED_DEEP, depth);
 }
 #endif
 
-/** Places [deep, deep + depth) of c[panels ≤ HEED_ABREAST][HEED_BLOCK, 32], the block of a that begins at row `first` by panels that lie
- *  `apart` (two of them share each x that is loaded): written when deep is 0, else added; depth ≤ heed_deep.
- *  bf16: whole groups of rows are written, with AMX all HEED_BLOCK. */
-static inline void heed_block_part(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t apart,
-                                   int64_t panels, int64_t deep, int64_t depth) {
+/** Places [deep, deep + depth), depth ≤ heed_deep, of c[panels ≤ HEED_ABREAST][HEED_BLOCK, 32]: the block of a that begins at row `first`,
+ * by panels that lie `apart` (two of them share each x that is loaded).  Written, or added with `add`, which wants one panel. c: aligned to
+ * 64 bytes; bf16 writes rows up to a multiple of HEED_MICRO, with AMX all HEED_BLOCK. */
+static inline __attribute__((always_inline)) void heed_block_part(float *c, const heed_left *a, int64_t first, int64_t rows,
+                                                                  const heed_element *panel, int64_t apart, int64_t panels, int64_t deep,
+                                                                  int64_t depth, const bool add) {
+  heed_left from = *a;
 #if defined(__AVX512F__) && !defined(HEED_ELEMENT_BF16)
   if (panels == 2) {
     heed_block_pair(c, a, first, rows, panel, apart, depth);
@@ -81,30 +84,31 @@ static inline void heed_block_part(float *c, const heed_left *a, int64_t first, 
   }
 #endif
   (void)apart, (void)panels;
-  if (HEED_GROUP == 1 || deep == 0) {
-    heed_block_sum(c, a, first, rows, panel, depth, false);
-  } else {
-    heed_left from = *a;
-    from.at += deep * a->deep;
-    heed_block_sum(c, &from, first, rows, panel + deep * HEED_PANEL, depth, true);
-  }
+  from.at += deep * a->deep;
+  heed_block_sum(c, &from, first, rows, panel + deep * HEED_PANEL, depth, add);
+}
+
+/** Likewise, written where depth begins and added behind. */
+static inline void heed_block_products(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t apart,
+                                       int64_t panels, int64_t deep, int64_t depth) {
+  if (HEED_ABREAST_BLOCKS == 1 || deep == 0) /* the first: all of depth is one part */
+    heed_block_part(c, a, first, rows, panel, apart, panels, 0, depth, false);
+  else
+    heed_block_part(c, a, first, rows, panel, apart, panels, deep, depth, true);
 }
 
 /** c[rows, 32] of the block of a that begins at row `first`. */
 static inline void heed_block_product(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t depth) {
   int64_t most = heed_deep(depth), deep = 0;
-  do {
-    heed_block_part(c, a, first, rows, panel, 0, 1, deep, heed_at_most(most, depth - deep));
-  } while ((deep += most) < depth);
+  do /* once for a depth of 0: zeros */
+    heed_block_products(c, a, first, rows, panel, 0, 1, deep, heed_at_most(most, depth - deep));
+  while ((deep += most) < depth);
 }
 /** Likewise, added to c. */
 static inline void heed_block_add(float *c, const heed_left *a, int64_t first, int64_t rows, const heed_element *panel, int64_t depth) {
   int64_t most = heed_deep(depth);
-  for (int64_t deep = 0; deep < depth; deep += most) {
-    heed_left from = *a;
-    from.at += deep * a->deep;
-    heed_block_sum(c, &from, first, rows, panel + deep * HEED_PANEL, heed_at_most(most, depth - deep), true);
-  }
+  for (int64_t deep = 0; deep < depth; deep += most)
+    heed_block_part(c, a, first, rows, panel, 0, 1, deep, heed_at_most(most, depth - deep), true);
 }
 
 #endif

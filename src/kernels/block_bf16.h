@@ -1,7 +1,7 @@
 /** Private to kernels/: block.h for bf16.
  *
- *  With AMX a block of 32 rows by 32 columns is four tiles of sums; AVX512-BF16 and the plain form walk the same tiles, two rows of words
- *  at a time. */
+ *  With AMX a block of 32 rows by 32 columns is four tiles of sums; AVX512-BF16 and the plain form walk the same tiles, a row of pairs, or
+ * a part of one, at a time. */
 #ifndef HEED_KERNELS_BLOCK_BF16_H
 #define HEED_KERNELS_BLOCK_BF16_H
 
@@ -329,7 +329,7 @@ static inline __attribute__((always_inline)) void heed_micro(float *c, const hee
       *(heed_vector *)(c + r * HEED_PANEL + column + i * HEED_VECTOR) = sum[r][i];
 }
 
-/** Whole groups of rows are written. */
+/** Rows up to a multiple of HEED_MICRO are written. */
 static inline __attribute__((always_inline)) void heed_block_sum(float *c, const heed_left *a, int64_t first, int64_t rows,
                                                                  const heed_element *panel, int64_t depth, const bool add) {
   const heed_element *block = a->at + first / HEED_BLOCK * a->block;

@@ -141,7 +141,7 @@ static inline void heed_blocks_end(void) {
 static inline __attribute__((always_inline)) void heed_span_sum(float *c, const float *a, int64_t row, int64_t deep, int64_t rows,
                                                                 const float *panel, int64_t depth, const bool add) {
   int64_t r = 0;
-  for (; r + HEED_MICRO <= rows && r + 2 * HEED_SOME != rows; r += HEED_MICRO) /* 16 are two times 8 */
+  for (; r + HEED_MICRO <= rows && r + 2 * HEED_SOME != rows; r += HEED_MICRO) /* 16 are two times 8, 8 two times 4 */
     heed_micro(c + r * HEED_PANEL, a + r * row, row, deep, panel, 0, depth, HEED_MICRO, 1, add);
   for (; r + HEED_SOME <= rows; r += HEED_SOME)
     heed_micro(c + r * HEED_PANEL, a + r * row, row, deep, panel, 0, depth, HEED_SOME, 1, add);

@@ -46,7 +46,7 @@ static bool supports_v4_amx(void) {
 #endif
 
 typedef struct level {
-  const char *pin; /* its name in HEED_ISA, or the whole one */
+  const char *pin; /* its short name in HEED_ISA; the whole one is kernels->isa */
   const heed_kernels *kernels;
   bool (*supported)(void);
 } level;

@@ -108,7 +108,8 @@ typedef struct heed_kernels {
   /** after = act(x · wᵀ + bias), floats when `wide`; slopes = act′(x · wᵀ + bias), elements, which backward wants (NULL: nobody does). */
   void (*linear_activation_forward)(void *after, bool wide, void *slopes, const void *x, heed_linear_weights w, const float *bias,
                                     heed_form form, int64_t rows, int64_t inputs, int64_t outputs, void *workspace, float *scratch);
-  /** r->sum = x · wᵀ + bias, then residual_forward, a group of rows at a time while it is in the second cache. */
+  /** r->sum = x · wᵀ + bias, which need hold nothing before, then residual_forward: where rows are many and all of w is packed at once, row
+   * by row by the thread that made them.  So x shares no memory with what r says is written, nor does r->residual with r->sum. */
   void (*linear_residual_forward)(const heed_residual *r, const void *x, heed_linear_weights w, const float *bias, int64_t rows,
                                   int64_t inputs, int64_t outputs, void *workspace, float *scratch);
   /** d_x[T, inputs] = d_y[T, outputs] · w; floats when `wide`, and then with `add` added. */
@@ -227,7 +228,7 @@ typedef struct heed_kernels {
   void (*narrow)(void *y, const float *x, int64_t count);
 } heed_kernels;
 
-/** The table of the highest level that this processor runs, or of the level that HEED_ISA names (v2, v3, v4, v4-bf16, v4-amx); its elements
+/** The table of the highest level that this processor runs, or of the level that HEED_ISA names (v3, or x86-64-v3 …); its elements
  * are fp32.  `ceiling` (may be NULL) bounds it from above: the lowest level of all ranks.  NULL when HEED_ISA names a level that is unknown
  * or that the processor lacks. */
 const heed_kernels *heed_kernels_choose(const char *ceiling);

@@ -1,4 +1,4 @@
-/* Linear layers: products of blocks and panels (block.h), and what becomes of each block while it is in the first cache.
+/* Linear layers: products of blocks and panels (block.h), and what becomes of each block while it is in a near cache.
  *
  *     forward     y = x·Wᵀ + b,  or that with what ends a sublayer (residual.c),
  *                 or  y = act(x·Wᵀ + b) and slopes = act′(x·Wᵀ + b), from which both come at little more than one's cost
@@ -16,12 +16,14 @@
 #include "kernels/tree.h"
 
 enum {
-  LEFT = 786432 / (int)sizeof(heed_element), /* elements of the left factor that a thread takes at a time: they stay in the second cache */
-  RIGHT = 4194304,                           /* of packed weights at a time */
-  DEPTH = 4096,                              /* at a time */
-  FEW = 64,                                  /* rows that are not worth sharing packed weights for */
-  BAND = 4096,                               /* rows of d_w at a time */
-  SHARES = 4                                 /* pieces of work a thread, so that all end together */
+  LEFT =
+      786432 /
+      (int)sizeof(heed_element), /* elements of the left factor that a thread takes at a time: near the second cache of server processors */
+  RIGHT = 4194304,               /* of packed weights at a time */
+  DEPTH = 4096,                  /* at a time */
+  FEW = 64,                      /* rows that are not worth sharing packed weights for */
+  BAND = 4096,                   /* rows of d_w at a time */
+  SHARES = 4                     /* pieces of work a thread, so that all end together */
 };
 
 /* ---- what becomes of a block ---- */
@@ -137,15 +139,15 @@ static const heed_element *given_panel(const factors *f, int64_t column, int64_t
 /** Rows of `left`, which begins at row `first` of the product, by `panels` panels, `apart` elements from one to the next. */
 static void multiply(const heed_left *left, const factors *f, const outcome *o, int64_t first, int64_t rows, int64_t column,
                      const heed_element *panel, int64_t apart, int64_t panels, int64_t depth) {
-  enum { ROWS = HEED_GROUP * HEED_BLOCK };
-  float c[HEED_GROUP][HEED_ABREAST][HEED_BLOCK * HEED_PANEL] __attribute__((aligned(64)));
+  enum { ROWS = HEED_ABREAST_BLOCKS * HEED_BLOCK };
+  float c[HEED_ABREAST_BLOCKS][HEED_ABREAST][HEED_BLOCK * HEED_PANEL] __attribute__((aligned(64)));
   const int64_t most = heed_deep(depth);
   for (int64_t group = 0; group < rows; group += ROWS) {
     int64_t end = heed_at_most(rows, group + ROWS);
     for (int64_t deep = 0; deep < depth; deep += most)
       for (int64_t r = group; r < end; r += HEED_BLOCK)
-        heed_block_part(c[(r - group) / HEED_BLOCK][0], left, r, heed_at_most(HEED_BLOCK, end - r), panel, apart, panels, deep,
-                        heed_at_most(most, depth - deep));
+        heed_block_products(c[(r - group) / HEED_BLOCK][0], left, r, heed_at_most(HEED_BLOCK, end - r), panel, apart, panels, deep,
+                            heed_at_most(most, depth - deep));
     for (int64_t r = group; r < end; r += HEED_BLOCK)
       for (int64_t p = 0, at = column; p < panels; p++, at += HEED_PANEL)
         finish(c[(r - group) / HEED_BLOCK][p], o, first + r, heed_at_most(HEED_BLOCK, end - r), at,
@@ -176,7 +178,7 @@ static int64_t whole_rows(const factors *f) {
 static void multiply_many(const factors *f, const outcome *o, bool whole, int64_t first, int64_t end, int64_t deep, int64_t depth,
                           heed_element *workspace, heed_element *scratch) {
   int64_t room = heed_panel_room(depth),
-          rows = heed_at_least(HEED_GROUP * HEED_BLOCK, LEFT / heed_in_steps(depth) / HEED_BLOCK * HEED_BLOCK);
+          rows = heed_at_least(HEED_ABREAST_BLOCKS * HEED_BLOCK, LEFT / heed_in_steps(depth) / HEED_BLOCK * HEED_BLOCK);
   if (whole)
     rows = heed_at_most(rows, whole_rows(f));
   int64_t row_groups = (f->rows + rows - 1) / rows, panels = (end - first + HEED_PANEL - 1) / HEED_PANEL;
@@ -203,7 +205,8 @@ static void multiply_many(const factors *f, const outcome *o, bool whole, int64_
 /** Floats can be added to, unless they are an activation's: there depth is taken DEPTH at a time. */
 static void product(const factors *f, outcome o, void *workspace, float *scratch) {
   int64_t most = o.wide && !o.activates ? DEPTH : heed_at_least(DEPTH, f->depth);
-  bool whole = o.residual && f->depth <= most && f->columns <= RIGHT / heed_panel_room(f->depth) * HEED_PANEL && whole_rows(f) >= FEW;
+  bool whole = o.residual && f->rows > FEW && f->depth <= most && f->columns <= RIGHT / heed_panel_room(f->depth) * HEED_PANEL &&
+               whole_rows(f) >= FEW;
   heed_blocks_begin();
   for (int64_t deep = 0; deep < f->depth; deep += most) {
     int64_t depth = heed_at_most(most, f->depth - deep);
@@ -313,10 +316,11 @@ static void pack_left(const gradient_factors *f, int64_t first, int64_t end) {
   }
 }
 
-/** Rows of d_w, at most a group of blocks, by some panels: the product of each slice, summed along the tree in a near cache, written once.
+/** Rows of d_w, at most HEED_ABREAST_BLOCKS blocks, by some panels: the product of each slice, summed along the tree in a near cache,
+ * written once.
  */
-static void gradient_group(float *d_w, const gradient_factors *f, const heed_element *left, const heed_element *right, int64_t rows,
-                           int64_t columns, float *scratch) {
+static void gradient_blocks(float *d_w, const gradient_factors *f, const heed_element *left, const heed_element *right, int64_t rows,
+                            int64_t columns, float *scratch) {
   const int64_t panels = heed_in_panels(columns) / HEED_PANEL, size = panels * HEED_BLOCK * HEED_PANEL;
   const int64_t blocks = heed_in_blocks(rows) / HEED_BLOCK, stack = heed_tree_room(f->slices) * size;
   int64_t depth = 0, place = 0;
@@ -325,8 +329,8 @@ static void gradient_group(float *d_w, const gradient_factors *f, const heed_ele
     do
       for (int64_t b = 0; b < blocks; b++) {
         heed_left a = heed_left_packed(left + (b * f->deep + place) * HEED_BLOCK, length);
-        heed_block_part(heed_tree_top(scratch + b * stack, top, size), &a, 0, heed_at_most(HEED_BLOCK, rows - b * HEED_BLOCK),
-                        right + place * HEED_PANEL, f->deep * HEED_PANEL, panels, deep, heed_at_most(most, length - deep));
+        heed_block_products(heed_tree_top(scratch + b * stack, top, size), &a, 0, heed_at_most(HEED_BLOCK, rows - b * HEED_BLOCK),
+                            right + place * HEED_PANEL, f->deep * HEED_PANEL, panels, deep, heed_at_most(most, length - deep));
       }
     while ((deep += most) < length);
     for (int64_t b = 0; b < blocks; b++)
@@ -342,19 +346,19 @@ static void gradient_group(float *d_w, const gradient_factors *f, const heed_ele
                       heed_at_most(HEED_PANEL, columns - p * HEED_PANEL));
 }
 
-/** Rows [first, end) of d_w: groups of rows that stay in the second cache, by the panels that go abreast. */
+/** Rows [first, end) of d_w: groups of rows, as many as LEFT allows, by the panels that go abreast. */
 static void gradient_rows(float *d_w, const gradient_factors *f, int64_t first, int64_t end, float *scratch) {
-  enum { COLUMNS = HEED_ABREAST * HEED_PANEL, ROWS = HEED_GROUP * HEED_BLOCK };
+  enum { COLUMNS = HEED_ABREAST * HEED_PANEL, ROWS = HEED_ABREAST_BLOCKS * HEED_BLOCK };
   int64_t blocks = heed_in_blocks(end - first) / HEED_BLOCK, column_groups = (f->inputs + COLUMNS - 1) / COLUMNS;
   int64_t share = blocks * column_groups / (SHARES * omp_get_num_threads());
-  int64_t most = heed_at_least(HEED_GROUP, LEFT / (HEED_BLOCK * heed_at_least(1, f->deep)));
+  int64_t most = heed_at_least(HEED_ABREAST_BLOCKS, LEFT / (HEED_BLOCK * heed_at_least(1, f->deep)));
   int64_t rows = heed_at_least(1, heed_at_most(share, most)) * HEED_BLOCK, row_groups = (end - first + rows - 1) / rows;
 #pragma omp for schedule(dynamic)
   for (int64_t item = 0; item < row_groups * column_groups; item++) {
     int64_t begin = first + item / column_groups * rows, column = item % column_groups * COLUMNS, stop = heed_at_most(end, begin + rows);
     for (int64_t row = begin; row < stop; row += ROWS)
-      gradient_group(d_w + row * f->inputs + column, f, f->left + (row - first) * f->deep, f->right + column * f->deep,
-                     heed_at_most(ROWS, stop - row), heed_at_most(COLUMNS, f->inputs - column), scratch);
+      gradient_blocks(d_w + row * f->inputs + column, f, f->left + (row - first) * f->deep, f->right + column * f->deep,
+                      heed_at_most(ROWS, stop - row), heed_at_most(COLUMNS, f->inputs - column), scratch);
   }
 }
 
@@ -384,9 +388,10 @@ static int64_t floats_of(int64_t elements) {
 
 int64_t HEED_KERNEL(linear_scratch)(int64_t slices, int64_t width) {
   const bool in_place = heed_rows_room(1, 1) == 0; /* left factors of a product are read where they lie */
-  int64_t depth = heed_at_least(DEPTH, width), many = in_place ? 0 : heed_at_least(LEFT, heed_rows_room(HEED_GROUP * HEED_BLOCK, depth));
+  int64_t depth = heed_at_least(DEPTH, width),
+          many = in_place ? 0 : heed_at_least(LEFT, heed_rows_room(HEED_ABREAST_BLOCKS * HEED_BLOCK, depth));
   int64_t few = heed_rows_room(FEW, depth) + heed_panel_room(depth),
-          sums = HEED_GROUP * HEED_ABREAST * HEED_BLOCK * HEED_PANEL * heed_tree_room(slices);
+          sums = HEED_ABREAST_BLOCKS * HEED_ABREAST * HEED_BLOCK * HEED_PANEL * heed_tree_room(slices);
   return heed_at_least(floats_of(heed_at_least(many, few)), heed_at_least(sums, heed_column_sums_scratch(slices)));
 }
 

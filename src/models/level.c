@@ -10,14 +10,21 @@
 static const char *const levels[] = {"generic", "x86-64-v2", "x86-64-v3", "x86-64-v4", "x86-64-v4-bf16", "x86-64-v4-amx"};
 enum { LEVELS = sizeof levels / sizeof *levels };
 
+/** Why the level that HEED_ISA names was not chosen. */
+static heed_status refused(const char *pin) {
+  for (int i = 0; pin && i < LEVELS; i++)
+    if (strcmp(pin, levels[i]) == 0 || (i > 0 && strcmp(pin, levels[i] + strlen("x86-64-")) == 0))
+      return heed_error(HEED_INVALID,
+                        "HEED_ISA=%s: this processor lacks instructions of that level; unset, the best level that it has is taken", pin);
+  return heed_error(HEED_INVALID, "HEED_ISA=%.40s: unknown; the levels are v2, v3, v4, v4-bf16, v4-amx (or x86-64-v2 …)", pin ? pin : "");
+}
+
 heed_status heed_level_agree(const heed_kernels **kernels, heed_communication *c) {
   const heed_kernels *best = heed_kernels_choose(NULL);
   heed_status status = HEED_OK;
   int64_t level = 0;
   if (!best)
-    status = heed_error(HEED_INVALID,
-                        "HEED_ISA=%.40s is an instruction level that is unknown (v2, v3, v4, v4-bf16, v4-amx) or that this processor lacks",
-                        getenv("HEED_ISA") ? getenv("HEED_ISA") : "");
+    status = refused(getenv("HEED_ISA"));
   HEED_TRY(c->agree(c, status));
   while (level + 1 < LEVELS && strcmp(levels[level], best->isa) != 0)
     level++;

@@ -6,9 +6,9 @@
 #include "reference/numbers.h"
 #include "test.h"
 
-/* Of rows, columns and depth: around each size of a block, a panel, a step and a vector. */
-static const int64_t sizes[] = {1, 2, 5, 12, 15, 16, 17, 23, 24, 25, 31, 32, 33, 47, 64, 65, 100};
-enum { SIZES = sizeof sizes / sizeof *sizes, MOST = 100, STRIDE = 113 };
+/* Of rows, columns and depth: around each size of a block, a panel, a step and a vector; and depths that are taken in parts. */
+static const int64_t sizes[] = {1, 2, 5, 12, 15, 16, 17, 23, 24, 25, 31, 32, 33, 47, 64, 65, 100}, deep_sizes[] = {255, 256, 257, 520};
+enum { SIZES = sizeof sizes / sizeof *sizes, DEEP_SIZES = sizeof deep_sizes / sizeof *deep_sizes, MOST = 100, STRIDE = 547 };
 
 static float element_noise(uint32_t which, int64_t i) {
   return heed_value_of(heed_element_of((float)test_number(which, i)));
@@ -87,6 +87,7 @@ static int64_t wrong_in(const float *c, const float *a, const float *b, int64_t 
   return wrong;
 }
 
+/** Of the product, of one added to zeros, and of half of one added to that. */
 static int64_t wrong_product(enum form left, enum panel right, int64_t rows, int64_t columns, int64_t depth, bool broken) {
   float *a = test_floats(rows * depth), *b = test_floats(depth * columns), c[HEED_BLOCK * HEED_PANEL] __attribute__((aligned(64)));
   heed_left blocks = left_of(left, rows, depth, a);
@@ -99,6 +100,14 @@ static int64_t wrong_product(enum form left, enum panel right, int64_t rows, int
     int64_t count = heed_at_most(HEED_BLOCK, rows - first);
     memset(c, 0xFF, sizeof c);
     heed_block_product(c, &blocks, first, count, panel, depth);
+    wrong += wrong_in(c, a + first * depth, b, count, columns, depth);
+    for (int64_t i = 0; i < HEED_BLOCK * HEED_PANEL; i++)
+      c[i] = 0.0f;
+    heed_block_add(c, &blocks, first, count, panel, depth);
+    wrong += wrong_in(c, a + first * depth, b, count, columns, depth);
+    heed_block_add(c, &blocks, first, count, panel, depth);
+    for (int64_t i = 0; i < count * HEED_PANEL; i++)
+      c[i] *= 0.5f;
     wrong += wrong_in(c, a + first * depth, b, count, columns, depth);
   }
   heed_blocks_end();
@@ -114,6 +123,11 @@ static void products(void) {
         wrong += wrong_product((enum form)(form % FORMS), (enum panel)(form / FORMS), sizes[i], columns, sizes[j], false);
         test_release();
       }
+  for (int form = 0; form < FORMS * PANELS; form++)
+    for (int i = 0; i < DEEP_SIZES; i++) {
+      wrong += wrong_product((enum form)(form % FORMS), (enum panel)(form / FORMS), 31 + i, 30 + i % 3, deep_sizes[i], false);
+      test_release();
+    }
   CU_ASSERT_EQUAL(wrong, 0);
   CU_ASSERT(wrong_product(ROWS_LIE, PLAIN, 33, 20, 47, true) > 0); /* the test of the test */
   test_release();

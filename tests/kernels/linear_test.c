@@ -120,6 +120,11 @@ static void check_slices(const heed_kernels *kernels) {
   problem p = make_of(kernels, test_starts(12, 61), 12, 147, 101);
   p.wide = true;
   check_products(kernels, &p);
+  int64_t *starts = test_memory(6, sizeof *starts), ends[] = {0, 300, 900, 900, 1157, 1200};
+  memcpy(starts, ends, sizeof ends);
+  p = make_of(kernels, starts, 5, 67, 290); /* longer than what is taken of depth at a time, and d_w of more than a few blocks */
+  p.wide = true;
+  check_products(kernels, &p);
 }
 
 /* A number that is none stays in its row, its column, and what is made of them. */

@@ -145,7 +145,11 @@ static inline void layer_end(layer_fixture *f) {
 /** What leaves the body's output in y[T, C] as it is: a residual of zeros, no dropout, no norm. */
 static inline heed_residual layer_bare(const heed_stream *stream, float *y) {
   heed_dropout none = {.scale = 1};
-  return (heed_residual){y, test_floats(LAYER_TOKENS * LAYER_WIDTH), stream->sequence_of, stream->offsets, .dropout = none};
+  return (heed_residual){.sum = y,
+                         .residual = test_floats(LAYER_TOKENS * LAYER_WIDTH),
+                         .sequence_of = stream->sequence_of,
+                         .offsets = stream->offsets,
+                         .dropout = none};
 }
 
 /** A parameter of the twins, and its gradient; NULL for one that the layer does without. */
