@@ -15,6 +15,7 @@
 #include "kernels/element.h"
 #include "kernels/level.h"
 #include "kernels/transpose.h"
+#include "kernels/vector.h"
 
 enum { HEED_PANEL = 32 };
 #ifdef HEED_ELEMENT_BF16
@@ -46,6 +47,14 @@ static inline int64_t heed_left_room(int64_t rows, int64_t depth) {
 }
 static inline int64_t heed_panel_room(int64_t depth) {
   return HEED_PANEL * heed_in_steps(depth);
+}
+
+/** The columns that sums are made for at a time, without AMX: two vectors. */
+enum { HEED_SPAN = 2 * HEED_VECTOR };
+
+/** Vector p of row r of c, two for each panel; those of panels lie one behind the other. */
+static inline heed_vector *heed_micro_at(float *c, int r, int p) {
+  return (heed_vector *)(c + p / 2 * (HEED_BLOCK * HEED_PANEL) + r * HEED_PANEL + p % 2 * HEED_VECTOR);
 }
 
 #ifdef HEED_ELEMENT_BF16

@@ -6,7 +6,6 @@
 #define HEED_KERNELS_BLOCK_BF16_H
 
 #include "kernels/lanes16.h"
-#include "kernels/vector.h"
 
 enum { HEED_TILE_ROWS = 16, HEED_TILE_ELEMENTS = 512, HEED_ABREAST = 1 };
 
@@ -272,7 +271,6 @@ enum { HEED_MICRO = 8 };
 #else
 enum { HEED_MICRO = 4 };
 #endif
-enum { HEED_SPAN = 2 * HEED_VECTOR };
 
 /** sum[r] += x₀·b₀ + x₁·b₁ of two vectors of columns: a pair of places in depth. */
 static inline __attribute__((always_inline)) void heed_micro_pair(heed_vector sum[HEED_MICRO][2], const heed_element *rows,
@@ -316,7 +314,7 @@ static inline __attribute__((always_inline)) void heed_micro(float *c, const hee
   for (int r = 0; r < HEED_MICRO; r++)
 #pragma GCC unroll 2
     for (int i = 0; i < 2; i++) /* one by one: all at once they would stand in memory */
-      sum[r][i] = add ? *(const heed_vector *)(c + r * HEED_PANEL + column + i * HEED_VECTOR) : (heed_vector){0};
+      sum[r][i] = add ? *heed_micro_at(c + column, r, i) : (heed_vector){0};
   for (int64_t d = 0; d < depth;
        d += HEED_STEP, rows += 2 * HEED_TILE_ELEMENTS, b[0] += 2 * HEED_TILE_ELEMENTS, b[1] += 2 * HEED_TILE_ELEMENTS)
 #pragma GCC unroll 2
@@ -326,7 +324,7 @@ static inline __attribute__((always_inline)) void heed_micro(float *c, const hee
   for (int r = 0; r < HEED_MICRO; r++)
 #pragma GCC unroll 2
     for (int i = 0; i < 2; i++)
-      *(heed_vector *)(c + r * HEED_PANEL + column + i * HEED_VECTOR) = sum[r][i];
+      *heed_micro_at(c + column, r, i) = sum[r][i];
 }
 
 /** Rows up to a multiple of HEED_MICRO are written. */

@@ -3,7 +3,6 @@
 #define HEED_KERNELS_BLOCK_FP32_H
 
 #include "kernels/lanes16.h"
-#include "kernels/vector.h"
 
 /** Sums of so many rows by HEED_SPAN columns fit the registers together with what they are made of; and of fewer, for what is left. */
 #ifdef __AVX512F__
@@ -11,7 +10,6 @@ enum { HEED_MICRO = 12, HEED_SOME = 8, HEED_FEW = 4, HEED_ABREAST = 2, HEED_MICR
 #else
 enum { HEED_MICRO = 6, HEED_SOME = 4, HEED_FEW = 2, HEED_ABREAST = 1 };
 #endif
-enum { HEED_SPAN = 2 * HEED_VECTOR };
 
 /** Elements that heed_left_rows takes: none, rows are read where they lie. */
 static inline int64_t heed_rows_room(int64_t rows, int64_t depth) {
@@ -89,11 +87,6 @@ static inline void heed_pack_weights(float *panel, const float *from, int64_t st
 }
 static inline void heed_pack_weights_turned(float *panel, const float *from, int64_t stride, int64_t columns, int64_t depth) {
   heed_pack_panel_turned(panel, from, stride, columns, depth);
-}
-
-/** Vector p of row r, two for each panel; c of panels lies one behind the other. */
-static inline heed_vector *heed_micro_at(float *c, int r, int p) {
-  return (heed_vector *)(c + p / 2 * (HEED_BLOCK * HEED_PANEL) + r * HEED_PANEL + p % 2 * HEED_VECTOR);
 }
 
 /** c[rows, HEED_SPAN] of one group of rows by those columns of each of `panels` panels, `apart` floats from one to the next; those of c are

@@ -46,19 +46,20 @@ static bool supports_v4_amx(void) {
 #endif
 
 typedef struct level {
-  const char *pin; /* its short name in HEED_ISA; the whole one is kernels->isa */
   const heed_kernels *kernels;
   bool (*supported)(void);
 } level;
 
 static const level levels[] = {
-    {"v2", &heed_kernels_v2_fp32, supports_v2},
-    {"v3", &heed_kernels_v3_fp32, supports_v3},
-    {"v4", &heed_kernels_v4_fp32, supports_v4},
-    {"v4-bf16", &heed_kernels_v4_bf16_fp32, supports_v4_bf16},
-    {"v4-amx", &heed_kernels_v4_amx_fp32, supports_v4_amx},
+    {&heed_kernels_v2_fp32, supports_v2},           {&heed_kernels_v3_fp32, supports_v3},         {&heed_kernels_v4_fp32, supports_v4},
+    {&heed_kernels_v4_bf16_fp32, supports_v4_bf16}, {&heed_kernels_v4_amx_fp32, supports_v4_amx},
 };
 enum { LEVELS = sizeof levels / sizeof *levels };
+
+/** Whether HEED_ISA names the level: by its whole name, or without what all begin with. */
+static bool is_named(const char *isa, const char *pin) {
+  return strcmp(isa, pin) == 0 || strcmp(isa + strlen("x86-64-"), pin) == 0;
+}
 
 const heed_kernels *heed_kernels_choose(const char *ceiling) {
   __builtin_cpu_init();
@@ -68,7 +69,7 @@ const heed_kernels *heed_kernels_choose(const char *ceiling) {
   const char *pin = getenv("HEED_ISA");
   if (pin && *pin) {
     int pinned = 0;
-    while (pinned < LEVELS && strcmp(levels[pinned].pin, pin) != 0 && strcmp(levels[pinned].kernels->isa, pin) != 0)
+    while (pinned < LEVELS && !is_named(levels[pinned].kernels->isa, pin))
       pinned++;
     if (pinned > best)
       return NULL; /* unknown, or not here */

@@ -79,4 +79,30 @@ static inline void heed_drop_row_to_elements(heed_element *y, const float *x, in
   }
 }
 
+/** Rows of a stream, dropped from on their way. */
+typedef struct heed_dropped_rows {
+  void *to; /* floats, or elements */
+  const float *from;
+  const int32_t *sequence_of;
+  const int64_t *offsets;
+  int64_t width;
+  const heed_dropout *dropout;
+} heed_dropped_rows;
+
+/** Rows [first, end), as floats and as elements; `rows`: heed_dropped_rows. */
+static inline void heed_drop_rows(const void *rows, int64_t first, int64_t end) {
+  const heed_dropped_rows *d = rows;
+  for (int64_t t = first; t < end; t++) {
+    heed_row_draws draws = heed_row_draws_of(t, d->sequence_of, d->offsets, d->width, d->dropout);
+    heed_drop_row((float *)d->to + t * d->width, d->from + t * d->width, d->width, &draws);
+  }
+}
+static inline void heed_drop_rows_to_elements(const void *rows, int64_t first, int64_t end) {
+  const heed_dropped_rows *d = rows;
+  for (int64_t t = first; t < end; t++) {
+    heed_row_draws draws = heed_row_draws_of(t, d->sequence_of, d->offsets, d->width, d->dropout);
+    heed_drop_row_to_elements((heed_element *)d->to + t * d->width, d->from + t * d->width, d->width, &draws);
+  }
+}
+
 #endif

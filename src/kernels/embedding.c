@@ -55,39 +55,19 @@ void HEED_KERNEL(embedding_forward)(float *y, void *elements, float *sum, float 
   }
 }
 
-static void backward_without_norm(float *d_sum, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, const int64_t *starts,
-                                  int64_t slices, int64_t width, const heed_dropout *dropout) {
-#pragma omp for schedule(static)
-  for (int64_t t = starts[0]; t < starts[slices]; t++) {
-    heed_row_draws draws = heed_row_draws_of(t, sequence_of, offsets, width, dropout);
-    heed_drop_row(d_sum + t * width, d_y + t * width, width, &draws);
-  }
-}
-
 void HEED_KERNEL(embedding_norm_backward)(float *d_sum, float *d_gamma, float *d_beta, const float *d_y, const float *sum,
                                           const float *mean, const float *rstd, const float *gamma, const int32_t *sequence_of,
                                           const int64_t *offsets, const int64_t *starts, int64_t slices, int64_t width,
                                           const heed_dropout *dropout, float *workspace, float *scratch) {
   heed_norm_backward n = {d_sum, d_sum, sum, mean, rstd, gamma, width};
-  heed_block_walk walk = {0};
-  if (!gamma) {
-    backward_without_norm(d_sum, d_y, sequence_of, offsets, starts, slices, width, dropout);
+  heed_dropped_rows rows = {d_sum, d_y, sequence_of, offsets, width, dropout};
+  if (gamma) {
+    heed_norm_backward_blocks(&n, false, heed_drop_rows, NULL, &rows, d_gamma, d_beta, starts, slices, workspace, scratch);
     return;
   }
 #pragma omp for schedule(static)
-  for (int64_t block = 0; block < heed_row_blocks(starts, slices); block++) {
-    float *sums = heed_norm_block_sums(workspace, block, width);
-    heed_walk_to_block(&walk, block, starts);
-    for (int64_t t = walk.first; t < walk.end; t += HEED_NORM_ROWS) {
-      int64_t stop = heed_at_most(walk.end, t + HEED_NORM_ROWS);
-      for (int64_t r = t; r < stop; r++) {
-        heed_row_draws draws = heed_row_draws_of(r, sequence_of, offsets, width, dropout);
-        heed_drop_row(d_sum + r * width, d_y + r * width, width, &draws);
-      }
-      heed_norm_backward_rows(&n, false, sums, t, stop - t);
-    }
-  }
-  heed_norm_add_blocks(d_gamma, d_beta, workspace, starts, slices, width, scratch);
+  for (int64_t t = starts[0]; t < starts[slices]; t++)
+    heed_drop_rows(&rows, t, t + 1);
 }
 
 /** Tokens are ordered by id, equal ids by token: no two are equal, so any sort is stable. */

@@ -22,13 +22,5 @@ void HEED_KERNEL(layer_norm_backward)(float *d_x, bool add, float *d_gamma, floa
                                       const float *mean, const float *rstd, const float *gamma, const int64_t *starts, int64_t slices,
                                       int64_t width, float *workspace, float *scratch) {
   heed_norm_backward n = {d_x, d_y, x, mean, rstd, gamma, width};
-  heed_block_walk walk = {0};
-#pragma omp for schedule(static)
-  for (int64_t block = 0; block < heed_row_blocks(starts, slices); block++) {
-    float *sums = heed_norm_block_sums(workspace, block, width);
-    heed_walk_to_block(&walk, block, starts);
-    for (int64_t t = walk.first; t < walk.end; t += HEED_NORM_ROWS)
-      heed_norm_backward_rows(&n, add, sums, t, heed_at_most(HEED_NORM_ROWS, walk.end - t));
-  }
-  heed_norm_add_blocks(d_gamma, d_beta, workspace, starts, slices, width, scratch);
+  heed_norm_backward_blocks(&n, add, NULL, NULL, NULL, d_gamma, d_beta, starts, slices, workspace, scratch);
 }

@@ -160,4 +160,31 @@ static inline void heed_norm_add_blocks(float *d_gamma, float *d_beta, const flo
   }
 }
 
+/** What else is done to rows [first, end) while they are in the first cache. */
+typedef void heed_rows_work(const void *self, int64_t first, int64_t end);
+
+/** Backward of all rows, block by block, and what is done `before` and `after` them (either may be NULL).  Shared by the threads.
+ *  `before` and `after` are constants where it is called. */
+static inline __attribute__((always_inline)) void heed_norm_backward_blocks(const heed_norm_backward *n, bool add,
+                                                                            heed_rows_work *const before, heed_rows_work *const after,
+                                                                            const void *self, float *d_gamma, float *d_beta,
+                                                                            const int64_t *starts, int64_t slices, float *workspace,
+                                                                            float *scratch) {
+  heed_block_walk walk = {0};
+#pragma omp for schedule(static)
+  for (int64_t block = 0; block < heed_row_blocks(starts, slices); block++) {
+    float *sums = heed_norm_block_sums(workspace, block, n->width);
+    heed_walk_to_block(&walk, block, starts);
+    for (int64_t t = walk.first; t < walk.end; t += HEED_NORM_ROWS) {
+      int64_t stop = heed_at_most(walk.end, t + HEED_NORM_ROWS);
+      if (before)
+        before(self, t, stop);
+      heed_norm_backward_rows(n, add, sums, t, stop - t);
+      if (after)
+        after(self, t, stop);
+    }
+  }
+  heed_norm_add_blocks(d_gamma, d_beta, workspace, starts, slices, n->width, scratch);
+}
+
 #endif

@@ -36,7 +36,7 @@ typedef struct outcome {
   heed_element *kept;         /* forward: where act′(bias + product) goes, or NULL */
   const heed_element *slopes; /* backward: what was kept, or NULL */
   heed_form form;
-  const heed_residual *residual; /* what becomes of whole rows, or NULL */
+  const heed_residual *residual; /* what ends rows, each of them made whole by one thread; or NULL */
   int64_t stride;
 } outcome;
 
@@ -174,15 +174,15 @@ static int64_t whole_rows(const factors *f) {
 }
 
 /** Columns [first, end): packed by all if need be, then shared out in groups of rows that stay in the second cache, by groups of columns;
- *  `whole`: all columns of a row by one thread, which then ends the row. */
-static void multiply_many(const factors *f, const outcome *o, bool whole, int64_t first, int64_t end, int64_t deep, int64_t depth,
+ *  where rows are to be ended, all columns of a row by one thread. */
+static void multiply_many(const factors *f, const outcome *o, int64_t first, int64_t end, int64_t deep, int64_t depth,
                           heed_element *workspace, heed_element *scratch) {
-  int64_t room = heed_panel_room(depth),
-          rows = heed_at_least(HEED_ABREAST_BLOCKS * HEED_BLOCK, LEFT / heed_in_steps(depth) / HEED_BLOCK * HEED_BLOCK);
-  if (whole)
+  int64_t rows = heed_at_least(HEED_ABREAST_BLOCKS * HEED_BLOCK, LEFT / heed_in_steps(depth) / HEED_BLOCK * HEED_BLOCK);
+  int64_t room = heed_panel_room(depth);
+  if (o->residual)
     rows = heed_at_most(rows, whole_rows(f));
   int64_t row_groups = (f->rows + rows - 1) / rows, panels = (end - first + HEED_PANEL - 1) / HEED_PANEL;
-  int64_t column_groups = whole ? 1 : heed_at_most(panels, (SHARES * omp_get_num_threads() + row_groups - 1) / row_groups);
+  int64_t column_groups = o->residual ? 1 : heed_at_most(panels, (SHARES * omp_get_num_threads() + row_groups - 1) / row_groups);
   const heed_element *panel = f->panels ? given_panel(f, first, deep) : workspace;
   int64_t apart = f->panels ? heed_panel_room(f->depth) : room;
   if (!f->panels) {
@@ -197,7 +197,7 @@ static void multiply_many(const factors *f, const outcome *o, bool whole, int64_
     int64_t stop = panels * (group + 1) / column_groups;
     for (int64_t p = panels * group / column_groups; p < stop; p += HEED_ABREAST)
       multiply(&left, f, o, row, count, first + p * HEED_PANEL, panel + p * apart, apart, heed_at_most(HEED_ABREAST, stop - p), depth);
-    for (int64_t t = row; whole && t < row + count; t++)
+    for (int64_t t = row; o->residual && t < row + count; t++)
       heed_residual_row(o->residual, t, f->columns);
   }
 }
@@ -207,20 +207,23 @@ static void product(const factors *f, outcome o, void *workspace, float *scratch
   int64_t most = o.wide && !o.activates ? DEPTH : heed_at_least(DEPTH, f->depth);
   bool whole = o.residual && f->rows > FEW && f->depth <= most && f->columns <= RIGHT / heed_panel_room(f->depth) * HEED_PANEL &&
                whole_rows(f) >= FEW;
+  const heed_residual *afterwards = whole ? NULL : o.residual;
+  if (!whole)
+    o.residual = NULL;
   heed_blocks_begin();
   for (int64_t deep = 0; deep < f->depth; deep += most) {
     int64_t depth = heed_at_most(most, f->depth - deep);
     int64_t band = heed_at_least(1, RIGHT / heed_panel_room(depth)) * HEED_PANEL;
     for (int64_t column = 0; f->rows > FEW && column < f->columns; column += band)
-      multiply_many(f, &o, whole, column, heed_at_most(f->columns, column + band), deep, depth, workspace, (heed_element *)scratch);
+      multiply_many(f, &o, column, heed_at_most(f->columns, column + band), deep, depth, workspace, (heed_element *)scratch);
     if (f->rows <= FEW)
       multiply_few(f, &o, deep, depth, (heed_element *)scratch);
     o.add = true;
     o.bias = NULL;
   }
   heed_blocks_end();
-  if (o.residual && !whole)
-    HEED_KERNEL(residual_forward)(o.residual, f->rows, f->columns);
+  if (afterwards)
+    HEED_KERNEL(residual_forward)(afterwards, f->rows, f->columns);
 }
 
 void HEED_KERNEL(linear_forward)(void *y, bool wide, const void *x, heed_linear_weights w, const float *bias, int64_t rows, int64_t inputs,
@@ -316,9 +319,7 @@ static void pack_left(const gradient_factors *f, int64_t first, int64_t end) {
   }
 }
 
-/** Rows of d_w, at most HEED_ABREAST_BLOCKS blocks, by some panels: the product of each slice, summed along the tree in a near cache,
- * written once.
- */
+/** Rows of d_w, at most HEED_ABREAST_BLOCKS blocks, by some panels: the products of the slices, summed along the tree, written once. */
 static void gradient_blocks(float *d_w, const gradient_factors *f, const heed_element *left, const heed_element *right, int64_t rows,
                             int64_t columns, float *scratch) {
   const int64_t panels = heed_in_panels(columns) / HEED_PANEL, size = panels * HEED_BLOCK * HEED_PANEL;

@@ -16,11 +16,10 @@ void HEED_KERNEL(residual_forward)(const heed_residual *r, int64_t tokens, int64
 
 void HEED_KERNEL(residual_backward)(void *d_x, const float *d_y, const int32_t *sequence_of, const int64_t *offsets, int64_t tokens,
                                     int64_t width, const heed_dropout *dropout) {
+  heed_dropped_rows rows = {d_x, d_y, sequence_of, offsets, width, dropout};
 #pragma omp for schedule(static)
-  for (int64_t t = 0; t < tokens; t++) {
-    heed_row_draws draws = heed_row_draws_of(t, sequence_of, offsets, width, dropout);
-    heed_drop_row_to_elements((heed_element *)d_x + t * width, d_y + t * width, width, &draws);
-  }
+  for (int64_t t = 0; t < tokens; t++)
+    heed_drop_rows_to_elements(&rows, t, t + 1);
 }
 
 void HEED_KERNEL(residual_norm_backward)(float *d_residual, void *d_x, float *d_gamma, float *d_beta, const float *d_y, const float *sum,
@@ -28,19 +27,6 @@ void HEED_KERNEL(residual_norm_backward)(float *d_residual, void *d_x, float *d_
                                          const int64_t *offsets, const int64_t *starts, int64_t slices, int64_t width,
                                          const heed_dropout *dropout, float *workspace, float *scratch) {
   heed_norm_backward n = {d_residual, d_y, sum, mean, rstd, gamma, width};
-  heed_block_walk walk = {0};
-#pragma omp for schedule(static)
-  for (int64_t block = 0; block < heed_row_blocks(starts, slices); block++) {
-    float *sums = heed_norm_block_sums(workspace, block, width);
-    heed_walk_to_block(&walk, block, starts);
-    for (int64_t t = walk.first; t < walk.end; t += HEED_NORM_ROWS) {
-      int64_t stop = heed_at_most(walk.end, t + HEED_NORM_ROWS);
-      heed_norm_backward_rows(&n, false, sums, t, stop - t);
-      for (int64_t r = t; r < stop; r++) {
-        heed_row_draws draws = heed_row_draws_of(r, sequence_of, offsets, width, dropout);
-        heed_drop_row_to_elements((heed_element *)d_x + r * width, d_residual + r * width, width, &draws);
-      }
-    }
-  }
-  heed_norm_add_blocks(d_gamma, d_beta, workspace, starts, slices, width, scratch);
+  heed_dropped_rows rows = {d_x, d_residual, sequence_of, offsets, width, dropout};
+  heed_norm_backward_blocks(&n, false, NULL, heed_drop_rows_to_elements, &rows, d_gamma, d_beta, starts, slices, workspace, scratch);
 }
