@@ -10,6 +10,14 @@
 
 #include "heed/status.h"
 
+/** Floats of a bucket, about: large enough for the network, small enough that much is on its way before all is worked out. */
+enum { HEED_BUCKET_FLOATS = 1 << 22 };
+
+/** What a rank owns of one bucket of a flat block: elements [first, end), kept in its shard from place `at` on. */
+typedef struct heed_shard_run {
+  int64_t first, end, at;
+} heed_shard_run;
+
 typedef struct heed_communication heed_communication;
 
 struct heed_communication {
@@ -31,22 +39,37 @@ struct heed_communication {
 
   void (*barrier)(heed_communication *);
 
-  /** Divides the flat block [0, cuts[count − 1]) into one shard a rank, at `cuts` (heed_parameters_cuts).  Before the
-   *  four operations below. */
-  heed_status (*shard)(heed_communication *, const int64_t *cuts, int64_t count);
+  /** Memory for `count` floats, aligned for vectors.  Of such blocks the ranks of one machine read each other's where its shared memory
+   *  suffices: sums and copies need no messages between them.  It holds zeros.  Collective, as `release` is.
+   *  Errors: HEED_FAILED on all ranks when memory is short on any. */
+  heed_status (*allocate)(heed_communication *, float **block, int64_t count);
+  void (*release)(heed_communication *, float *block); /**< NULL does nothing */
 
-  /** This rank's shard, in floats of the flat block; set by `shard`. */
-  int64_t shard_first, shard_end;
+  /** Divides the flat block [0, edges[buckets]) into `buckets` of [edges[i], edges[i + 1]), and each bucket among all ranks, so that a
+   * bucket can be summed while others are still being worked out.  Edges and the borders of shards are `cuts` (heed_parameters_cuts), of
+   * which there are `count`.  Before what follows; a second call divides anew. */
+  heed_status (*shard)(heed_communication *, const int64_t *cuts, int64_t count, const int64_t *edges, int64_t buckets);
 
-  /** Sums `data` over all ranks along the fixed binary tree.  data[0] is element `first` of the flat block, `count` elements.
-   *  Afterwards the part of `data` inside this rank's shard holds the sum; the rest is undefined. */
-  void (*reduce_scatter)(heed_communication *, float *data, int64_t first, int64_t count);
+  /** This rank's shard, in the order of the flat block, and how many floats it has; set by `shard`. */
+  const heed_shard_run *runs;
+  int64_t run_count, shard_floats;
+
+  /** Begins to sum `data` over all ranks along the fixed binary tree.  data[0] is element `first` of the flat block, `count` elements.
+   *  Returns before that is done; until sum_finish the elements are neither read nor written.  All ranks begin the same sums in the same
+   *  order. */
+  void (*sum_start)(heed_communication *, float *data, int64_t first, int64_t count);
+
+  /** Goes on with the sums that were begun as far as it can without waiting for other ranks. */
+  void (*sum_poll)(heed_communication *);
+
+  /** Waits for all sums that were begun.  The parts of their data inside this rank's shard hold them; the rest is undefined. */
+  void (*sum_finish)(heed_communication *);
 
   /** The flat block `data`: each rank's shard is copied to all. */
   void (*allgather_shards)(heed_communication *, float *data);
 
-  /** Brings elements [first, first + count) of a sharded block to rank 0.  `shard` is this rank's shard (its element shard_first
-   *  at index 0); `root` receives `count` floats on rank 0 and is ignored elsewhere. */
+  /** Brings elements [first, first + count) of a sharded block to rank 0.  `shard` is this rank's shard, run after run; `root` receives
+   *  `count` floats on rank 0 and is ignored elsewhere. */
   void (*gather_range)(heed_communication *, float *root, const float *shard, int64_t first, int64_t count);
 
   /** Ends the whole job at once with this exit code and the error text: for what cannot be agreed on. */

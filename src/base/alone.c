@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "heed/communication.h"
 #include "heed/log.h"
 
@@ -22,19 +23,39 @@ static int64_t alone_maximum(heed_communication *c, int64_t value) {
 static void alone_barrier(heed_communication *c) {
   (void)c;
 }
-static heed_status alone_shard(heed_communication *c, const int64_t *cuts, int64_t count) {
-  c->shard_first = 0;
-  c->shard_end = cuts[count - 1];
+static heed_status alone_allocate(heed_communication *c, float **block, int64_t count) {
+  (void)c;
+  *block = heed_memory_block(count);
+  if (!*block)
+    return heed_error(HEED_FAILED, "out of memory for a block of %lld MB", (long long)(count >> 18));
+  heed_memory_zero(*block, count);
   return HEED_OK;
 }
-static void alone_reduce_scatter(heed_communication *c, float *data, int64_t first, int64_t count) {
+static void alone_release(heed_communication *c, float *block) {
+  (void)c;
+  free(block);
+}
+static heed_status alone_shard(heed_communication *c, const int64_t *cuts, int64_t count, const int64_t *edges, int64_t buckets) {
+  static heed_shard_run all;
+  (void)edges, (void)buckets;
+  all = (heed_shard_run){.first = 0, .end = cuts[count - 1], .at = 0};
+  c->runs = &all;
+  c->run_count = 1;
+  c->shard_floats = all.end;
+  return HEED_OK;
+}
+static void alone_sum_start(heed_communication *c, float *data, int64_t first, int64_t count) {
   (void)c, (void)data, (void)first, (void)count;
+}
+static void alone_sum_go_on(heed_communication *c) {
+  (void)c;
 }
 static void alone_allgather_shards(heed_communication *c, float *data) {
   (void)c, (void)data;
 }
 static void alone_gather_range(heed_communication *c, float *root, const float *shard, int64_t first, int64_t count) {
-  memcpy(root, shard + (first - c->shard_first), (size_t)count * sizeof *root);
+  (void)c;
+  memcpy(root, shard + first, (size_t)count * sizeof *root);
 }
 static void alone_abort(heed_communication *c, heed_status status) {
   (void)c;
@@ -50,8 +71,12 @@ heed_communication *heed_alone(void) {
                                      .allgather = alone_allgather,
                                      .maximum = alone_maximum,
                                      .barrier = alone_barrier,
+                                     .allocate = alone_allocate,
+                                     .release = alone_release,
                                      .shard = alone_shard,
-                                     .reduce_scatter = alone_reduce_scatter,
+                                     .sum_start = alone_sum_start,
+                                     .sum_poll = alone_sum_go_on,
+                                     .sum_finish = alone_sum_go_on,
                                      .allgather_shards = alone_allgather_shards,
                                      .gather_range = alone_gather_range,
                                      .abort = alone_abort};

@@ -1,7 +1,8 @@
 #include "base/memory.h"
 
-#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -38,6 +39,20 @@ void heed_memory_prefer_large_pages(void *block, size_t bytes) {
                   end = ((uintptr_t)block + bytes) / page * page;
   if (block && end > begin)
     (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+}
+
+float *heed_memory_block(int64_t count) {
+  const size_t bytes = ((size_t)count * sizeof(float) + 127) / 64 * 64;
+  float *block = aligned_alloc(64, bytes);
+  heed_memory_prefer_large_pages(block, bytes);
+  return block;
+}
+
+void heed_memory_zero(float *block, int64_t count) {
+  enum { PIECE = 1 << 12 };
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < count; i += PIECE)
+    memset(block + i, 0, (size_t)(count - i < PIECE ? count - i : PIECE) * sizeof *block);
 }
 
 size_t heed_memory_resident(void) {

@@ -3,6 +3,7 @@
 #define HEED_BASE_MEMORY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /** Bytes that programs may still take here without swapping, no more than a container's limit; SIZE_MAX where it cannot be read. */
 size_t heed_memory_available(void);
@@ -10,6 +11,13 @@ size_t heed_memory_available(void);
 /** Asks for large pages where a block spans whole ones: touching it first costs a fraction, and so does finding it later.  Before the
  *  first touch.  Harmless where there are none. */
 void heed_memory_prefer_large_pages(void *block, size_t bytes);
+
+/** A block of `count` floats, aligned for vectors, on large pages where it spans some; to be freed with free.  NULL when memory is short.
+ */
+float *heed_memory_block(int64_t count);
+
+/** Fills a block with zeros: its pages are touched by the threads that will use them, and a shortage shows here. */
+void heed_memory_zero(float *block, int64_t count);
 
 /** Bytes of this process that are in memory now, its program and libraries among them; 0 where it cannot be read. */
 size_t heed_memory_resident(void);

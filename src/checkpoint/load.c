@@ -66,12 +66,15 @@ static heed_status read_span(load *l, int block, const heed_span *span, float *v
   return hash == item->checksum ? HEED_OK : heed_error(HEED_INVALID, HEED_STATE_FILE ": %s does not match its checksum", item->path);
 }
 
-/* The part of a piece that lies in this rank's shard. */
+/* What of a piece lies in this rank's shard. */
 static void keep_shard(const load *l, float *shard, int64_t first, int64_t end) {
   const heed_communication *c = l->communication;
-  int64_t from = first > c->shard_first ? first : c->shard_first, to = end < c->shard_end ? end : c->shard_end;
-  if (from < to)
-    memcpy(shard + (from - c->shard_first), l->piece + (from - first), (size_t)(to - from) * sizeof *shard);
+  for (int64_t i = 0; i < c->run_count; i++) {
+    const heed_shard_run *run = &c->runs[i];
+    const int64_t from = first > run->first ? first : run->first, to = end < run->end ? end : run->end;
+    if (from < to)
+      memcpy(shard + run->at + (from - run->first), l->piece + (from - first), (size_t)(to - from) * sizeof *shard);
+  }
 }
 
 /* After a failure rank 0 goes on sending, since the others cannot know. */

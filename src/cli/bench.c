@@ -125,12 +125,12 @@ static heed_status read_config(const bench_options *o, heed_config *config) {
 
 static heed_status print_step(const bench_options *o, const place *p, const char *precision, const heed_step_speed *r) {
   if (o->json)
-    return heed_print_json(json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:i, s:i, s:I, s:I, s:f}", "tokens_per_second",
+    return heed_print_json(json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:i, s:i, s:I, s:I, s:f, s:f}", "tokens_per_second",
                                      r->tokens_per_second, "step_ms_median", r->step_ms_median, "model_flops_per_step", r->flops_per_step,
                                      "gflops", r->flops_per_second / 1e9, "ceiling_gflops", r->ceiling / 1e9, "fraction_of_ceiling",
                                      r->flops_per_second / r->ceiling, "isa", p->kernels->isa, "precision", precision, "threads",
                                      p->threads, "ranks", p->world->size, "peak_rss_bytes", (json_int_t)r->peak_bytes, "parameters",
-                                     (json_int_t)r->parameters, "waited_share", r->waited_share));
+                                     (json_int_t)r->parameters, "waited_share", r->waited_share, "exposed_share", r->exposed_share));
   printf("tokens/s      %.0f\n", r->tokens_per_second);
   printf("step          %.2f ms, the median of %lld\n", r->step_ms_median, (long long)o->steps);
   printf("arithmetic    %.2f GFLOP a step, %.1f GFLOP/s\n", r->flops_per_step / 1e9, r->flops_per_second / 1e9);
@@ -140,6 +140,8 @@ static heed_status print_step(const bench_options *o, const place *p, const char
          (double)r->parameters / 1e6);
   if (o->data)
     printf("waiting       %.2f%% of the time, for data\n", 100 * r->waited_share);
+  if (p->world->size > 1)
+    printf("exchange      %.2f%% of the time, besides what goes on during backward\n", 100 * r->exposed_share);
   printf("on            %d rank%s × %d thread%s, %s, %s\n", p->world->size, p->world->size > 1 ? "s" : "", p->threads,
          p->threads > 1 ? "s" : "", p->kernels->isa, precision);
   return HEED_OK;

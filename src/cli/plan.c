@@ -138,7 +138,7 @@ static heed_status run(const plan_options *o, const heed_config *config) {
                              .ranks = (int)o->ranks,
                              .ranks_on_node = (int)ranks_on_node(o),
                              .communication =
-                                 heed_world_buffer_bytes((int)o->ranks) + heed_world_mpi_bytes((int)o->ranks, (int)ranks_on_node(o))};
+                                 heed_world_buffer_bytes((int)o->ranks, (int)ranks_on_node(o)) + heed_world_mpi_bytes((int)o->ranks, (int)ranks_on_node(o))};
   HEED_TRY(heed_world_check_ranks(config->train.slices, spec.ranks));
   HEED_TRY(set_threads(o));
   HEED_TRY(heed_level_agree(&spec.kernels, heed_alone()));

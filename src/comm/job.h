@@ -7,11 +7,20 @@
 
 #include "heed/communication.h"
 
-/** Floats of one message: the piece that was received is still in the cache when it is added. */
-enum { HEED_PIECE = 1 << 16 };
+/** A run of floats in memory. */
+typedef struct heed_run {
+  float *data;
+  int64_t count;
+} heed_run;
 
-/** Messages in flight in each direction. */
-enum { HEED_PIECES_AHEAD = 4 };
+/** A part of the flat block in memory: elements [first, first + count), from `data` on. */
+typedef struct heed_part {
+  float *data;
+  int64_t first, count;
+} heed_part;
+
+typedef struct heed_node_block heed_node_block;
+typedef struct heed_sums heed_sums;
 
 typedef struct heed_job {
   heed_communication table; /**< table.self leads back here */
@@ -24,22 +33,31 @@ typedef struct heed_job {
   int group;  /**< 2ᵏ of P = q·2ᵏ: ranks [g·2ᵏ, (g + 1)·2ᵏ) are group g, a perfect binary subtree */
   int groups; /**< q, odd */
 
-  int64_t *edges;        /**< [P + 1] shards in the order of the flat block: place s is [edges[s], edges[s + 1]) */
-  float *receive;        /**< pieces on their way in */
-  int64_t direct_piece;  /**< floats of a message in the exchange among groups */
-  MPI_Request *requests; /**< [2 · (q − 1)] */
-  const float **leaves;  /**< [q] */
+  /* Ranks that read each other's memory (node.c): [near_first, near_first + near), all P or an aligned power of two within a group. */
+  int near, near_first;
+  MPI_Comm near_ranks;
+  heed_node_block *blocks; /**< what they share, a list */
+  heed_node_block *turns;  /**< of it: how far each has come */
+  int64_t begun, filled;   /**< sums begun and flat blocks gathered so far: the numbers that near ranks wait by */
+
+  /* The shards (shards.c). */
+  int64_t buckets;
+  int64_t *edges; /**< [buckets][P + 1]: place s of a bucket is [edges[s], edges[s + 1]) */
+  heed_shard_run *runs;
+  MPI_Request *copies; /**< [2 · buckets] of allgather_shards */
+  heed_sums *sums;     /**< under way (sums.c) */
 } heed_job;
 
 static inline heed_job *heed_job_of(heed_communication *table) {
   return table->self;
 }
 
-/** Fill the operations of a job's table: agree … abort (agreement.c), shard … gather_range (shards.c). */
+/** Fill the operations of a job's table: agree … abort (agreement.c), allocate, release (node.c), shard, gather_range (shards.c),
+ *  sum_start … sum_finish (sums.c), allgather_shards (gather.c). */
 void heed_job_set_agreement(heed_job *job);
+void heed_job_set_node(heed_job *job);
 void heed_job_set_shards(heed_job *job);
-
-/** Frees what `shard` allocated. */
-void heed_job_free_shards(heed_job *job);
+void heed_job_set_sums(heed_job *job);
+void heed_job_set_gather(heed_job *job);
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "base/cast.h"
 #include "comm/job.h"
+#include "comm/node.h"
+#include "comm/shards.h"
 #include "heed/log.h"
 
 static heed_job job; /* one a process, as MPI itself is */
@@ -67,7 +69,10 @@ static void fill_job(void) {
   job.groups = table->size / job.group;
   table->self = &job;
   heed_job_set_agreement(&job);
+  heed_job_set_node(&job);
   heed_job_set_shards(&job);
+  heed_job_set_sums(&job);
+  heed_job_set_gather(&job);
 }
 
 heed_status heed_world_open(heed_communication **world) {
@@ -96,7 +101,7 @@ heed_status heed_world_open(heed_communication **world) {
                       "the launcher started %lld processes but MPI sees %d; launch with the mpirun of the MPI that heed was built with "
                       "(under Slurm: `srun --mpi=pmix`)",
                       (long long)started_processes(), job.table.size);
-  return HEED_OK;
+  return heed_node_open(&job);
 }
 
 void heed_world_close(void) {
@@ -104,6 +109,7 @@ void heed_world_close(void) {
     return;
   const bool began_mpi = job.began_mpi;
   heed_job_free_shards(&job);
+  heed_node_close(&job);
   MPI_Comm_free(&job.node);
   MPI_Comm_free(&job.ranks);
   job = (heed_job){0};

@@ -53,8 +53,9 @@ heed_status heed_world_processors(heed_communication *world, int *processors);
  *  \param[out] threads  what was set */
 heed_status heed_world_threads(heed_communication *world, int *threads);
 
-/** Bytes that a rank of so many receives into, from the first `shard` of the table on.  Pure. */
-size_t heed_world_buffer_bytes(int ranks);
+/** Bytes that a rank of so many receives messages into, from the first `shard` of the table on, with buckets of HEED_BUCKET_FLOATS.  Pure.
+ */
+size_t heed_world_buffer_bytes(int ranks, int ranks_on_node);
 
 /** Bytes that MPI itself takes of a rank: its libraries and what it shares with the other ranks of the machine.  Measured with Open MPI
  *  4.1 on one machine; a network's own library adds what it needs.  0 for one rank alone.  Pure. */

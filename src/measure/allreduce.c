@@ -10,13 +10,16 @@
 enum { LEAST_RUNS = 5, MOST_RUNS = 50, LARGEST = 64 << 20 };
 #define SECONDS_A_SIZE 0.3
 
-/* Shards of a block of `count` floats, cut at chunks. */
+/* Shards of a block of `count` floats, cut at chunks, in buckets as training has them. */
 static heed_status cut(heed_communication *c, int64_t count) {
-  int64_t chunks = count / HEED_CHUNK, *cuts = malloc((size_t)(chunks + 1) * sizeof *cuts);
+  const int64_t chunks = count / HEED_CHUNK, buckets = (count + HEED_BUCKET_FLOATS - 1) / HEED_BUCKET_FLOATS;
+  int64_t *cuts = malloc((size_t)(chunks + 1 + buckets + 1) * sizeof *cuts), *edges = cuts ? cuts + chunks + 1 : NULL;
   HEED_TRY(c->agree(c, cuts ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the cuts of a block")));
   for (int64_t i = 0; i <= chunks; i++)
     cuts[i] = i * HEED_CHUNK;
-  heed_status status = c->shard(c, cuts, chunks + 1);
+  for (int64_t i = 0; i <= buckets; i++)
+    edges[i] = cuts[chunks * i / buckets];
+  heed_status status = c->shard(c, cuts, chunks + 1, edges, buckets);
   free(cuts);
   return status;
 }
@@ -31,7 +34,8 @@ static double time_block(heed_communication *c, float *block, int64_t count) {
       block[i] = 1.0f;
     c->barrier(c);
     double before = heed_seconds();
-    c->reduce_scatter(c, block, 0, count);
+    c->sum_start(c, block, 0, count);
+    c->sum_finish(c);
     c->allgather_shards(c, block);
     c->barrier(c);
     if (warm)
@@ -52,8 +56,8 @@ static heed_status check_sum(heed_communication *c, const float *block, int64_t 
 heed_status heed_allreduce_measure(heed_allreduce_result results[HEED_ALLREDUCE_SIZES], heed_communication *c) {
   if (c->size < 2)
     return heed_error(HEED_INVALID, "an allreduce needs ranks: mpirun -n 2 heed bench allreduce");
-  float *block = malloc(LARGEST);
-  heed_status status = c->agree(c, block ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a block of 64 MB"));
+  float *block;
+  heed_status status = c->allocate(c, &block, LARGEST / (int64_t)sizeof *block);
   for (int i = 0; i < HEED_ALLREDUCE_SIZES && status == HEED_OK; i++) {
     int64_t bytes = (int64_t)1 << (20 + i), count = bytes / (int64_t)sizeof *block;
     status = cut(c, count);
@@ -62,6 +66,6 @@ heed_status heed_allreduce_measure(heed_allreduce_result results[HEED_ALLREDUCE_
     results[i] = (heed_allreduce_result){bytes, time_block(c, block, count)};
     status = check_sum(c, block, count);
   }
-  free(block);
+  c->release(c, block);
   return status;
 }

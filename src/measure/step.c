@@ -22,6 +22,7 @@ typedef struct bench {
   heed_synthetic synthetic;
   heed_stepper *stepper;
   double *seconds; /* [steps] */
+  double exposed;  /* of them, in exchanging alone */
   int64_t t;       /* updates made */
   bool skipped;
   heed_work work; /* this rank's, of the steps that count */
@@ -100,8 +101,10 @@ static void run_steps(bench *b, int64_t steps, double *seconds) {
   for (int64_t i = 0; i < steps; i++) {
     double before = heed_seconds();
     heed_step_result result = heed_stepper_run(b->stepper, (heed_batch_source){next_batch, b}, optimizer->learning_rate, ++b->t, 0);
-    if (seconds)
+    if (seconds) {
       seconds[i] = heed_seconds() - before;
+      b->exposed += result.timeline.wait + result.timeline.gather;
+    }
     b->skipped = b->skipped || result.skipped;
   }
 }
@@ -140,6 +143,7 @@ static heed_status judge(bench *b, heed_step_speed *r, double waited) {
   r->flops_per_step = heed_ceiling_sum(heed_training_flops(&b->spec->config->model, &b->work, pooler), c) / steps;
   r->flops_per_second = r->flops_per_step / median;
   r->waited_share = heed_ceiling_sum(waited / spent, c) / c->size;
+  r->exposed_share = heed_ceiling_sum(b->exposed / spent, c) / c->size;
   r->peak_bytes = peak_bytes(c);
   r->parameters = heed_stepper_table(b->stepper)->total;
   for (int more = 0; more < MORE_CEILINGS && r->flops_per_second > b->ceiling; more++)

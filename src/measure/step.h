@@ -23,8 +23,9 @@ typedef struct heed_step_speed {
   double flops_per_step; /**< flops.h, from the real lengths */
   double flops_per_second;
   double ceiling; /**< multiply-adds of all ranks in the configured precision (ceiling.h), the highest of those before, between and after */
-  double waited_share; /**< of the time: spent waiting for data */
-  int64_t peak_bytes;  /**< the largest resident memory of any rank */
+  double waited_share;  /**< of the time: spent waiting for data */
+  double exposed_share; /**< of the time: spent waiting for sums over the ranks and copying parameters, the mean of all ranks */
+  int64_t peak_bytes;   /**< the largest resident memory of any rank */
   int64_t parameters;
 } heed_step_speed;
 

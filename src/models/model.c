@@ -24,6 +24,7 @@ struct heed_model {
   size_t waves, rotary, rotary_local; /* fixed tables of positions */
   heed_embedding embedding;
   heed_sublayer *sublayers;
+  int64_t *sublayer_starts; /* [sublayer_count + 1] their first parameters, and what comes behind them: the table's order is the data's */
   int64_t sublayer_count;
   bool has_final_norm;
   heed_layer_norm final_norm;
@@ -32,8 +33,10 @@ struct heed_model {
   heed_next_sentence_head next_sentence_head;
   size_t gradient; /* [T, C], of the stream that backward follows */
   heed_hidden hidden;
-  float *maps;                        /* heed_model_look */
-  double *entropy;                    /* heed_model_watch */
+  float *maps;                 /* heed_model_look */
+  double *entropy;             /* heed_model_watch */
+  heed_gradients_ready *ready; /* heed_model_tell_gradients */
+  void *ready_self;
   int64_t *cache_starts, *cache_ends; /* [B + 1], [B] */
 };
 
@@ -74,7 +77,8 @@ static heed_status plan_stack(heed_model *model, heed_plan *plan, const heed_fam
   const heed_model_config *config = &model->config;
   model->sublayer_count = config->layers * family->sublayer_count;
   model->sublayers = calloc((size_t)model->sublayer_count, sizeof *model->sublayers);
-  if (!model->sublayers)
+  model->sublayer_starts = malloc((size_t)(model->sublayer_count + 1) * sizeof *model->sublayer_starts);
+  if (!model->sublayers || !model->sublayer_starts)
     return heed_error(HEED_FAILED, "out of memory for %lld layers", (long long)config->layers);
   double deviation = config->initializer_range;
   if (family->residual_scaled)
@@ -87,8 +91,10 @@ static heed_status plan_stack(heed_model *model, heed_plan *plan, const heed_fam
     snprintf(norm, sizeof norm, "%s%s", prefix, row->norm);
     heed_sublayer_spec spec = {
         .operations = row->body, .body = {config, prefix, row->names, block, deviation}, .form = form_of(config, i), .norm = norm};
+    model->sublayer_starts[i] = plan->table->total;
     HEED_TRY(heed_sublayer_plan(&model->sublayers[i], plan, &spec));
   }
+  model->sublayer_starts[model->sublayer_count] = plan->table->total;
   model->has_final_norm = config->norm == HEED_NORM_PRE;
   if (!model->has_final_norm)
     return HEED_OK;
@@ -199,6 +205,7 @@ void heed_model_free(heed_model *model) {
   free(model->cache_starts);
   free(model->cache_ends);
   free(model->sublayers);
+  free(model->sublayer_starts);
   free(model);
 }
 
@@ -254,15 +261,24 @@ static heed_hidden input_of(const heed_model *model, const heed_context *context
   return heed_sublayer_output(context, &model->sublayers[sublayer - 1]);
 }
 
+static void tell(const heed_model *model, int64_t first) {
+  if (model->ready)
+    model->ready(model->ready_self, first);
+}
+
 static void back_through_stack(heed_model *model, const heed_context *context, float *gradient) {
   if (model->has_final_norm) {
     heed_hidden x = input_of(model, context, model->sublayer_count);
 #pragma omp parallel
     heed_layer_norm_backward(context, gradient, false, gradient, x.values, &model->final_norm, heed_token_rows(context));
   }
-  for (int64_t i = model->sublayer_count - 1; i >= 0; i--)
+  tell(model, model->sublayer_starts[model->sublayer_count]);
+  for (int64_t i = model->sublayer_count - 1; i >= 0; i--) {
     heed_sublayer_backward(context, gradient, input_of(model, context, i), &model->sublayers[i]);
+    tell(model, model->sublayer_starts[i]);
+  }
   heed_embedding_backward(context, gradient, &model->embedding);
+  tell(model, 0);
 }
 
 /* Sums a loss over the rows of each slice, in the order of rows. */
@@ -304,6 +320,11 @@ void heed_model_train(heed_model *model, const float *parameters, float *gradien
   memset(gradient, 0, (size_t)(batch->stream.tokens * model->config.hidden) * sizeof *gradient);
   train_heads(model, &context, gradient, next_sentence_scale, sums);
   back_through_stack(model, &context, gradient);
+}
+
+void heed_model_tell_gradients(heed_model *model, heed_gradients_ready *ready, void *self) {
+  model->ready = ready;
+  model->ready_self = self;
 }
 
 void heed_model_look(heed_model *model, float *maps) {

@@ -64,6 +64,13 @@ void heed_model_unpack(heed_model *model);
 void heed_model_train(heed_model *model, const float *parameters, float *gradients, const heed_batch *batch, uint32_t seed,
                       float next_sentence_scale, heed_slice_sums *sums);
 
+/** During backward: the gradients of all parameters from element `first` of the flat block on, and the second ones of tied tensors, are
+ * final. `first` falls to 0 from call to call, which come between parallel regions. */
+typedef void heed_gradients_ready(void *self, int64_t first);
+
+/** From now on heed_model_train calls `ready(self, first)` as gradients become final; NULL ends it. */
+void heed_model_tell_gradients(heed_model *model, heed_gradients_ready *ready, void *self);
+
 /** Hidden states [T, C] of the last layer, without dropout.  Valid until the next call. */
 const float *heed_model_hidden(heed_model *model, const float *parameters, const heed_batch *batch);
 

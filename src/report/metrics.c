@@ -116,6 +116,11 @@ static double rounded(double value) {
   return isfinite(value) && fabs(value) < 1e12 ? round(value * 1000) / 1000 : value;
 }
 
+/* Parts of a step: to the microsecond. */
+static double fine(double seconds) {
+  return isfinite(seconds) && fabs(seconds) < 1e9 ? round(seconds * 1e6) / 1e6 : seconds;
+}
+
 /* Appends a line, and keeps it as it reads back. */
 static heed_status append(heed_metrics *metrics, const char *line, size_t bytes) {
   HEED_TRY(heed_append_write(metrics->file, line, bytes));
@@ -128,13 +133,15 @@ static heed_status append(heed_metrics *metrics, const char *line, size_t bytes)
 }
 
 heed_status heed_metrics_step(heed_metrics *metrics, const heed_metrics_record *r) {
-  char line[512], n[5][32];
+  char line[768], n[9][32];
   int bytes =
       snprintf(line, sizeof line,
                "{\"step\": %lld, \"loss\": %s, \"learning_rate\": %s, \"grad_norm\": %s, \"tokens\": %lld, \"tokens_per_second\": %s, "
-               "\"seconds\": %s}\n",
+               "\"seconds\": %s, \"timeline\": {\"passes\": %s, \"wait\": %s, \"update\": %s, \"gather\": %s}}\n",
                (long long)r->step, print_number(n[0], r->loss), print_number(n[1], r->learning_rate), print_number(n[2], r->gradient_norm),
-               (long long)r->tokens, print_number(n[3], rounded(r->tokens_per_second)), print_number(n[4], rounded(r->seconds)));
+               (long long)r->tokens, print_number(n[3], rounded(r->tokens_per_second)), print_number(n[4], rounded(r->seconds)),
+               print_number(n[5], fine(r->passes)), print_number(n[6], fine(r->wait)), print_number(n[7], fine(r->update)),
+               print_number(n[8], fine(r->gather)));
   return append(metrics, line, (size_t)bytes);
 }
 

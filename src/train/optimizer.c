@@ -4,9 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 
-/* Chunks are the units of norms and of work: HEED_CHUNK elements, restarting at each tensor.  A shard is a run of whole chunks. */
+/* Chunks are the units of norms and of work: HEED_CHUNK elements, restarting at each tensor.  A shard is a run of whole chunks in each
+ * bucket of the flat block. */
+typedef struct own_chunk {
+  int64_t chunk; /* its number */
+  int64_t at;    /* its first element's place in the shard */
+} own_chunk;
+
 struct heed_optimizer {
   const heed_parameter_table *table;
   const heed_optimizer_config *config;
@@ -14,14 +21,20 @@ struct heed_optimizer {
   heed_communication *communication;
   int64_t *starts; /* [chunks + 1] first element of each chunk */
   int64_t chunks;
-  int32_t *tensor_of;             /* [chunks] */
-  int64_t first_chunk, end_chunk; /* this rank's */
-  int64_t most_chunks;            /* of any rank's shard */
-  float *moments[2];              /* [shard] */
-  float *direction;               /* [shard], LAMB's u */
-  double *sums;                   /* [chunks][2] of one or two norms */
-  double *exchange;               /* [ranks][2 + 2 · most_chunks] */
-  double *tensor_sums;            /* [tensors][2] */
+  int32_t *tensor_of; /* [chunks] */
+  int64_t *edges;     /* [buckets + 1] */
+  int64_t buckets;
+  int64_t waiting; /* buckets whose sum is not begun yet: the lowest */
+  bool summing;    /* whether the second gradients' is */
+  own_chunk *own;  /* [own_count] this rank's chunks */
+  int64_t own_count;
+  int64_t most_chunks; /* of any rank */
+  int32_t *all;        /* [ranks][1 + most_chunks] how many chunks each rank has, and which */
+  float *moments[2];   /* [shard] */
+  float *direction;    /* [shard], LAMB's u */
+  double *sums;        /* [chunks][2] of one or two norms */
+  double *exchange;    /* [ranks][2 · most_chunks] */
+  double *tensor_sums; /* [tensors][2] */
 };
 
 /* Zeros that are not touched yet: fresh pages are. */
@@ -36,7 +49,7 @@ static heed_status allocate(heed_optimizer *o, int64_t shard) {
   bool have = (o->moments[0] = allocate_shard(floats)) && (o->moments[1] = allocate_shard(floats)) &&
               (o->config->name != HEED_LAMB || (o->direction = allocate_shard(floats))) &&
               (o->sums = calloc((size_t)o->chunks * 2, sizeof(double))) &&
-              (o->exchange = calloc(ranks * (2 + 2 * (size_t)o->most_chunks), sizeof(double))) &&
+              (o->exchange = calloc(ranks * 2 * (size_t)o->most_chunks + 1, sizeof(double))) &&
               (o->tensor_sums = calloc((size_t)o->table->count * 2, sizeof(double)));
   return have ? HEED_OK : heed_error(HEED_FAILED, "out of memory for optimizer moments of %lld parameters", (long long)shard);
 }
@@ -62,17 +75,70 @@ static heed_status list_chunks(heed_optimizer *o) {
   return HEED_OK;
 }
 
+/* Buckets of about HEED_BUCKET_FLOATS, cut at chunks. */
+static heed_status cut_buckets(heed_optimizer *o) {
+  const int64_t total = o->table->total, count = (total + HEED_BUCKET_FLOATS - 1) / HEED_BUCKET_FLOATS;
+  o->edges = malloc((size_t)(count + 1) * sizeof *o->edges);
+  if (!o->edges)
+    return heed_error(HEED_FAILED, "out of memory for the optimizer");
+  int64_t chunk = 0;
+  for (int64_t i = 0; i < count; i++) {
+    while (o->starts[chunk] < total / count * i)
+      chunk++;
+    if (o->buckets == 0 || o->starts[chunk] > o->edges[o->buckets - 1])
+      o->edges[o->buckets++] = o->starts[chunk];
+  }
+  o->edges[o->buckets] = total;
+  o->waiting = o->buckets;
+  return HEED_OK;
+}
+
+/* Which of the chunks are this rank's. */
+static heed_status list_own(heed_optimizer *o) {
+  const heed_communication *c = o->communication;
+  o->own = malloc((size_t)(o->chunks + 1) * sizeof *o->own);
+  if (!o->own)
+    return heed_error(HEED_FAILED, "out of memory for the optimizer");
+  int64_t chunk = 0;
+  for (int64_t i = 0; i < c->run_count; i++) {
+    const heed_shard_run *run = &c->runs[i];
+    while (o->starts[chunk] < run->first)
+      chunk++;
+    for (; o->starts[chunk] < run->end; chunk++)
+      o->own[o->own_count++] = (own_chunk){chunk, run->at + (o->starts[chunk] - run->first)};
+  }
+  return HEED_OK;
+}
+
+/* Which are whose: comm/ alone knows how shards lie, so each rank tells its own.  Collective. */
+static heed_status tell_own(heed_optimizer *o) {
+  heed_communication *c = o->communication;
+  o->most_chunks = c->maximum(c, o->own_count);
+  const int64_t stride = 1 + o->most_chunks;
+  double *numbers = malloc((size_t)(c->size * stride) * sizeof *numbers);
+  o->all = malloc((size_t)(c->size * stride) * sizeof *o->all);
+  heed_status status = c->agree(c, numbers && o->all ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the optimizer"));
+  if (status == HEED_OK) {
+    double *mine = numbers + c->rank * stride;
+    mine[0] = (double)o->own_count;
+    for (int64_t i = 0; i < o->most_chunks; i++)
+      mine[1 + i] = i < o->own_count ? (double)o->own[i].chunk : 0;
+    c->allgather(c, numbers, stride);
+    for (int64_t i = 0; i < c->size * stride; i++)
+      o->all[i] = (int32_t)numbers[i];
+  }
+  free(numbers);
+  return status;
+}
+
 /* Each rank's part of the chunks.  Collective. */
 static heed_status divide(heed_optimizer *o) {
   heed_communication *c = o->communication;
-  HEED_TRY(c->agree(c, c->shard(c, o->starts, o->chunks + 1)));
-  while (o->starts[o->first_chunk] < c->shard_first)
-    o->first_chunk++;
-  o->end_chunk = o->first_chunk;
-  while (o->starts[o->end_chunk] < c->shard_end)
-    o->end_chunk++;
-  o->most_chunks = c->maximum(c, o->end_chunk - o->first_chunk);
-  return c->agree(c, allocate(o, c->shard_end - c->shard_first));
+  HEED_TRY(c->agree(c, cut_buckets(o)));
+  HEED_TRY(c->shard(c, o->starts, o->chunks + 1, o->edges, o->buckets));
+  HEED_TRY(c->agree(c, list_own(o)));
+  HEED_TRY(tell_own(o));
+  return c->agree(c, allocate(o, c->shard_floats));
 }
 
 heed_status heed_optimizer_create(heed_optimizer **result, const heed_parameter_table *table, const heed_optimizer_config *config,
@@ -99,7 +165,8 @@ heed_status heed_optimizer_create(heed_optimizer **result, const heed_parameter_
 void heed_optimizer_free(heed_optimizer *o) {
   if (!o)
     return;
-  void *parts[] = {o->starts, o->tensor_of, o->moments[0], o->moments[1], o->direction, o->sums, o->exchange, o->tensor_sums, o};
+  void *parts[] = {o->starts,     o->tensor_of, o->edges, o->own,      o->all,         o->moments[0],
+                   o->moments[1], o->direction, o->sums,  o->exchange, o->tensor_sums, o};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     free(parts[i]);
 }
@@ -108,19 +175,18 @@ float *heed_optimizer_moment(heed_optimizer *o, int moment) {
   return o->moments[moment];
 }
 
-/* Shares the chunk sums of all ranks: `norms` numbers a chunk.  A shard's place among the chunks is known to comm/ alone, so each rank
- * sends it along. */
+/* Shares the chunk sums of all ranks: `norms` numbers a chunk. */
 static void share_sums(heed_optimizer *o, int64_t norms) {
   heed_communication *c = o->communication;
-  int64_t own = o->end_chunk - o->first_chunk, stride = 2 + norms * o->most_chunks;
-  double *mine = o->exchange + c->rank * stride;
-  mine[0] = (double)o->first_chunk;
-  mine[1] = (double)own;
-  memcpy(mine + 2, o->sums + norms * o->first_chunk, (size_t)(norms * own) * sizeof *mine);
+  const int64_t stride = norms * o->most_chunks;
+  const size_t bytes = (size_t)norms * sizeof *o->sums;
+  for (int64_t i = 0; i < o->own_count; i++)
+    memcpy(o->exchange + c->rank * stride + norms * i, o->sums + norms * o->own[i].chunk, bytes);
   c->allgather(c, o->exchange, stride);
   for (int rank = 0; rank < c->size; rank++) {
-    const double *theirs = o->exchange + rank * stride;
-    memcpy(o->sums + norms * (int64_t)theirs[0], theirs + 2, (size_t)norms * (size_t)theirs[1] * sizeof *theirs);
+    const int32_t *theirs = o->all + rank * (1 + o->most_chunks);
+    for (int32_t i = 0; i < theirs[0]; i++)
+      memcpy(o->sums + norms * theirs[1 + i], o->exchange + rank * stride + norms * i, bytes);
   }
 }
 
@@ -132,14 +198,25 @@ static void sum_tensors(heed_optimizer *o, int64_t norms) {
       o->tensor_sums[o->tensor_of[i] * norms + n] += o->sums[i * norms + n];
 }
 
-/* The gradients' sum over all ranks, in this rank's shard; the parts of tied tensors are summed by themselves. */
-static void reduce(heed_optimizer *o, float *gradients) {
+void heed_optimizer_sum(heed_optimizer *o, float *gradients, int64_t first) {
   heed_communication *c = o->communication;
-  c->reduce_scatter(c, gradients, 0, o->table->total);
-  for (int64_t i = 0; i < o->table->tied_count; i++) {
+  for (int64_t i = 0; i < o->table->tied_count && !o->summing; i++) { /* the parts of tied tensors are summed by themselves */
     const heed_parameter *p = &o->table->items[o->table->tied[i].parameter];
-    c->reduce_scatter(c, gradients + o->table->tied[i].offset, p->offset, p->count);
+    c->sum_start(c, gradients + o->table->tied[i].offset, p->offset, p->count);
   }
+  o->summing = true;
+  for (; o->waiting > 0 && o->edges[o->waiting - 1] >= first; o->waiting--) {
+    const int64_t begin = o->edges[o->waiting - 1];
+    c->sum_start(c, gradients + begin, begin, o->edges[o->waiting] - begin);
+  }
+  c->sum_poll(c);
+}
+
+void heed_optimizer_sum_finish(heed_optimizer *o, float *gradients) {
+  heed_optimizer_sum(o, gradients, 0);
+  o->communication->sum_finish(o->communication);
+  o->waiting = o->buckets;
+  o->summing = false;
 }
 
 /* Adds the second gradients of tied tensors to a chunk. */
@@ -155,9 +232,10 @@ static void add_tied(const heed_optimizer *o, float *gradients, int64_t chunk) {
 /* The norm of the mean gradient; a chunk is squared while it is in cache from being added to. */
 static double gradient_norm(heed_optimizer *o, float *gradients, double divisor) {
 #pragma omp parallel for schedule(static)
-  for (int64_t i = o->first_chunk; i < o->end_chunk; i++) {
-    add_tied(o, gradients, i);
-    o->sums[i] = o->kernels->square_sum(gradients + o->starts[i], o->starts[i + 1] - o->starts[i]);
+  for (int64_t i = 0; i < o->own_count; i++) {
+    const int64_t chunk = o->own[i].chunk, at = o->starts[chunk];
+    add_tied(o, gradients, chunk);
+    o->sums[chunk] = o->kernels->square_sum(gradients + at, o->starts[chunk + 1] - at);
   }
   share_sums(o, 1);
   sum_tensors(o, 1);
@@ -178,45 +256,47 @@ static heed_adamw settings_of(const heed_optimizer *o, double learning_rate, int
                       .gradient_scale = (float)scale};
 }
 
+/* The settings of a chunk: whether its weights decay is its tensor's. */
+static heed_adamw settings_at(const heed_optimizer *o, const heed_adamw *settings, int64_t chunk) {
+  heed_adamw own = *settings;
+  own.weight_decay = o->table->items[o->tensor_of[chunk]].decay ? (float)o->config->weight_decay : 0.0f;
+  return own;
+}
+
 static void adamw(heed_optimizer *o, float *parameters, const float *gradients, const heed_adamw *settings) {
-  int64_t shard = o->communication->shard_first;
 #pragma omp parallel for schedule(static)
-  for (int64_t i = o->first_chunk; i < o->end_chunk; i++) {
-    int64_t at = o->starts[i];
-    heed_adamw own = *settings;
-    own.weight_decay = o->table->items[o->tensor_of[i]].decay ? (float)o->config->weight_decay : 0.0f;
-    o->kernels->adamw(parameters + at, o->moments[0] + (at - shard), o->moments[1] + (at - shard), gradients + at, o->starts[i + 1] - at,
-                      &own);
+  for (int64_t i = 0; i < o->own_count; i++) {
+    const int64_t chunk = o->own[i].chunk, first = o->starts[chunk], at = o->own[i].at;
+    const heed_adamw own = settings_at(o, settings, chunk);
+    o->kernels->adamw(parameters + first, o->moments[0] + at, o->moments[1] + at, gradients + first, o->starts[chunk + 1] - first, &own);
   }
 }
 
 /* LAMB (You et al. 2020, algorithm 2): each tensor moves along Adam's direction by a length in proportion to its own norm. */
 static void lamb(heed_optimizer *o, float *parameters, const float *gradients, const heed_adamw *settings) {
-  int64_t shard = o->communication->shard_first;
 #pragma omp parallel for schedule(static)
-  for (int64_t i = o->first_chunk; i < o->end_chunk; i++) {
-    int64_t at = o->starts[i], count = o->starts[i + 1] - at;
-    heed_adamw own = *settings;
-    own.weight_decay = o->table->items[o->tensor_of[i]].decay ? (float)o->config->weight_decay : 0.0f;
-    o->kernels->lamb_direction(o->direction + (at - shard), o->moments[0] + (at - shard), o->moments[1] + (at - shard), parameters + at,
-                               gradients + at, count, &own);
-    o->sums[2 * i] = o->kernels->square_sum(parameters + at, count);
-    o->sums[2 * i + 1] = o->kernels->square_sum(o->direction + (at - shard), count);
+  for (int64_t i = 0; i < o->own_count; i++) {
+    const int64_t chunk = o->own[i].chunk, first = o->starts[chunk], at = o->own[i].at, count = o->starts[chunk + 1] - first;
+    const heed_adamw own = settings_at(o, settings, chunk);
+    o->kernels->lamb_direction(o->direction + at, o->moments[0] + at, o->moments[1] + at, parameters + first, gradients + first, count,
+                               &own);
+    o->sums[2 * chunk] = o->kernels->square_sum(parameters + first, count);
+    o->sums[2 * chunk + 1] = o->kernels->square_sum(o->direction + at, count);
   }
   share_sums(o, 2);
   sum_tensors(o, 2);
 #pragma omp parallel for schedule(static)
-  for (int64_t i = o->first_chunk; i < o->end_chunk; i++) {
-    const double *norms = o->tensor_sums + 2 * o->tensor_of[i];
-    double trust = norms[0] > 0 && norms[1] > 0 ? sqrt(norms[0] / norms[1]) : 1.0;
-    o->kernels->lamb_apply(parameters + o->starts[i], o->direction + (o->starts[i] - shard), (float)(settings->learning_rate * trust),
-                           o->starts[i + 1] - o->starts[i]);
+  for (int64_t i = 0; i < o->own_count; i++) {
+    const int64_t chunk = o->own[i].chunk, first = o->starts[chunk];
+    const double *norms = o->tensor_sums + 2 * o->tensor_of[chunk];
+    const double trust = norms[0] > 0 && norms[1] > 0 ? sqrt(norms[0] / norms[1]) : 1.0;
+    o->kernels->lamb_apply(parameters + first, o->direction + o->own[i].at, (float)(settings->learning_rate * trust),
+                           o->starts[chunk + 1] - first);
   }
 }
 
 heed_update heed_optimizer_update(heed_optimizer *o, float *parameters, float *gradients, double divisor, double learning_rate, int64_t t) {
   heed_communication *c = o->communication;
-  reduce(o, gradients);
   heed_update update = {.gradient_norm = gradient_norm(o, gradients, divisor)};
   if (!isfinite(update.gradient_norm)) {
     update.skipped = true;
@@ -228,6 +308,8 @@ heed_update heed_optimizer_update(heed_optimizer *o, float *parameters, float *g
     lamb(o, parameters, gradients, &settings);
   else
     adamw(o, parameters, gradients, &settings);
+  const double begun = heed_seconds();
   c->allgather_shards(c, parameters);
+  update.gather_seconds = heed_seconds() - begun;
   return update;
 }

@@ -13,8 +13,9 @@ typedef struct heed_optimizer heed_optimizer;
 
 /** What an update did. */
 typedef struct heed_update {
-  double gradient_norm; /**< of the mean gradient, before clipping */
-  bool skipped;         /**< the gradient was not finite: nothing was changed */
+  double gradient_norm;  /**< of the mean gradient, before clipping */
+  bool skipped;          /**< the gradient was not finite: nothing was changed */
+  double gather_seconds; /**< of it: copying the shards to all ranks */
 } heed_update;
 
 /** Divides the parameters into shards (communication->shard) and allocates this rank's moments, zeroed.  Collective.
@@ -29,10 +30,16 @@ size_t heed_optimizer_bytes(const heed_parameter_table *table, const heed_optimi
 /** This rank's shard of moment 0 (m, of gradients) or 1 (v, of their squares). */
 float *heed_optimizer_moment(heed_optimizer *optimizer, int moment);
 
-/** One update with gradient / divisor, clipped.  Collective; afterwards all ranks hold the same parameters.
- *  \param[in,out] parameters  [total]
- *  \param[in,out] gradients   [gradient_total], this rank's part of the sum; used up
- *  \param[in] t  number of this update, from 1 (Adam's t) */
+/** The gradients of elements [first, total) are final, and so are the second ones of tied tensors: begins to sum over the ranks what is
+ * whole of them and not begun yet, and goes on with what is.  `first` falls from call to call.  Collective, without waiting. */
+void heed_optimizer_sum(heed_optimizer *optimizer, float *gradients, int64_t first);
+
+/** All gradients are final: begins the sums that are left, and waits for all.  Collective. */
+void heed_optimizer_sum_finish(heed_optimizer *optimizer, float *gradients);
+
+/** One update with gradient / divisor, clipped, after heed_optimizer_sum_finish.  Collective; afterwards all ranks hold the same
+ * parameters. \param[in,out] parameters  [total] \param[in,out] gradients   [gradient_total], of the communication's `allocate` for speed;
+ * used up \param[in] t  number of this update, from 1 (Adam's t) */
 heed_update heed_optimizer_update(heed_optimizer *optimizer, float *parameters, float *gradients, double divisor, double learning_rate,
                                   int64_t t);
 

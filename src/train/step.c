@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/tree.h"
 #include "models/level.h"
@@ -19,7 +20,10 @@ struct heed_stepper {
   float *parameters;
   float *blocks[MOST_BLOCKS]; /* gradient blocks: one a level of the tree over passes */
   int block_count;
-  double *sums; /* [ranks][slices · SUMS + 1] */
+  double *sums;   /* [ranks][slices · SUMS + 1] */
+  int depth;      /* the block that the pass under way writes */
+  bool last_pass; /* whether it is the last of its step */
+  int64_t ready;  /* in it: gradients from here on are final */
 };
 
 static heed_model_sizes sizes_of(const heed_stepper_spec *spec, int64_t slices) {
@@ -93,31 +97,18 @@ static heed_status plan_model(heed_stepper *s) {
   }
 }
 
-static void zero_block(float *block, int64_t count) {
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < count; i += HEED_CHUNK)
-    memset(block + i, 0, (size_t)(count - i < HEED_CHUNK ? count - i : HEED_CHUNK) * sizeof *block);
-}
-
-static float *allocate_block(int64_t count) {
-  size_t bytes = ((size_t)count * sizeof(float) + 63) / 64 * 64;
-  float *block = aligned_alloc(64, bytes);
-  heed_memory_prefer_large_pages(block, bytes);
-  return block;
-}
-
+/* Collective. */
 static heed_status allocate(heed_stepper *s) {
+  heed_communication *c = s->spec.communication;
   const heed_parameter_table *table = heed_model_table(s->model);
-  HEED_TRY(heed_model_commit(s->model));
+  HEED_TRY(c->agree(c, heed_model_commit(s->model)));
   s->passes = s->slices / s->slices_at_once;
   s->block_count = count_blocks(s->passes);
-  bool have = (s->parameters = allocate_block(table->total)) &&
-              (s->sums = calloc((size_t)(s->spec.communication->size * (s->slices * SUMS + 1)), sizeof *s->sums));
-  for (int i = 0; i < s->block_count && have; i++)
-    have = (s->blocks[i] = allocate_block(table->gradient_total));
-  if (!have)
-    return heed_error(HEED_FAILED, "out of memory for %lld parameters and their gradients; use a smaller model", (long long)table->total);
-  zero_block(s->parameters, table->total); /* touched by the threads */
+  s->sums = calloc((size_t)(c->size * (s->slices * SUMS + 1)), sizeof *s->sums);
+  HEED_TRY(c->agree(c, s->sums ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the sums of %lld slices", (long long)s->slices)));
+  HEED_TRY(c->allocate(c, &s->parameters, table->total));
+  for (int i = 0; i < s->block_count; i++)
+    HEED_TRY(c->allocate(c, &s->blocks[i], table->gradient_total));
   return HEED_OK;
 }
 
@@ -153,9 +144,10 @@ static heed_status plan(heed_stepper *s) {
 heed_status heed_stepper_plan(heed_stepper **result, const heed_stepper_spec *spec) {
   heed_communication *c = spec->communication;
   heed_stepper *s = calloc(1, sizeof *s);
+  if (s)
+    s->spec = *spec;
   heed_status status = c->agree(c, s ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the training step"));
   if (status == HEED_OK) {
-    s->spec = *spec;
     s->spec.kernels = heed_kernels_of(spec->kernels, spec->config->train.precision);
     status = plan(s);
   }
@@ -171,7 +163,7 @@ heed_status heed_stepper_create(heed_stepper **result, const heed_stepper_spec *
   heed_communication *c = spec->communication;
   heed_stepper *s;
   HEED_TRY(heed_stepper_plan(&s, spec));
-  heed_status status = c->agree(c, allocate(s));
+  heed_status status = allocate(s);
   if (status == HEED_OK)
     status = heed_optimizer_create(&s->optimizer, heed_model_table(s->model), &spec->config->optimizer, s->spec.kernels, c);
   if (status != HEED_OK) {
@@ -187,9 +179,9 @@ void heed_stepper_free(heed_stepper *s) {
     return;
   heed_optimizer_free(s->optimizer);
   heed_model_free(s->model);
-  for (int i = 0; i < s->block_count; i++)
-    free(s->blocks[i]);
-  free(s->parameters);
+  for (int i = s->block_count - 1; i >= 0; i--)
+    s->spec.communication->release(s->spec.communication, s->blocks[i]);
+  s->spec.communication->release(s->spec.communication, s->parameters);
   free(s->sums);
   free(s);
 }
@@ -214,24 +206,46 @@ static float next_sentence_scale(heed_stepper *s, const heed_batch *batch) {
   return (float)((targets > 0 ? targets : 1) / (double)s->spec.config->train.batch_sequences);
 }
 
-/* Runs this rank's passes; the sum of their gradients, along the tree, is left in blocks[0]. */
+/* Adds elements [first, end) of the gradients of the last pass to those before it, down the tree: into blocks[0]. */
+static void add_passes(heed_stepper *s, int64_t first, int64_t end) {
+  for (int depth = s->depth; depth > 0; depth--)
+    add_block(s->spec.kernels, s->blocks[depth - 1] + first, s->blocks[depth] + first, end - first);
+}
+
+/* Gradients from `first` on are final for this pass.  In the last one they go on to the other ranks, while backward goes on here. */
+static void gradients_ready(void *self, int64_t first) {
+  heed_stepper *s = self;
+  const heed_parameter_table *table = heed_model_table(s->model);
+  if (!s->last_pass)
+    return;
+  if (s->ready == table->gradient_total) /* the second ones of tied tensors, behind the table */
+    add_passes(s, table->total, table->gradient_total);
+  add_passes(s, first, s->ready < table->total ? s->ready : table->total);
+  s->ready = first;
+  heed_optimizer_sum(s->optimizer, s->blocks[0], first);
+}
+
+/* Runs this rank's passes; the sum of their gradients, along the tree, is left in blocks[0], and its sum over the ranks is under way. */
 static void run_passes(heed_stepper *s, heed_batch_source source, heed_slice_sums *sums) {
   const heed_kernels *kernels = s->spec.kernels;
   int64_t floats = heed_model_table(s->model)->gradient_total;
   float scale = 0;
-  int depth = 0;
+  s->depth = 0;
+  s->ready = floats;
+  heed_model_tell_gradients(s->model, gradients_ready, s);
   heed_model_pack(s->model, s->parameters);
   for (int64_t pass = 0; pass < s->passes; pass++) {
     const heed_batch *batch = source.next(source.self);
     if (pass == 0)
       scale = next_sentence_scale(s, batch);
-    heed_model_train(s->model, s->parameters, s->blocks[depth], batch, s->spec.config->run.seed, scale, sums + pass * s->slices_at_once);
-    depth++;
-    for (int64_t done = pass + 1; done % 2 == 0; done /= 2, depth--)
-      add_block(kernels, s->blocks[depth - 2], s->blocks[depth - 1], floats);
+    s->last_pass = pass == s->passes - 1;
+    heed_model_train(s->model, s->parameters, s->blocks[s->depth], batch, s->spec.config->run.seed, scale, sums + pass * s->slices_at_once);
+    if (s->last_pass)
+      break;
+    s->depth++;
+    for (int64_t done = pass + 1; done % 2 == 0; done /= 2, s->depth--)
+      add_block(kernels, s->blocks[s->depth - 2], s->blocks[s->depth - 1], floats);
   }
-  for (; depth > 1; depth--)
-    add_block(kernels, s->blocks[depth - 2], s->blocks[depth - 1], floats);
 }
 
 /* Shares the sums of all slices and adds them along the tree; `request` travels along. */
@@ -258,12 +272,23 @@ static heed_slice_sums share_sums(heed_stepper *s, int64_t request, int64_t *lar
   return sums;
 }
 
+/* Seconds since *begun, which becomes now. */
+static double lap(double *begun) {
+  const double before = *begun;
+  *begun = heed_seconds();
+  return *begun - before;
+}
+
 heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, double learning_rate, int64_t t, int64_t request) {
   heed_communication *c = s->spec.communication;
   heed_step_result result = {0};
   heed_slice_sums *mine = (heed_slice_sums *)(s->sums + c->rank * (s->slices * SUMS + 1));
+  double clock = heed_seconds();
   run_passes(s, source, mine);
+  result.timeline.passes = lap(&clock);
+  heed_optimizer_sum_finish(s->optimizer, s->blocks[0]);
   heed_slice_sums sums = share_sums(s, request, &result.request);
+  result.timeline.wait = lap(&clock);
   double divisor = sums.targets > 0 ? sums.targets : 1;
   result.loss = sums.token_loss / divisor + (sums.sequences > 0 ? sums.next_sentence_loss / sums.sequences : 0);
   result.tokens = (int64_t)sums.tokens;
@@ -278,6 +303,8 @@ heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, dou
   result.gradient_norm = update.gradient_norm;
   result.skipped = update.skipped;
   heed_model_pack(s->model, s->parameters);
+  result.timeline.gather = update.gather_seconds;
+  result.timeline.update = lap(&clock) - update.gather_seconds;
   return result;
 }
 

@@ -24,12 +24,21 @@ typedef struct heed_batch_source {
   void *self;
 } heed_batch_source;
 
+/** Where a step's seconds go on this rank.  `wait` and `gather` are what exchanging costs: the rest of it goes on meanwhile. */
+typedef struct heed_timeline {
+  double passes; /**< forward and backward; sums over the ranks begin meanwhile */
+  double wait;   /**< for those sums to end, and for slower ranks */
+  double update; /**< norms and the optimizer */
+  double gather; /**< copying the updated shards to all ranks */
+} heed_timeline;
+
 typedef struct heed_step_result {
   double loss; /**< mean over masked tokens, plus mean over sentence pairs when asked */
   double gradient_norm;
   int64_t tokens, targets;
   bool skipped;    /**< loss or gradient not finite: no update */
   int64_t request; /**< the largest `request` of all ranks */
+  heed_timeline timeline;
 } heed_step_result;
 
 /** Bytes of a rank, by kind. */
@@ -45,7 +54,7 @@ typedef struct heed_stepper_memory {
  *  Errors: HEED_INVALID for a number of ranks that the slices do not allow. */
 heed_status heed_stepper_plan(heed_stepper **stepper, const heed_stepper_spec *spec);
 
-/** Plans and allocates.  Collective.  Errors: also HEED_FAILED when memory is short. */
+/** Plans and allocates.  Collective, as freeing is.  Errors: also HEED_FAILED when memory is short. */
 heed_status heed_stepper_create(heed_stepper **stepper, const heed_stepper_spec *spec);
 void heed_stepper_free(heed_stepper *stepper);
 

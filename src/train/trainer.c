@@ -67,18 +67,23 @@ static heed_status save(heed_session *s, bool last) {
 /* Numbers since the last logged step. */
 typedef struct interval {
   double begun, loss, gradient_norm;
+  heed_timeline timeline;
   int64_t steps, tokens;
 } interval;
 
 static void log_step(heed_session *s, interval *since, heed_progress_bar *bar, double learning_rate) {
-  double now = heed_seconds(), seconds = now - since->begun;
+  double now = heed_seconds(), seconds = now - since->begun, steps = (double)since->steps;
   heed_metrics_record record = {.step = s->step,
-                                .loss = since->loss / (double)since->steps,
+                                .loss = since->loss / steps,
                                 .learning_rate = learning_rate,
-                                .gradient_norm = since->gradient_norm / (double)since->steps,
+                                .gradient_norm = since->gradient_norm / steps,
                                 .tokens = since->tokens,
                                 .tokens_per_second = seconds > 0 ? (double)since->tokens / seconds : 0,
-                                .seconds = now - s->begun};
+                                .seconds = now - s->begun,
+                                .passes = since->timeline.passes / steps,
+                                .wait = since->timeline.wait / steps,
+                                .update = since->timeline.update / steps,
+                                .gather = since->timeline.gather / steps};
   if (s->communication->rank == 0) {
     if (heed_metrics_step(s->metrics, &record) != HEED_OK)
       heed_warn("%s (training goes on)", heed_error_text());
@@ -102,6 +107,10 @@ static void take_step(heed_session *s, heed_batch_source source, interval *since
   since->loss += result.loss;
   since->gradient_norm += result.gradient_norm;
   since->tokens += result.tokens;
+  since->timeline.passes += result.timeline.passes;
+  since->timeline.wait += result.timeline.wait;
+  since->timeline.update += result.timeline.update;
+  since->timeline.gather += result.timeline.gather;
   since->steps++;
   *request = result.request;
 }

@@ -25,18 +25,34 @@ static void agrees_with_itself(void) {
 
 static void owns_the_whole_block(void) {
   heed_communication *c = heed_alone();
-  static const int64_t cuts[] = {0, 10, 17, 30};
+  static const int64_t cuts[] = {0, 10, 17, 30}, edges[] = {0, 17, 30};
   float block[30], copy[30], part[5];
   for (int i = 0; i < 30; i++)
     block[i] = copy[i] = (float)i;
-  CU_ASSERT_EQUAL(c->shard(c, cuts, 4), HEED_OK);
-  CU_ASSERT_EQUAL(c->shard_first, 0);
-  CU_ASSERT_EQUAL(c->shard_end, 30);
-  c->reduce_scatter(c, block + 10, 10, 7);
+  CU_ASSERT_EQUAL(c->shard(c, cuts, 4, edges, 2), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(c->run_count, 1);
+  CU_ASSERT(c->runs[0].first == 0 && c->runs[0].end == 30 && c->runs[0].at == 0 && c->shard_floats == 30);
+  c->sum_start(c, block + 10, 10, 7);
+  c->sum_poll(c);
+  c->sum_finish(c);
   c->allgather_shards(c, block);
   CU_ASSERT_EQUAL(memcmp(block, copy, sizeof block), 0);
   c->gather_range(c, part, block, 12, 5);
   CU_ASSERT_EQUAL(memcmp(part, copy + 12, sizeof part), 0);
+}
+
+static void allocates_zeros(void) {
+  heed_communication *c = heed_alone();
+  float *block = NULL, sum = 0;
+  CU_ASSERT_EQUAL_FATAL(c->allocate(c, &block, 100001), HEED_OK);
+  CU_ASSERT_EQUAL((uintptr_t)block % 64, 0);
+  for (int i = 0; i < 100001; i++)
+    sum += block[i] != 0;
+  CU_ASSERT_EQUAL(sum, 0);
+  c->release(c, block);
+  c->release(c, NULL);
+  CU_ASSERT_EQUAL(c->allocate(c, &block, INT64_MAX / 8), HEED_FAILED);
+  CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "out of memory"));
 }
 
 static void abort_exits_with_the_status(void) {
@@ -59,5 +75,5 @@ static void abort_exits_with_the_status(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(text, "the disk is gone"));
 }
 
-HEED_TESTS({"agrees with itself", agrees_with_itself}, {"owns the whole block", owns_the_whole_block},
+HEED_TESTS({"agrees with itself", agrees_with_itself}, {"owns the whole block", owns_the_whole_block}, {"allocates zeros", allocates_zeros},
            {"abort exits with the status", abort_exits_with_the_status})

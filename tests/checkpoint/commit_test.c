@@ -215,7 +215,7 @@ static void tensors_larger_than_a_piece(void) {
       .table = &table, .parameters = parameters, .moments = 1, .moment_names = {"m"}, .moment_shards = {moment}};
   heed_communication *alone = heed_alone();
   int64_t cuts[2] = {0, table.total}, wrong = 0;
-  alone->shard(alone, cuts, 2);
+  alone->shard(alone, cuts, 2, cuts, 1);
   heed_checkpoint_store *store = fixture_store(&f, 2);
   CU_ASSERT_EQUAL(heed_checkpoint_save(store, &(heed_checkpoint_info){.step = 1, .validation_loss = NAN}, &tensors), HEED_OK);
   memset(parameters, 0, bytes);

@@ -59,7 +59,7 @@ static inline void fixture_open(fixture *f) {
   f->tensors.moment_shards[1] = calloc(total, sizeof(float));
   int64_t *cuts, count;
   CU_ASSERT_EQUAL_FATAL(heed_parameters_cuts(&f->table, &cuts, &count), HEED_OK);
-  heed_alone()->shard(heed_alone(), cuts, count);
+  heed_alone()->shard(heed_alone(), cuts, count, (int64_t[]){0, cuts[count - 1]}, 1);
   free(cuts);
   fixture_fill(f, 1);
   heed_failpoint_set(NULL);

@@ -32,14 +32,14 @@ static void refusals_name_what_is_allowed(void) {
   CU_ASSERT_EQUAL(heed_world_check_ranks(INT64_C(1) << 62, 1 << 30), HEED_OK);
 }
 
-/* Buffers: four pieces of 256 KiB, more among many groups; none alone. */
+/* Buffers: of four sums under way, half a bucket of 16 MiB each, or what the groups exchange at a time; none alone, or on one machine. */
 static void buffers_of_any_number(void) {
-  CU_ASSERT_EQUAL(heed_world_buffer_bytes(1), 0);
-  CU_ASSERT_EQUAL(heed_world_buffer_bytes(2), 1 << 20);
-  CU_ASSERT_EQUAL(heed_world_buffer_bytes(4096), 1 << 20);
-  CU_ASSERT_EQUAL(heed_world_buffer_bytes(3), 1 << 20);
-  CU_ASSERT_EQUAL(heed_world_buffer_bytes(7), 6 << 18);
-  CU_ASSERT(heed_world_buffer_bytes(65535) <= 16 << 20);
+  CU_ASSERT_EQUAL(heed_world_buffer_bytes(1, 1), 0);
+  CU_ASSERT_EQUAL(heed_world_buffer_bytes(8, 8), 0);
+  CU_ASSERT_EQUAL(heed_world_buffer_bytes(2, 1), 32 << 20);
+  CU_ASSERT_EQUAL(heed_world_buffer_bytes(4096, 8), 32 << 20);
+  CU_ASSERT(heed_world_buffer_bytes(3, 1) > 40 << 20 && heed_world_buffer_bytes(3, 1) < 48 << 20);
+  CU_ASSERT(heed_world_buffer_bytes(65535, 1) <= 64 << 20);
   CU_ASSERT_EQUAL(heed_world_mpi_bytes(1, 1), 0);
   CU_ASSERT(heed_world_mpi_bytes(64, 8) > heed_world_mpi_bytes(64, 1));
 }

@@ -62,7 +62,7 @@ static inline void trained_save(trained *t, char *vocabulary) {
   heed_checkpoint_store *store = NULL;
   int64_t *cuts, count;
   CU_ASSERT_EQUAL_FATAL(heed_parameters_cuts(table, &cuts, &count), HEED_OK);
-  CU_ASSERT_EQUAL_FATAL(heed_alone()->shard(heed_alone(), cuts, count), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_alone()->shard(heed_alone(), cuts, count, (int64_t[]){0, cuts[count - 1]}, 1), HEED_OK);
   free(cuts);
   heed_checkpoint_info info = {.step = TRAINED_STEP, .updates = TRAINED_STEP, .validation_loss = NAN, .vocabulary = vocabulary};
   CU_ASSERT_EQUAL_FATAL(heed_config_print(&t->config, &info.config), HEED_OK);

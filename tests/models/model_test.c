@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "models/model_batch.h"
+#include "models/told.h"
 
 enum { WIDTH = 16 };
 
@@ -213,6 +214,19 @@ static void gradient_is_the_slope_of_the_loss(void) {
   release(&r);
 }
 
+/* With the next-sentence head, whose gradients come after the token head's and lie before them. */
+static void gradients_are_told_when_final(void) {
+  run r = train(0, SEQUENCES, 2, 0.1);
+  heed_batch batch = make_batch(0, SEQUENCES, 2);
+  told t = told_begin(r.model, r.gradients);
+  heed_model_tell_gradients(r.model, told_ready, &t);
+  heed_model_train(r.model, r.weights, r.gradients, &batch, 7, 16.0f / SEQUENCES, r.sums);
+  told_check(&t, 2 * 2);
+  heed_batch_free(&batch);
+  test_release();
+  release(&r);
+}
+
 static void unknown_family_is_refused(void) {
   heed_model *model;
   heed_model_config config = config_of();
@@ -224,4 +238,4 @@ static void unknown_family_is_refused(void) {
 HEED_TESTS({"logits and losses equal torch", logits_and_losses_equal_torch}, {"gradients equal torch", gradients_equal_torch},
            {"slices may go separately", slices_may_go_separately}, {"threads do not matter", threads_do_not_matter},
            {"the gradient is the slope of the loss", gradient_is_the_slope_of_the_loss},
-           {"an unknown family is refused", unknown_family_is_refused})
+           {"gradients are told when final", gradients_are_told_when_final}, {"an unknown family is refused", unknown_family_is_refused})

@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include "models/options.h"
+#include "models/told.h"
 
 typedef struct run {
   heed_model *model;
@@ -118,6 +119,28 @@ static void gradients_are_the_slope_of_the_loss(void) {
   kernels = kernels_of(false);
   for (size_t i = 0; i < OPTIONS; i++)
     check_slope(&options[i]);
+}
+
+/* What backward tells to be final is not written any more: another rank may be adding it up. */
+static void gradients_are_told_when_final(void) {
+  for (int bf16 = 0; bf16 < 2; bf16++) {
+    kernels = kernels_of(bf16);
+    for (size_t i = 0; i < OPTIONS; i++) {
+      run r = start(&options[i], SEQUENCES, 2, 0.1);
+      heed_batch batch = make_batch(0, SEQUENCES, 2);
+      told t = told_begin(r.model, r.gradients);
+      heed_model_tell_gradients(r.model, told_ready, &t);
+      heed_model_train(r.model, r.weights, r.gradients, &batch, seed, 0, r.sums);
+      told_check(&t, 2 * LAYERS);
+      heed_model_tell_gradients(r.model, NULL, NULL);
+      heed_model_train(r.model, r.weights, r.gradients, &batch, seed, 0, r.sums);
+      CU_ASSERT_EQUAL(t.calls, 2 * LAYERS + 2);
+      heed_batch_free(&batch);
+      heed_model_free(r.model);
+      test_release();
+    }
+  }
+  kernels = kernels_of(false);
 }
 
 /* ---- the bits ---- */
@@ -271,6 +294,6 @@ static void options_show(void) {
 }
 
 HEED_TESTS({"gradients are the slope of the loss", gradients_are_the_slope_of_the_loss},
-           {"slices may go separately", slices_may_go_separately}, {"threads do not matter", threads_do_not_matter},
-           {"bf16 is near fp32", bf16_is_near_fp32}, {"each kind of layer turns by its own base", each_kind_of_layer_turns_by_its_own_base},
-           {"options show", options_show})
+           {"gradients are told when final", gradients_are_told_when_final}, {"slices may go separately", slices_may_go_separately},
+           {"threads do not matter", threads_do_not_matter}, {"bf16 is near fp32", bf16_is_near_fp32},
+           {"each kind of layer turns by its own base", each_kind_of_layer_turns_by_its_own_base}, {"options show", options_show})

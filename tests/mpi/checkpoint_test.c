@@ -26,8 +26,9 @@ static heed_communication *begin(void) {
   snprintf(run, sizeof run, "%s/run", folder);
   int64_t *cuts, count;
   CU_ASSERT_EQUAL_FATAL(heed_parameters_cuts(&table, &cuts, &count), HEED_OK);
-  CU_ASSERT_EQUAL_FATAL(world->shard(world, cuts, count), HEED_OK);
-  heed_alone()->shard(heed_alone(), cuts, count);
+  const int64_t edges[] = {0, cuts[2], cuts[count - 1]};
+  CU_ASSERT_EQUAL_FATAL(world->shard(world, cuts, count, edges, 2), HEED_OK);
+  heed_alone()->shard(heed_alone(), cuts, count, edges, 2);
   free(cuts);
   return heed_alone();
 }
@@ -41,7 +42,7 @@ static void end(void) {
 
 /* The whole parameters, and this table's shards of both moments. */
 static heed_checkpoint_tensors make_tensors(const heed_communication *c) {
-  size_t mine = (size_t)(c->shard_end - c->shard_first) + 1;
+  size_t mine = (size_t)c->shard_floats + 1;
   return (heed_checkpoint_tensors){.table = &table,
                                    .parameters = calloc((size_t)table.total, sizeof(float)),
                                    .moments = 2,
@@ -59,8 +60,9 @@ static void fill(const heed_communication *c, const heed_checkpoint_tensors *ten
   for (int64_t i = 0; i < table.total; i++)
     tensors->parameters[i] = uneven(1, i);
   for (int m = 0; m < 2; m++)
-    for (int64_t i = c->shard_first; i < c->shard_end; i++)
-      tensors->moment_shards[m][i - c->shard_first] = uneven(2 + m, i);
+    for (int64_t r = 0; r < c->run_count; r++)
+      for (int64_t i = c->runs[r].first; i < c->runs[r].end; i++)
+        tensors->moment_shards[m][c->runs[r].at + (i - c->runs[r].first)] = uneven(2 + m, i);
 }
 
 static int64_t wrong(const heed_communication *c, const heed_checkpoint_tensors *tensors) {
@@ -68,8 +70,9 @@ static int64_t wrong(const heed_communication *c, const heed_checkpoint_tensors 
   for (int64_t i = 0; i < table.total; i++)
     count += tensors->parameters[i] != uneven(1, i);
   for (int m = 0; m < 2; m++)
-    for (int64_t i = c->shard_first; i < c->shard_end; i++)
-      count += tensors->moment_shards[m][i - c->shard_first] != uneven(2 + m, i);
+    for (int64_t r = 0; r < c->run_count; r++)
+      for (int64_t i = c->runs[r].first; i < c->runs[r].end; i++)
+        count += tensors->moment_shards[m][c->runs[r].at + (i - c->runs[r].first)] != uneven(2 + m, i);
   return count;
 }
 

@@ -1,11 +1,26 @@
-/* The sum over ranks has the bits of the serial fixed tree over all leaves, on every allowed number of ranks and for every range.
+/* The sum over ranks has the bits of the serial fixed tree over all leaves, on every allowed number of ranks and for every range, whether
+ * ranks share memory or send messages, and in however many buckets.
  * ranks: 1 2 3 4 6 8 12 */
 #include <stdlib.h>
 #include <string.h>
 
+#include "comm/node.h"
 #include "mpi/ranks.h"
 
 enum { CHUNK = 4096 };
+
+/* Lets so many ranks share memory as on a machine with so many of them; 0: all. */
+static void set_near(const char *most) {
+  if (world->size == 1)
+    return;
+  setenv("HEED_NEAR_RANKS", most, 1);
+  heed_node_close(world->self);
+  heed_job_set_node(world->self);
+  CU_ASSERT_EQUAL_FATAL(heed_node_open(world->self), HEED_OK);
+}
+
+static const char *const nears[] = {"1", "2", "4", "64"};
+enum { NEARS = sizeof nears / sizeof *nears };
 
 /* Written by itself, on scalars: what comm/ must equal. */
 static float serial_tree(int64_t leaf, int64_t leaves, int64_t element) {
@@ -29,25 +44,39 @@ static int64_t *cuts_of(const int64_t *sizes, int64_t *count) {
   return cuts;
 }
 
+/* Shards of a block in about so many buckets. */
+static void shard(const int64_t *cuts, int64_t count, int64_t buckets) {
+  int64_t edges[64], made = 0, last = -1;
+  for (int64_t i = 0; i < buckets; i++)
+    if ((count - 1) * i / buckets > last)
+      edges[made++] = cuts[last = (count - 1) * i / buckets];
+  edges[made] = cuts[count - 1];
+  CU_ASSERT_EQUAL_FATAL(world->shard(world, cuts, count, edges, made), HEED_OK);
+}
+
+static bool is_own(int64_t element) {
+  for (int64_t i = 0; i < world->run_count; i++)
+    if (element >= world->runs[i].first && element < world->runs[i].end)
+      return true;
+  return false;
+}
+
 static int64_t smaller(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
 /* The wrong elements of this rank's shard after the ranks' sums over `leaves` leaves were added up for [first, first + count). */
-static int64_t wrong_sums(int64_t leaves, int64_t first, int64_t count) {
-  const int64_t mine = leaves / world->size, none = 1;
-  float *data = malloc((size_t)(count + none) * sizeof *data);
+static int64_t wrong_sums(float *data, int64_t leaves, int64_t first, int64_t count) {
+  const int64_t mine = leaves / world->size;
   for (int64_t i = 0; i < count; i++)
     data[i] = serial_tree(world->rank * mine, mine, first + i);
-  world->reduce_scatter(world, data, first, count);
+  world->sum_start(world, data, first, count);
+  world->sum_finish(world);
   int64_t wrong = 0;
   for (int64_t i = 0; i < count; i++) {
-    if (first + i < world->shard_first || first + i >= world->shard_end)
-      continue;
     const float expected = serial_tree(0, leaves, first + i);
-    wrong += memcmp(&expected, &data[i], sizeof expected) != 0;
+    wrong += is_own(first + i) && memcmp(&expected, &data[i], sizeof expected) != 0;
   }
-  free(data);
   return wrong;
 }
 
@@ -60,22 +89,69 @@ static int64_t leaves_for_size(void) {
   return 12 % world->size == 0 && world->size % 3 == 0 ? 12 : 8;
 }
 
+static void try_sums(float *block, const int64_t *cuts, int64_t count) {
+  const int64_t total = cuts[count - 1];
+  CU_ASSERT_EQUAL(wrong_sums(block, leaves_for_size(), 0, total), 0);
+  if (world->size == 1)
+    CU_ASSERT_EQUAL(wrong_sums(block, 12, 0, total), 0);
+  CU_ASSERT_EQUAL(wrong_sums(block, leaves_for_size(), total, 0), 0);
+  for (int64_t i = 1; i < 7; i++) { /* ranges that cut shards */
+    const int64_t first = i * 7919 * i % total, length = smaller(total - first, 1 + i * i * 1237 % (total / 2 + 1));
+    CU_ASSERT_EQUAL(wrong_sums(block, leaves_for_size(), first, length), 0);
+  }
+}
+
 static void sums_are_the_serial_tree(void) {
   for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
     int64_t count;
     int64_t *cuts = cuts_of(tables[t], &count);
     const int64_t total = cuts[count - 1];
-    CU_ASSERT_EQUAL_FATAL(world->shard(world, cuts, count), HEED_OK);
-    CU_ASSERT_EQUAL(wrong_sums(leaves_for_size(), 0, total), 0);
-    if (world->size == 1)
-      CU_ASSERT_EQUAL(wrong_sums(12, 0, total), 0);
-    CU_ASSERT_EQUAL(wrong_sums(leaves_for_size(), total, 0), 0);
-    for (int64_t i = 1; i < 12; i++) { /* ranges that cut shards */
-      const int64_t first = i * 7919 * i % total, length = smaller(total - first, 1 + i * i * 1237 % (total / 2 + 1));
-      CU_ASSERT_EQUAL(wrong_sums(leaves_for_size(), first, length), 0);
+    for (int near = 0; near < NEARS; near++) {
+      float *shared;
+      set_near(nears[near]);
+      CU_ASSERT_EQUAL_FATAL(world->allocate(world, &shared, total), HEED_OK);
+      shard(cuts, count, near == 0 ? 1 : 3 * near);
+      try_sums(shared, cuts, count);
+      if (near == NEARS - 1) { /* a block that is not shared, where others could be */
+        float *own = malloc((size_t)total * sizeof *own);
+        try_sums(own, cuts, count);
+        free(own);
+      }
+      world->release(world, shared);
     }
     free(cuts);
   }
+}
+
+/* Sums of a block part by part, from its end on, with more begun than can be under way, as backward begins them. */
+static void sums_go_on_meanwhile(void) {
+  int64_t count;
+  int64_t *cuts = cuts_of(many, &count);
+  const int64_t total = cuts[count - 1], leaves = leaves_for_size(), mine = leaves / world->size;
+  for (int near = 0; near < NEARS; near++) {
+    float *block;
+    set_near(nears[near]);
+    CU_ASSERT_EQUAL_FATAL(world->allocate(world, &block, total), HEED_OK);
+    shard(cuts, count, 7);
+    for (int round = 0; round < 2; round++) { /* the second writes what others may have been reading */
+      int64_t wrong = 0;
+      for (int64_t at = count - 1; at > 0; at--) { /* a sum a cut, more than the queue holds */
+        for (int64_t i = cuts[at - 1]; i < cuts[at]; i++)
+          block[i] = serial_tree(world->rank * mine, mine, i + round);
+        world->sum_start(world, block + cuts[at - 1], cuts[at - 1], cuts[at] - cuts[at - 1]);
+        if (at % 5 == world->rank % 5)
+          world->sum_poll(world);
+      }
+      world->sum_finish(world);
+      for (int64_t i = 0; i < total; i++) {
+        const float expected = is_own(i) ? serial_tree(0, leaves, i + round) : 0;
+        wrong += is_own(i) && memcmp(&expected, &block[i], sizeof expected) != 0;
+      }
+      CU_ASSERT_EQUAL(wrong, 0);
+    }
+    world->release(world, block);
+  }
+  free(cuts);
 }
 
 /* Otherwise the test above would pass for any order. */
@@ -90,32 +166,45 @@ static void order_matters(void) {
   CU_ASSERT(others > 100);
 }
 
+/* Every element has one owner, borders are cuts, runs lie one after the other, and no rank has much more than others. */
 static void shards_cover_the_block(void) {
   for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
-    int64_t count;
+    int64_t count, covered = 0, on_cuts = 0, held = 0;
     int64_t *cuts = cuts_of(tables[t], &count);
-    const int64_t total = cuts[count - 1];
-    CU_ASSERT_EQUAL_FATAL(world->shard(world, cuts, count), HEED_OK);
-    double shards[16][2];
-    shards[world->rank][0] = (double)world->shard_first;
-    shards[world->rank][1] = (double)world->shard_end;
-    world->allgather(world, shards[0], 2);
-    int64_t covered = 0, found = 1;
-    for (int64_t at = 0; at < total && found; at = covered) /* one shard begins where the one before ends */
-      for (int r = found = 0; r < world->size; r++)
-        if ((int64_t)shards[r][0] == at && (int64_t)shards[r][1] > at) {
-          covered = (int64_t)shards[r][1];
-          found++;
-        }
+    const int64_t total = cuts[count - 1], most = (count - 2 + world->size) / world->size * CHUNK;
+    const int64_t buckets = 1 + 3 * (int64_t)t;
+    shard(cuts, count, buckets);
+    double *owners = calloc((size_t)(world->size * total), sizeof *owners);
+    for (int64_t i = 0; i < world->run_count; i++) {
+      const heed_shard_run *run = &world->runs[i];
+      CU_ASSERT_EQUAL(run->at, held);
+      held += run->end - run->first;
+      for (int64_t j = 0; j < count; j++)
+        on_cuts += (cuts[j] == run->first) + (cuts[j] == run->end);
+      for (int64_t j = run->first; j < run->end; j++)
+        owners[world->rank * total + j] = 1;
+    }
+    CU_ASSERT_EQUAL(on_cuts, 2 * world->run_count);
+    CU_ASSERT_EQUAL(held, world->shard_floats);
+    CU_ASSERT(held <= most);
+    world->allgather(world, owners, total);
+    for (int64_t j = 0; j < total; j++) {
+      double of = 0;
+      for (int r = 0; r < world->size; r++)
+        of += owners[r * total + j];
+      covered += of == 1;
+    }
     CU_ASSERT_EQUAL(covered, total);
-    CU_ASSERT_EQUAL(found, 1);
-    int on_cuts = 0;
-    for (int64_t i = 0; i < count; i++)
-      on_cuts += (cuts[i] == world->shard_first) + (cuts[i] == world->shard_end);
-    CU_ASSERT_EQUAL(on_cuts, 2);
-    CU_ASSERT(world->shard_end - world->shard_first <= total / world->size + CHUNK + 1);
+    free(owners);
     free(cuts);
   }
+}
+
+static void buckets_that_are_no_cuts_are_refused(void) {
+  const int64_t cuts[] = {0, CHUNK, 2 * CHUNK, 3 * CHUNK}, wrong[] = {0, CHUNK + 1, 3 * CHUNK}, right[] = {0, CHUNK, 3 * CHUNK};
+  if (world->size > 1)
+    CU_ASSERT_EQUAL(world->shard(world, cuts, 4, wrong, 2), HEED_INVALID);
+  CU_ASSERT_EQUAL(world->shard(world, cuts, 4, right, 2), HEED_OK);
 }
 
 static void allgather_brings_every_shard(void) {
@@ -123,15 +212,21 @@ static void allgather_brings_every_shard(void) {
     int64_t count, wrong = 0;
     int64_t *cuts = cuts_of(tables[t], &count);
     const int64_t total = cuts[count - 1];
-    CU_ASSERT_EQUAL_FATAL(world->shard(world, cuts, count), HEED_OK);
-    float *data = calloc((size_t)total, sizeof *data);
-    for (int64_t i = world->shard_first; i < world->shard_end; i++)
-      data[i] = uneven(7, i);
-    world->allgather_shards(world, data);
-    for (int64_t i = 0; i < total; i++)
-      wrong += data[i] != uneven(7, i);
+    for (int near = 0; near < NEARS; near++) {
+      float *data;
+      set_near(nears[near]);
+      CU_ASSERT_EQUAL_FATAL(world->allocate(world, &data, total), HEED_OK);
+      shard(cuts, count, 1 + near);
+      for (int round = 0; round < 3; round++) { /* written again as soon as it returns */
+        for (int64_t i = 0; i < total; i++)
+          data[i] = is_own(i) ? uneven(7 + round, i) : -1;
+        world->allgather_shards(world, data);
+        for (int64_t i = 0; i < total; i++)
+          wrong += data[i] != uneven(7 + round, i);
+      }
+      world->release(world, data);
+    }
     CU_ASSERT_EQUAL(wrong, 0);
-    free(data);
     free(cuts);
   }
 }
@@ -141,12 +236,12 @@ static void gather_brings_a_range_to_rank_0(void) {
     int64_t count, wrong = 0;
     int64_t *cuts = cuts_of(tables[t], &count);
     const int64_t total = cuts[count - 1];
-    CU_ASSERT_EQUAL_FATAL(world->shard(world, cuts, count), HEED_OK);
-    const int64_t held = world->shard_end - world->shard_first;
-    float *mine = malloc((size_t)(held + 1) * sizeof *mine);
+    shard(cuts, count, 1 + (int64_t)t);
+    float *mine = malloc((size_t)(world->shard_floats + 1) * sizeof *mine);
     float *root = world->rank == 0 ? malloc((size_t)(total + 1) * sizeof *root) : NULL;
-    for (int64_t i = 0; i < held; i++)
-      mine[i] = uneven(9, world->shard_first + i);
+    for (int64_t i = 0; i < world->run_count; i++)
+      for (int64_t j = world->runs[i].first; j < world->runs[i].end; j++)
+        mine[world->runs[i].at + (j - world->runs[i].first)] = uneven(9, j);
     for (int64_t i = 0; i < 20; i++) {
       const int64_t first = i * 104729 % total, length = i == 0 ? total : smaller(total - first, i * i * 4099 % (total + 1));
       if (root)
@@ -164,5 +259,7 @@ static void gather_brings_a_range_to_rank_0(void) {
 }
 
 HEED_RANK_TESTS({"sums are the serial tree", sums_are_the_serial_tree}, {"order matters", order_matters},
+                {"sums go on meanwhile", sums_go_on_meanwhile},
+                {"buckets that are no cuts are refused", buckets_that_are_no_cuts_are_refused},
                 {"shards cover the block", shards_cover_the_block}, {"allgather brings every shard", allgather_brings_every_shard},
                 {"gather brings a range to rank 0", gather_brings_a_range_to_rank_0})

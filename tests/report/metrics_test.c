@@ -42,7 +42,11 @@ static const heed_metrics_record record = {.step = 10,
                                            .gradient_norm = 1.0000000000000002,
                                            .tokens = 81920,
                                            .tokens_per_second = 12345.6789,
-                                           .seconds = 3.00049};
+                                           .seconds = 3.00049,
+                                           .passes = 0.12345678,
+                                           .wait = 0.001,
+                                           .update = 0.02,
+                                           .gather = 0.0000004};
 
 static heed_status evaluate(heed_metrics *metrics, int64_t step, double loss, double accuracy) {
   return heed_metrics_evaluation(metrics,
@@ -58,7 +62,7 @@ static void lines_are_json_that_reads_back(void) {
   heed_metrics_close(metrics);
   char *line = (char *)get(), *second = strchr(line, '\n') + 1;
   json_t *step = json_loadb(line, (size_t)(second - line), 0, NULL), *evaluation = json_loads(second, 0, NULL);
-  CU_ASSERT_EQUAL(json_object_size(step), 7);
+  CU_ASSERT_EQUAL(json_object_size(step), 8);
   CU_ASSERT_EQUAL(json_integer_value(json_object_get(step, "step")), 10);
   CU_ASSERT_EQUAL(json_integer_value(json_object_get(step, "tokens")), 81920);
   CU_ASSERT_EQUAL(json_number_value(json_object_get(step, "loss")), record.loss);
@@ -66,6 +70,12 @@ static void lines_are_json_that_reads_back(void) {
   CU_ASSERT_EQUAL(json_number_value(json_object_get(step, "grad_norm")), record.gradient_norm);
   CU_ASSERT_EQUAL(json_number_value(json_object_get(step, "tokens_per_second")), 12345.679);
   CU_ASSERT_EQUAL(json_number_value(json_object_get(step, "seconds")), 3.0);
+  json_t *timeline = json_object_get(step, "timeline");
+  CU_ASSERT_EQUAL(json_object_size(timeline), 4);
+  CU_ASSERT_EQUAL(json_number_value(json_object_get(timeline, "passes")), 0.123457);
+  CU_ASSERT_EQUAL(json_number_value(json_object_get(timeline, "wait")), 0.001);
+  CU_ASSERT_EQUAL(json_number_value(json_object_get(timeline, "update")), 0.02);
+  CU_ASSERT_EQUAL(json_number_value(json_object_get(timeline, "gather")), 0);
   CU_ASSERT_EQUAL(json_object_size(evaluation), 3);
   CU_ASSERT_EQUAL(json_number_value(json_object_get(evaluation, "validation_loss")), 1e-320);
   CU_ASSERT_EQUAL(json_number_value(json_object_get(evaluation, "validation_accuracy")), 0.1);

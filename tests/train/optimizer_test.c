@@ -76,6 +76,7 @@ static void follows_formula(heed_optimizer_name name) {
   for (int step = 0; step < STEPS; step++) {
     for (int64_t i = 0; i < TOTAL; i++)
       g[i] = (float)(gradient_at(step, i) * 37); /* a sum over 37 targets */
+    heed_optimizer_sum_finish(optimizer, g);
     heed_update update = heed_optimizer_update(optimizer, w, g, 37, config.learning_rate, step + 1);
     CU_ASSERT_FALSE(update.skipped);
     CU_ASSERT(update.gradient_norm > 1.2 && update.gradient_norm < 1.5); /* 0.02 · √(9103 / 2): clipping is at work */
@@ -106,6 +107,7 @@ static void what_is_not_finite_changes_nothing(void) {
   for (int64_t i = 0; i < TOTAL; i++)
     before[i] = w[i] = (float)i;
   g[4321] = NAN;
+  heed_optimizer_sum_finish(optimizer, g);
   CU_ASSERT_TRUE(heed_optimizer_update(optimizer, w, g, 1, 0.1, 1).skipped);
   CU_ASSERT_EQUAL(memcmp(w, before, sizeof w), 0);
   CU_ASSERT_EQUAL(heed_optimizer_moment(optimizer, 0)[4321], 0);
@@ -131,6 +133,7 @@ static void tied_gradients_are_added(void) {
       g[5007 + i] = tied ? 0.25f * (float)i : (float)i;
       g[TOTAL + i] = tied ? 0.75f * (float)i : 0;
     }
+    heed_optimizer_sum_finish(optimizer, g);
     heed_optimizer_update(optimizer, w[tied], g, 1, 0.1, 1);
     heed_optimizer_free(optimizer);
   }

@@ -1,0 +1,221 @@
+#include "comm/node.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/memory.h"
+#include "heed/log.h"
+
+enum { LINE_BYTES = 64 };
+
+/** Left free for what else lives there, MPI's own segments among it. */
+enum { SPARE_BYTES = 16 << 20 };
+
+/* A block of this rank and the same block of each near rank. */
+struct heed_node_block {
+  heed_node_block *next;
+  MPI_Win window;
+  float *own;
+  int64_t count;
+  float *peers[]; /* [near] */
+};
+
+/* ---- who is near ---- */
+
+/* The most ranks that a switch of the environment lets be near: HEED_NEAR_RANKS=1 sends messages within a machine too. */
+static int most_near(void) {
+  const char *set = getenv("HEED_NEAR_RANKS");
+  const long number = set && set[0] ? strtol(set, NULL, 10) : INT32_MAX;
+  return number < 1 ? 1 : number > INT32_MAX ? INT32_MAX : (int)number;
+}
+
+/* Whether every aligned run of `near` ranks is on one machine.  \param[in] machine_of  [P] the first rank of each rank's machine */
+static bool are_together(const int *machine_of, int ranks, int near) {
+  for (int rank = 0; rank < ranks; rank++)
+    if (machine_of[rank] != machine_of[rank / near * near])
+      return false;
+  return true;
+}
+
+/* Ranks that follow each other should share a machine: near ones exchange the most. */
+static void check_order(const heed_job *job, const int *machine_of) {
+  int machines = 0, changes = 1;
+  for (int rank = 0; rank < job->table.size; rank++) {
+    machines += machine_of[rank] == rank;
+    changes += rank > 0 && machine_of[rank] != machine_of[rank - 1];
+  }
+  if (changes > machines)
+    heed_warn("ranks are dealt out to the machines in turn, so that neighbours, which exchange the most, are apart: launch with "
+              "`--map-by slot`, or `--rank-by slot`");
+}
+
+static heed_status find_near(heed_job *job) {
+  const int ranks = job->table.size, most = (int)-job->table.maximum(&job->table, -most_near());
+  int *machine_of = malloc((size_t)ranks * sizeof *machine_of), mine = job->table.rank;
+  HEED_TRY(job->table.agree(&job->table, machine_of ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a list of %d ranks", ranks)));
+  MPI_Bcast(&mine, 1, MPI_INT, 0, job->node);
+  MPI_Allgather(&mine, 1, MPI_INT, machine_of, 1, MPI_INT, job->ranks);
+  check_order(job, machine_of);
+  job->near = 1;
+  while (2 * job->near <= job->group && 2 * job->near <= most && are_together(machine_of, ranks, 2 * job->near))
+    job->near *= 2;
+  if (ranks <= most && are_together(machine_of, ranks, ranks))
+    job->near = ranks;
+  free(machine_of);
+  return HEED_OK;
+}
+
+/* ---- what they share ---- */
+
+static float *align(float *data) {
+  return (float *)(((uintptr_t)data + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES);
+}
+
+/* Whether each machine has room for a block of each of its ranks.  Collective. */
+static bool has_room(heed_job *job, size_t bytes) {
+  struct statvfs files;
+  const size_t needed = bytes * (size_t)job->node_size + SPARE_BYTES;
+  const bool room = statvfs("/dev/shm", &files) == 0 && (size_t)files.f_bavail * files.f_frsize > needed;
+  if (job->table.maximum(&job->table, !room) == 0)
+    return true;
+  heed_warn("/dev/shm has no room for %zu MB on each machine: its ranks send each other messages instead of sharing memory", needed >> 20);
+  return false;
+}
+
+/* Collective; its memory is untouched.  NULL on all ranks where the memory for the list is short on any. */
+static heed_node_block *share(heed_job *job, int64_t count) {
+  heed_node_block *block = calloc(1, sizeof *block + (size_t)job->near * sizeof *block->peers);
+  if (job->table.maximum(&job->table, block == NULL)) {
+    free(block);
+    return NULL;
+  }
+  MPI_Info apart;
+  MPI_Info_create(&apart);
+  MPI_Info_set(apart, "alloc_shared_noncontig", "true"); /* each rank's part on pages of its own */
+  float *base;
+  const MPI_Aint bytes = (MPI_Aint)((size_t)count * sizeof *base + LINE_BYTES);
+  MPI_Win_allocate_shared(bytes, sizeof *base, apart, job->near_ranks, &base, &block->window);
+  MPI_Info_free(&apart);
+  for (int member = 0; member < job->near; member++) {
+    MPI_Aint size;
+    int unit;
+    MPI_Win_shared_query(block->window, member, &size, &unit, &base);
+    block->peers[member] = align(base);
+  }
+  MPI_Win_lock_all(MPI_MODE_NOCHECK, block->window); /* for as long as it lives: who reads what when is told by turns */
+  block->own = block->peers[job->table.rank - job->near_first];
+  block->count = count;
+  block->next = job->blocks;
+  job->blocks = block;
+  return block;
+}
+
+static heed_node_block **find(heed_job *job, const float *data) {
+  heed_node_block **link = &job->blocks;
+  while (*link && (data < (*link)->own || data >= (*link)->own + (*link)->count))
+    link = &(*link)->next;
+  return link;
+}
+
+static void give_back(heed_node_block **link) {
+  heed_node_block *block = *link;
+  *link = block->next;
+  MPI_Win_unlock_all(block->window);
+  MPI_Win_free(&block->window);
+  free(block);
+}
+
+static heed_status allocate(heed_communication *table, float **block, int64_t count) {
+  heed_job *job = heed_job_of(table);
+  heed_node_block *shared = job->near > 1 && has_room(job, (size_t)count * sizeof **block) ? share(job, count) : NULL;
+  heed_status status = HEED_OK;
+  *block = shared ? shared->own : heed_memory_block(count);
+  if (!*block)
+    status = heed_error(HEED_FAILED, "out of memory for a block of %lld MB", (long long)(count >> 18));
+  HEED_TRY(table->agree(table, status));
+  heed_memory_zero(*block, count);
+  return HEED_OK;
+}
+
+static void release(heed_communication *table, float *block) {
+  heed_job *job = heed_job_of(table);
+  heed_node_block **link = find(job, block);
+  if (block && *link)
+    give_back(link);
+  else
+    free(block);
+}
+
+heed_status heed_node_open(heed_job *job) {
+  HEED_TRY(find_near(job));
+  job->near_first = job->table.rank / job->near * job->near;
+  if (job->near == 1)
+    return HEED_OK;
+  MPI_Comm_split(job->ranks, job->near_first, job->table.rank, &job->near_ranks);
+  const int64_t floats = HEED_TURNS * LINE_BYTES / (int64_t)sizeof(float);
+  job->turns = has_room(job, LINE_BYTES * LINE_BYTES) ? share(job, floats) : NULL;
+  if (!job->turns) {
+    job->near = 1;
+    job->near_first = job->table.rank;
+    return HEED_OK;
+  }
+  memset(job->turns->own, 0, (size_t)floats * sizeof(float));
+  MPI_Barrier(job->near_ranks);
+  return HEED_OK;
+}
+
+void heed_node_close(heed_job *job) {
+  while (job->blocks)
+    give_back(&job->blocks);
+  job->turns = NULL;
+  if (job->near_ranks != MPI_COMM_NULL)
+    MPI_Comm_free(&job->near_ranks);
+}
+
+bool heed_node_shares(const heed_job *job, const float *data) {
+  return job->near > 1 && *find((heed_job *)job, data);
+}
+
+const float *heed_node_peer(const heed_job *job, const float *data, int member) {
+  const heed_node_block *block = *find((heed_job *)job, data);
+  return block->peers[member] + (data - block->own);
+}
+
+/* ---- waiting ---- */
+
+static _Atomic int64_t *turn_of(const heed_job *job, heed_turn turn, int member) {
+  return (_Atomic int64_t *)((char *)job->turns->peers[member] + turn * LINE_BYTES);
+}
+
+void heed_node_tell(heed_job *job, heed_turn turn, int64_t number) {
+  if (job->turns)
+    atomic_store_explicit(turn_of(job, turn, job->table.rank - job->near_first), number, memory_order_release);
+}
+
+bool heed_node_all_told(const heed_job *job, heed_turn turn, int64_t number) {
+  if (job->turns)
+    for (int member = 0; member < job->near; member++)
+      if (atomic_load_explicit(turn_of(job, turn, member), memory_order_acquire) < number)
+        return false;
+  return true;
+}
+
+void heed_node_wait(heed_job *job, heed_turn turn, int64_t number) {
+  int arrived;
+  while (!heed_node_all_told(job, turn, number)) {
+    MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, job->ranks, &arrived, MPI_STATUS_IGNORE); /* what was sent may still need a push */
+    sched_yield();
+  }
+}
+
+void heed_job_set_node(heed_job *job) {
+  job->near = 1;
+  job->near_first = job->table.rank;
+  job->near_ranks = MPI_COMM_NULL;
+  job->table.allocate = allocate;
+  job->table.release = release;
+}
