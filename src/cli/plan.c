@@ -88,9 +88,9 @@ static bool fits(const heed_run_plan *p) {
 static heed_status print_json(const plan_options *o, const heed_run_plan_spec *spec, const heed_run_plan *p) {
   const heed_stepper_memory *m = &p->memory;
   json_t *memory =
-      json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "parameters", (json_int_t)m->parameters, "gradients", (json_int_t)m->gradients,
-                "moments", (json_int_t)m->moments, "activations", (json_int_t)m->activations, "batches", (json_int_t)p->batches,
-                "communication", (json_int_t)p->communication, "program", (json_int_t)p->program);
+      json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "parameters", (json_int_t)m->parameters, "gradients", (json_int_t)m->gradients,
+                "moments", (json_int_t)m->moments, "activations", (json_int_t)m->activations, "neighbours", (json_int_t)m->neighbours,
+                "batches", (json_int_t)p->batches, "communication", (json_int_t)p->communication, "program", (json_int_t)p->program);
   json_t *available = p->available_bytes == SIZE_MAX ? json_null() : json_integer((json_int_t)p->available_bytes);
   return heed_print_json(json_pack(
       "{s:I, s:I, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:I, s:o, s:b, s:I}", "ranks", (json_int_t)o->ranks, "ranks_on_node",
@@ -112,6 +112,7 @@ static void print_table(const plan_options *o, const heed_run_plan_spec *spec, c
               {"gradients", "", p->memory.gradients},
               {"moments", ", a rank's share", p->memory.moments},
               {"activations", ", packed weights, and scratch of the threads", p->memory.activations},
+              {"neighbours", "' memory that a rank reads where it is; a machine has it once", p->memory.neighbours},
               {"batches", ", read ahead", p->batches},
               {"communication", ", and MPI", p->communication},
               {"program", ", and its libraries", p->program}};
@@ -137,8 +138,8 @@ static heed_status run(const plan_options *o, const heed_config *config) {
   heed_run_plan_spec spec = {.config = config,
                              .ranks = (int)o->ranks,
                              .ranks_on_node = (int)ranks_on_node(o),
-                             .communication =
-                                 heed_world_buffer_bytes((int)o->ranks, (int)ranks_on_node(o)) + heed_world_mpi_bytes((int)o->ranks, (int)ranks_on_node(o))};
+                             .communication = heed_world_buffer_bytes((int)o->ranks, (int)ranks_on_node(o)) +
+                                              heed_world_mpi_bytes((int)o->ranks, (int)ranks_on_node(o))};
   HEED_TRY(heed_world_check_ranks(config->train.slices, spec.ranks));
   HEED_TRY(set_threads(o));
   HEED_TRY(heed_level_agree(&spec.kernels, heed_alone()));
@@ -157,7 +158,8 @@ heed_status heed_command_plan(int argc, char **argv) {
       "Tells before a launch what a training run will take of each rank's memory.\v"
       "Worked out by the code that training plans with; no data is opened and nothing is trained.  The peak is of full rows; an index of "
       "the training samples comes to it, 16 bytes a sample or 32 a pair.\n\n"
-      "JSON: peak_rss_bytes, of a rank; memory {parameters, gradients, moments, activations, batches, communication, program}, its parts; "
+      "JSON: peak_rss_bytes, of a rank; memory {parameters, gradients, moments, activations, neighbours, batches, communication, program}, "
+      "its parts; "
       "node_bytes, of the ranks of a machine; available_bytes, on this one (null: unknown), and whether it fits; checkpoint_bytes; "
       "parameters, how many; slices of a rank and slices_at_once; ranks, ranks_on_node, threads, isa, precision.",
       0,

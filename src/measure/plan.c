@@ -65,14 +65,14 @@ static heed_status plan_step(heed_run_plan *plan, const heed_run_plan_spec *spec
 
 static heed_status sum_up(heed_run_plan *plan, int ranks_on_node) {
   const heed_stepper_memory *memory = &plan->memory;
-  const size_t parts[] = {memory->parameters, memory->gradients,   memory->moments, memory->activations,
-                          plan->batches,      plan->communication, plan->program};
+  const size_t parts[] = {memory->parameters, memory->gradients, memory->moments,     memory->activations,
+                          memory->neighbours, plan->batches,     plan->communication, plan->program};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     if (parts[i] > MOST_BYTES)
       return heed_error(HEED_INVALID, "a rank takes more memory than machines have; use a smaller batch, sequence or model");
     plan->rank_bytes += parts[i];
   }
-  plan->node_bytes = plan->rank_bytes * (size_t)ranks_on_node;
+  plan->node_bytes = (plan->rank_bytes - memory->neighbours) * (size_t)ranks_on_node;
   plan->checkpoint_bytes = SAVED_BLOCKS * memory->parameters;
   return HEED_OK;
 }

@@ -62,13 +62,21 @@ static int count_blocks(int64_t passes) {
   return count;
 }
 
+/* Of n ranks that share memory each reads its part of the gradients of the others, and their parts of the parameters. */
+static size_t neighbours_bytes(const heed_stepper *s) {
+  const heed_parameter_table *table = heed_model_table(s->model);
+  const int64_t ranks = s->spec.ranks_on_node > 1 ? s->spec.ranks_on_node : 1;
+  return (size_t)((table->total + table->gradient_total) / ranks * (ranks - 1)) * sizeof(float);
+}
+
 heed_stepper_memory heed_stepper_plan_memory(const heed_stepper *s) {
   const heed_parameter_table *table = heed_model_table(s->model);
   size_t blocks = (size_t)count_blocks(s->slices / s->slices_at_once);
   return (heed_stepper_memory){.parameters = (size_t)table->total * sizeof(float),
                                .gradients = blocks * (size_t)table->gradient_total * sizeof(float),
                                .moments = heed_optimizer_bytes(table, &s->spec.config->optimizer, s->spec.communication->size),
-                               .activations = heed_model_bytes(s->model)};
+                               .activations = heed_model_bytes(s->model),
+                               .neighbours = neighbours_bytes(s)};
 }
 
 static size_t bytes_of(const heed_stepper *s) {

@@ -47,6 +47,8 @@ typedef struct heed_stepper_memory {
   size_t gradients;   /**< a block for each level of the tree over passes, with the second parts of tied tensors */
   size_t moments;     /**< this rank's shard of what the optimizer keeps */
   size_t activations; /**< with packed weights and the threads' scratch */
+  size_t neighbours;  /**< of the machine's other ranks' parameters and gradients: what this one reads of them; the system counts it as its
+                         own */
 } heed_stepper_memory;
 
 /** Plans model, gradients and optimizer for as many slices at once as memory allows, and allocates nothing of size: table, slices and
