@@ -36,6 +36,11 @@ typedef enum heed_masking { HEED_MASKING_FIXED, HEED_MASKING_INDEPENDENT } heed_
 
 /** Of training: bf16 multiplies rounded copies of weights and activations; weights, gradients, moments, norms and sums stay fp32. */
 typedef enum heed_precision { HEED_FP32, HEED_BF16 } heed_precision;
+
+/** What training keeps of forward until backward, which makes the rest again with the same bits: all; all but queries, keys, values and
+ *  what attention makes of them; of each block its input alone. */
+typedef enum heed_recompute { HEED_RECOMPUTE_NONE, HEED_RECOMPUTE_ATTENTION, HEED_RECOMPUTE_BLOCK } heed_recompute;
+
 typedef enum heed_optimizer_name { HEED_ADAMW, HEED_LAMB } heed_optimizer_name;
 typedef enum heed_decay { HEED_LINEAR, HEED_COSINE, HEED_CONSTANT, HEED_STABLE } heed_decay;
 
@@ -82,9 +87,10 @@ typedef struct heed_objective_config {
 typedef struct heed_train_config {
   int64_t steps, sequence_length, batch_sequences, slices;
   heed_precision precision;
-  double time_limit;      /**< minutes, 0 = none */
-  char *start_from;       /**< checkpoint whose weights to start from, NULL = initialise */
-  int64_t slices_at_once; /**< slices of a rank that go through the model together; 0 = as many as memory allows.  Bits unaffected */
+  double time_limit;        /**< minutes, 0 = none */
+  char *start_from;         /**< checkpoint whose weights to start from, NULL = initialise */
+  int64_t slices_at_once;   /**< slices of a rank that go through the model together; 0 = as many as memory allows.  Bits unaffected */
+  heed_recompute recompute; /**< likewise */
 } heed_train_config;
 
 typedef struct heed_optimizer_config {
@@ -146,9 +152,9 @@ heed_status heed_config_check_training(const heed_config *config, const char *na
  *  \param[out] text  allocated; the caller frees it. */
 heed_status heed_config_print(const heed_config *config, char **text);
 
-/** Checks that a run saved with `saved` may go on with `now`: only train.steps, train.time_limit, train.slices_at_once, schedule,
- *  checkpoint, evaluate, log and run.output may differ, and what differs is printed.  Errors: HEED_INVALID naming the key and both values.
- */
+/** Checks that a run saved with `saved` may go on with `now`: only train.steps, train.time_limit, train.slices_at_once, train.recompute,
+ *  schedule, checkpoint, evaluate, log and run.output may differ, and what differs is printed.
+ *  Errors: HEED_INVALID naming the key and both values. */
 heed_status heed_config_check_resume(const heed_config *saved, const heed_config *now);
 
 /** Checks that weights of a model `saved` mean the same in the model `now`: every key of the model section but dropouts and

@@ -18,6 +18,8 @@ static const cyaml_strval_t norms[] = {{"post", HEED_NORM_POST}, {"pre", HEED_NO
 static const cyaml_strval_t predictions[] = {{"masked", HEED_PREDICT_MASKED}, {"next_token", HEED_PREDICT_NEXT_TOKEN}};
 static const cyaml_strval_t maskings[] = {{"fixed", HEED_MASKING_FIXED}, {"independent", HEED_MASKING_INDEPENDENT}};
 static const cyaml_strval_t precisions[] = {{"fp32", HEED_FP32}, {"bf16", HEED_BF16}};
+static const cyaml_strval_t recomputations[] = {
+    {"none", HEED_RECOMPUTE_NONE}, {"attention", HEED_RECOMPUTE_ATTENTION}, {"block", HEED_RECOMPUTE_BLOCK}};
 static const cyaml_strval_t optimizers[] = {{"adamw", HEED_ADAMW}, {"lamb", HEED_LAMB}};
 static const cyaml_strval_t decays[] = {
     {"linear", HEED_LINEAR}, {"cosine", HEED_COSINE}, {"constant", HEED_CONSTANT}, {"stable", HEED_STABLE}};
@@ -85,6 +87,7 @@ const heed_config_field heed_config_fields[] = {
     {REAL(train.time_limit, 0, 1e7), .fallback = "0", .may_change = true},
     {TEXT(train.start_from)},
     {WHOLE(train.slices_at_once, 0, 65536), .fallback = "0", .may_change = true},
+    {WORD(train.recompute, recomputations), .fallback = "none", .may_change = true},
 
     {WORD(optimizer.name, optimizers), .fallback = "adamw"},
     {REAL(optimizer.learning_rate, 0, 100), .low_open = true, .required = true},

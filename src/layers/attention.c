@@ -53,10 +53,6 @@ static heed_status plan_attention(heed_attention *a, heed_plan *plan, const heed
   if (!cross)
     choose_band(a, config, spec->block);
   a->turns = a->behind == HEED_EVERYWHERE ? plan->rotary : plan->rotary_local;
-  a->queries = heed_reserve_elements(plan, plan->tokens, a->input.outputs);
-  a->keys = cross ? heed_reserve_elements(plan, plan->source_tokens, a->key_value.outputs) : a->queries;
-  a->lse = heed_reserve_floats(plan, plan->tokens, config->heads);
-  a->attended = heed_reserve_elements(plan, plan->tokens, config->hidden);
   if (plan->cache && !cross)
     a->cache =
         heed_arena_reserve(plan->cache, (size_t)(plan->sequences * plan->cache_tokens * 2 * config->hidden), plan->kernels->element_bytes);
@@ -69,6 +65,14 @@ static heed_status plan_self(heed_body *body, heed_plan *plan, const heed_body_s
 
 static heed_status plan_cross(heed_body *body, heed_plan *plan, const heed_body_spec *spec) {
   return plan_attention(&body->attention, plan, spec, true);
+}
+
+static void plan_forward(heed_body *body, heed_plan *plan) {
+  heed_attention *a = &body->attention;
+  a->queries = heed_reserve_elements(plan, plan->tokens, a->input.outputs);
+  a->keys = a->cross ? heed_reserve_elements(plan, plan->source_tokens, a->key_value.outputs) : a->queries;
+  a->lse = heed_reserve_floats(plan, plan->tokens, a->heads);
+  a->attended = heed_reserve_elements(plan, plan->tokens, a->output.inputs);
 }
 
 static void plan_backward(heed_body *body, heed_plan *plan) {
@@ -166,7 +170,8 @@ static void forward(const heed_context *context, const heed_residual *r, const v
                                       heed_thread_scratch(context));
   if (!a->cross)
     look(context, a, &o, &shape);
-  heed_linear_residual_forward(context, r, attended, &a->output, heed_token_rows(context));
+  if (r)
+    heed_linear_residual_forward(context, r, attended, &a->output, heed_token_rows(context));
 }
 
 static void backward(const heed_context *context, float *d_x, bool add, const void *d_y, const void *x, const heed_body *body) {
@@ -192,5 +197,5 @@ static void backward(const heed_context *context, float *d_x, bool add, const vo
   heed_linear_backward_weight(context, d.q, x, &a->input, rows);
 }
 
-const heed_body_operations heed_self_attention_body = {plan_self, plan_backward, forward, backward};
-const heed_body_operations heed_cross_attention_body = {plan_cross, plan_backward, forward, backward};
+const heed_body_operations heed_self_attention_body = {plan_self, plan_forward, plan_backward, forward, backward, true};
+const heed_body_operations heed_cross_attention_body = {plan_cross, plan_forward, plan_backward, forward, backward, true};

@@ -26,15 +26,18 @@ typedef struct heed_body_spec {
 } heed_body_spec;
 
 typedef struct heed_body_operations {
-  /** Registers the parameters and reserves what forward saves. */
+  /** Registers the parameters and takes numbers for dropouts. */
   heed_status (*plan)(heed_body *body, heed_plan *plan, const heed_body_spec *spec);
+  /** Reserves what forward saves. */
+  void (*plan_forward)(heed_body *body, heed_plan *plan);
   /** Reserves what only backward works on; it may be shared with other sublayers. */
   void (*plan_backward)(heed_body *body, heed_plan *plan);
-  /** r->sum[T, C] = f(x[T, C]), and then what ends the sublayer, r (kernels.h); x: elements. */
+  /** r->sum[T, C] = f(x[T, C]), and then what ends the sublayer, r (kernels.h); x: elements.  r NULL: only saves what backward reads. */
   void (*forward)(const heed_context *context, const heed_residual *r, const void *x, const heed_body *body);
   /** d_x = ∂f/∂xᵀ · d_y, or += with `add`, floats; d_y: elements.  Gradients of parameters are written, those of the source
    *  added. */
   void (*backward)(const heed_context *context, float *d_x, bool add, const void *d_y, const void *x, const heed_body *body);
+  bool attends; /**< whether train.recompute: attention is meant for it */
 } heed_body_operations;
 
 extern const heed_body_operations heed_self_attention_body, heed_cross_attention_body, heed_feed_forward_body;

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "heed/batch.h"
+#include "heed/config.h"
 #include "heed/parameters.h"
 #include "kernels/kernels.h"
 #include "layers/panels.h"
@@ -25,6 +26,7 @@ typedef struct heed_plan {
   int64_t cache_tokens;               /* of a sequence */
   int64_t slices;                     /* G */
   bool training;                      /* whether backward will be called */
+  heed_recompute recompute;           /* with training: what it makes again (block.h) */
   bool logits_in_groups;              /* whether nobody asks for the logits of all targets at once */
   heed_initialisation initialisation; /* of weights that are drawn */
   size_t waves;                       /* fixed tables (positions.h): added to the words, */
@@ -69,7 +71,8 @@ typedef struct heed_context {
   float *workspace; /**< of one kernel at a time, shared by the threads */
   float *scratch;   /**< [threads][scratch_floats] */
   int64_t scratch_floats;
-  bool training; /**< dropout on, activations kept */
+  bool training;            /**< dropout on, activations kept */
+  heed_recompute recompute; /**< as it was planned */
   uint32_t seed;
   float *maps;     /**< [attentions][H][S][S] where attention leaves the weights of the first sequence, or NULL */
   double *entropy; /**< [attentions][B][H] where attention leaves the entropy of its weights, summed over queries, or NULL */

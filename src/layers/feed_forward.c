@@ -28,13 +28,16 @@ static heed_status plan(heed_body *body, heed_plan *plan, const heed_body_spec *
   heed_linear_spec first = {config->hidden, (f->gated ? 2 : 1) * config->feed_forward, config->initializer_range, config->biases},
                    second = {config->feed_forward, config->hidden, spec->residual_deviation, config->biases};
   HEED_TRY(heed_linear_plan(&f->up, plan, ups, 1, &first));
-  HEED_TRY(heed_linear_plan(&f->down, plan, downs, 1, &second));
+  return heed_linear_plan(&f->down, plan, downs, 1, &second);
+}
+
+static void plan_forward(heed_body *body, heed_plan *plan) {
+  heed_feed_forward *f = &body->feed_forward;
   if (f->gated)
     f->before = heed_reserve_elements(plan, plan->tokens, f->up.outputs);
   else if (plan->training)
     f->slopes = heed_reserve_elements(plan, plan->tokens, f->up.outputs);
   f->after = heed_reserve_elements(plan, plan->tokens, f->down.inputs);
-  return HEED_OK;
 }
 
 static void plan_backward(heed_body *body, heed_plan *plan) {
@@ -56,7 +59,8 @@ static void forward(const heed_context *context, const heed_residual *r, const v
     void *slopes = context->training ? heed_buffer(context, f->slopes) : NULL;
     heed_linear_activation_forward(context, after, false, slopes, x, f->form, &f->up, rows);
   }
-  heed_linear_residual_forward(context, r, after, &f->down, rows);
+  if (r)
+    heed_linear_residual_forward(context, r, after, &f->down, rows);
 }
 
 static void backward(const heed_context *context, float *d_x, bool add, const void *d_y, const void *x, const heed_body *body) {
@@ -77,4 +81,4 @@ static void backward(const heed_context *context, float *d_x, bool add, const vo
   heed_linear_backward_weight(context, d_before, x, &f->up, rows);
 }
 
-const heed_body_operations heed_feed_forward_body = {plan, plan_backward, forward, backward};
+const heed_body_operations heed_feed_forward_body = {plan, plan_forward, plan_backward, forward, backward, false};

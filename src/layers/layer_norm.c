@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-heed_status heed_layer_norm_plan(heed_layer_norm *norm, heed_plan *plan, const char *name, const heed_model_config *config, int64_t rows) {
+heed_status heed_layer_norm_register(heed_layer_norm *norm, heed_plan *plan, const char *name, const heed_model_config *config) {
   heed_parameter gamma = {.rank = 1, .shape = {config->hidden}, .initialisation = HEED_INIT_ONES, .shard_axis = -1};
   heed_parameter beta = {.rank = 1, .shape = {config->hidden}, .initialisation = HEED_INIT_ZEROS, .shard_axis = -1};
   snprintf(gamma.name, sizeof gamma.name, "%s.weight", name);
@@ -13,10 +13,19 @@ heed_status heed_layer_norm_plan(heed_layer_norm *norm, heed_plan *plan, const c
     norm->beta = plan->table->total;
     HEED_TRY(heed_parameters_add(plan->table, &beta, NULL));
   }
+  return HEED_OK;
+}
+
+void heed_layer_norm_reserve(heed_layer_norm *norm, heed_plan *plan, int64_t rows) {
   norm->mean = heed_arena_reserve(plan->arena, (size_t)rows, sizeof(float));
   norm->rstd = heed_arena_reserve(plan->arena, (size_t)rows, sizeof(float));
   if (plan->training)
     heed_plan_workspace(plan, plan->kernels->layer_norm_workspace(rows, plan->slices, norm->width));
+}
+
+heed_status heed_layer_norm_plan(heed_layer_norm *norm, heed_plan *plan, const char *name, const heed_model_config *config, int64_t rows) {
+  HEED_TRY(heed_layer_norm_register(norm, plan, name, config));
+  heed_layer_norm_reserve(norm, plan, rows);
   return HEED_OK;
 }
 

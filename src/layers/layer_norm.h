@@ -12,7 +12,13 @@ typedef struct heed_layer_norm {
   size_t mean, rstd;   /**< saved, [rows] each */
 } heed_layer_norm;
 
-/** Registers NAME.weight (γ, ones) and, with model.biases, NAME.bias (β, zeros); `rows` is the most rows of a call. */
+/** Registers NAME.weight (γ, ones) and, with model.biases, NAME.bias (β, zeros). */
+heed_status heed_layer_norm_register(heed_layer_norm *norm, heed_plan *plan, const char *name, const heed_model_config *config);
+
+/** Reserves what forward saves and backward works on; `rows` is the most rows of a call. */
+void heed_layer_norm_reserve(heed_layer_norm *norm, heed_plan *plan, int64_t rows);
+
+/** Both. */
 heed_status heed_layer_norm_plan(heed_layer_norm *norm, heed_plan *plan, const char *name, const heed_model_config *config, int64_t rows);
 
 /* Below: called by all threads of a parallel region. */

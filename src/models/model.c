@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/blas.h"
+#include "layers/block.h"
 #include "layers/positions.h"
-#include "layers/sublayer.h"
 #include "models/family.h"
 #include "models/next_sentence_head.h"
 #include "models/token_head.h"
@@ -24,8 +24,8 @@ struct heed_model {
   size_t waves, rotary, rotary_local; /* fixed tables of positions */
   heed_embedding embedding;
   heed_sublayer *sublayers;
-  int64_t *sublayer_starts; /* [sublayer_count + 1] their first parameters, and what comes behind them: the table's order is the data's */
-  int64_t sublayer_count;
+  int64_t sublayer_count, block_sublayers; /* of all blocks, of one */
+  int64_t behind;                          /* first parameter behind the stack's: the table's order is the data's */
   bool has_final_norm;
   heed_layer_norm final_norm;
   size_t normed; /* [T, C], the final norm's output */
@@ -73,28 +73,43 @@ static heed_sublayer_form form_of(const heed_model_config *config, int64_t subla
   return sublayer == 0 && config->embedding_norm ? HEED_SUBLAYER_NO_NORM : HEED_SUBLAYER_PRE_NORM;
 }
 
-static heed_status plan_stack(heed_model *model, heed_plan *plan, const heed_family *family) {
+/* The block of a sublayer. */
+static heed_block block_of(const heed_model *model, int64_t sublayer) {
+  heed_sublayer *first = model->sublayers + sublayer / model->block_sublayers * model->block_sublayers;
+  return (heed_block){first, model->block_sublayers, first > model->sublayers ? first - 1 : NULL};
+}
+
+static heed_status plan_block(heed_model *model, heed_plan *plan, const heed_family *family, int64_t number) {
   const heed_model_config *config = &model->config;
-  model->sublayer_count = config->layers * family->sublayer_count;
-  model->sublayers = calloc((size_t)model->sublayer_count, sizeof *model->sublayers);
-  model->sublayer_starts = malloc((size_t)(model->sublayer_count + 1) * sizeof *model->sublayer_starts);
-  if (!model->sublayers || !model->sublayer_starts)
-    return heed_error(HEED_FAILED, "out of memory for %lld layers", (long long)config->layers);
+  heed_sublayer_spec specs[HEED_MAX_SUBLAYERS];
+  char prefix[96], norms[HEED_MAX_SUBLAYERS][160];
+  int64_t first = number * family->sublayer_count;
   double deviation = config->initializer_range;
   if (family->residual_scaled)
     deviation /= sqrt((double)model->sublayer_count);
-  for (int64_t i = 0; i < model->sublayer_count; i++) {
-    const heed_sublayer_row *row = &family->sublayers[i % family->sublayer_count];
-    int64_t block = i / family->sublayer_count;
-    char prefix[96], norm[160];
-    snprintf(prefix, sizeof prefix, family->block, (int)block);
-    snprintf(norm, sizeof norm, "%s%s", prefix, row->norm);
-    heed_sublayer_spec spec = {
-        .operations = row->body, .body = {config, prefix, row->names, block, deviation}, .form = form_of(config, i), .norm = norm};
-    model->sublayer_starts[i] = plan->table->total;
-    HEED_TRY(heed_sublayer_plan(&model->sublayers[i], plan, &spec));
+  snprintf(prefix, sizeof prefix, family->block, (int)number);
+  for (int i = 0; i < family->sublayer_count; i++) {
+    const heed_sublayer_row *row = &family->sublayers[i];
+    snprintf(norms[i], sizeof norms[i], "%s%s", prefix, row->norm);
+    specs[i] = (heed_sublayer_spec){.operations = row->body,
+                                    .body = {config, prefix, row->names, number, deviation},
+                                    .form = form_of(config, first + i),
+                                    .norm = norms[i]};
   }
-  model->sublayer_starts[model->sublayer_count] = plan->table->total;
+  heed_block block = block_of(model, first);
+  return heed_block_plan(&block, plan, specs);
+}
+
+static heed_status plan_stack(heed_model *model, heed_plan *plan, const heed_family *family) {
+  const heed_model_config *config = &model->config;
+  model->block_sublayers = family->sublayer_count;
+  model->sublayer_count = config->layers * family->sublayer_count;
+  model->sublayers = calloc((size_t)model->sublayer_count, sizeof *model->sublayers);
+  if (!model->sublayers)
+    return heed_error(HEED_FAILED, "out of memory for %lld layers", (long long)config->layers);
+  for (int64_t i = 0; i < config->layers; i++)
+    HEED_TRY(plan_block(model, plan, family, i));
+  model->behind = plan->table->total;
   model->has_final_norm = config->norm == HEED_NORM_PRE;
   if (!model->has_final_norm)
     return HEED_OK;
@@ -115,7 +130,8 @@ static heed_status plan_heads(heed_model *model, heed_plan *plan, const heed_fam
 }
 
 /* The arena is used like a stack: what each layer saves lies above what the layers before it saved, and what only its backward works on
- * lies above that, over what later layers saved.  Backward goes down the stack, so those are dead by then. */
+ * lies above that, over what later layers saved.  Backward goes down the stack, so those are dead by then.  What is made again rather
+ * than kept (layers/block.h) lies there too. */
 static heed_status plan_model(heed_model *model, const heed_family *family) {
   const heed_model_sizes *sizes = &model->sizes;
   const heed_model_config *config = &model->config;
@@ -130,6 +146,7 @@ static heed_status plan_model(heed_model *model, const heed_family *family) {
                     .tokens = sizes->tokens,
                     .targets = sizes->targets,
                     .training = sizes->training,
+                    .recompute = sizes->recompute,
                     .logits_in_groups = sizes->logits_in_groups,
                     .initialisation = family->initialisation};
   heed_embedding_spec embedding = {config, family->embeddings, family->embedding_norm, family->position_share * config->initializer_range};
@@ -205,7 +222,6 @@ void heed_model_free(heed_model *model) {
   free(model->cache_starts);
   free(model->cache_ends);
   free(model->sublayers);
-  free(model->sublayer_starts);
   free(model);
 }
 
@@ -266,16 +282,24 @@ static void tell(const heed_model *model, int64_t first) {
     model->ready(model->ready_self, first);
 }
 
+/* What backward of the sublayer reads and forward did not keep. */
+static void remake(const heed_model *model, const heed_context *context, int64_t sublayer) {
+  heed_block block = block_of(model, sublayer);
+  int64_t first = block.sublayers - model->sublayers;
+  heed_block_remake(context, input_of(model, context, first), &block, sublayer - first);
+}
+
 static void back_through_stack(heed_model *model, const heed_context *context, float *gradient) {
   if (model->has_final_norm) {
     heed_hidden x = input_of(model, context, model->sublayer_count);
 #pragma omp parallel
     heed_layer_norm_backward(context, gradient, false, gradient, x.values, &model->final_norm, heed_token_rows(context));
   }
-  tell(model, model->sublayer_starts[model->sublayer_count]);
+  tell(model, model->behind);
   for (int64_t i = model->sublayer_count - 1; i >= 0; i--) {
+    remake(model, context, i);
     heed_sublayer_backward(context, gradient, input_of(model, context, i), &model->sublayers[i]);
-    tell(model, model->sublayer_starts[i]);
+    tell(model, model->sublayers[i].first_parameter);
   }
   heed_embedding_backward(context, gradient, &model->embedding);
   tell(model, 0);
@@ -313,6 +337,7 @@ void heed_model_train(heed_model *model, const float *parameters, float *gradien
                       float next_sentence_scale, heed_slice_sums *sums) {
   heed_context context = context_of(model, parameters, batch);
   context.training = true;
+  context.recompute = model->sizes.recompute;
   context.seed = seed;
   context.gradients = gradients;
   float *gradient = heed_buffer(&context, model->gradient);

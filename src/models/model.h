@@ -19,6 +19,7 @@ typedef struct heed_model_sizes {
   bool training;                              /**< whether heed_model_train will be called */
   bool logits_in_groups;                      /**< whether the logits of all targets need never be there at once: heed_model_logits and
                                                    _extend are asked for those of at most HEED_LOGITS_AT_ONCE */
+  heed_recompute recompute;                   /**< what heed_model_train makes again instead of keeping it; bits unaffected */
   bool next_sentence;                         /**< whether the next-sentence head and the pooler are there */
   bool token_head;                            /**< whether logits are wanted (not only hidden states) */
   int64_t cache_tokens;                       /**< of a sequence, that heed_model_extend keeps keys and values of; 0 = none */

@@ -36,6 +36,7 @@ static heed_model_sizes sizes_of(const heed_stepper_spec *spec, int64_t slices) 
                             .longest = train->sequence_length,
                             .training = true,
                             .logits_in_groups = true,
+                            .recompute = train->recompute,
                             .next_sentence = spec->config->objective.next_sentence,
                             .token_head = true};
 }

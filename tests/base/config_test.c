@@ -317,10 +317,10 @@ static heed_status resume_with(const char *setting) {
 }
 
 static void resumes_only_the_same_run(void) {
-  static const char *const allowed[] = {"train.steps=20",           "train.time_limit=3",    "train.slices_at_once=1",
-                                        "run.output=elsewhere",     "schedule.decay=cosine", "schedule.warmup_steps=2",
-                                        "checkpoint.every_steps=7", "checkpoint.keep=9",     "evaluate.batches=3",
-                                        "log.every_steps=1",        "model.layers=2"};
+  static const char *const allowed[] = {"train.steps=20",          "train.time_limit=3",       "train.slices_at_once=1",
+                                        "train.recompute=block",   "run.output=elsewhere",     "schedule.decay=cosine",
+                                        "schedule.warmup_steps=2", "checkpoint.every_steps=7", "checkpoint.keep=9",
+                                        "evaluate.batches=3",      "log.every_steps=1",        "model.layers=2"};
   static const char *const other[] = {"run.seed=1",
                                       "run.name=other",
                                       "model.layers=3",

@@ -58,6 +58,7 @@ static inline void twin_plan(layer_fixture *f, heed_body *body, const variant *v
                          .block = v->block,
                          .residual_deviation = 0.02};
   CU_ASSERT_EQUAL_FATAL(twin_operations(v)->plan(body, &f->plan, &spec), HEED_OK);
+  twin_operations(v)->plan_forward(body, &f->plan);
   if (training)
     twin_operations(v)->plan_backward(body, &f->plan);
 }

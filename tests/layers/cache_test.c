@@ -27,6 +27,7 @@ static void begin(cached *k, const variant *v) {
   heed_arena_reserve(&k->memory, 1000, sizeof(float)); /* as if another layer came before */
   heed_body_spec spec = {.config = &k->f.config, .prefix = "", .names = fused_names, .residual_deviation = 0.02};
   CU_ASSERT_EQUAL_FATAL(heed_self_attention_body.plan(&k->body, &k->f.plan, &spec), HEED_OK);
+  heed_self_attention_body.plan_forward(&k->body, &k->f.plan);
   CU_ASSERT_EQUAL_FATAL(heed_arena_commit(&k->memory), HEED_OK);
   memset(k->memory.base, 0xFF, k->memory.capacity);
   layer_commit(&k->f);

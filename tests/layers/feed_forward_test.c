@@ -16,6 +16,7 @@ static void make(layer_fixture *f, heed_body *body, heed_activation activation, 
   f->config.biases = biases;
   heed_body_spec spec = {.config = &f->config, .prefix = "layer.0.", .names = names, .residual_deviation = 0.02};
   CU_ASSERT_EQUAL_FATAL(heed_feed_forward_body.plan(body, &f->plan, &spec), HEED_OK);
+  heed_feed_forward_body.plan_forward(body, &f->plan);
   if (training)
     heed_feed_forward_body.plan_backward(body, &f->plan);
 }

@@ -1,6 +1,5 @@
 /* A sublayer around a body of the test's own, f(x) = 2x + b: residual, dropout, normalisation, and what shares memory. */
-#include "layers/sublayer.h"
-
+#include "layers/block.h"
 #include "layers/layer_test.h"
 #include "reference/dropout.h"
 #include "reference/layer_norm.h"
@@ -12,8 +11,10 @@ static heed_status double_plan(heed_body *body, heed_plan *plan, const heed_body
   heed_parameter bias = {.rank = 1, .shape = {spec->config->hidden}, .initialisation = HEED_INIT_ZEROS, .shard_axis = -1};
   snprintf(bias.name, sizeof bias.name, "%sdouble.bias", spec->prefix);
   *body = (heed_body){.attention.heads = plan->table->total};
-  body->attention.queries = heed_arena_reserve(plan->arena, SAVED, sizeof(float));
   return heed_parameters_add(plan->table, &bias, NULL);
+}
+static void double_plan_forward(heed_body *body, heed_plan *plan) {
+  body->attention.queries = heed_arena_reserve(plan->arena, SAVED, sizeof(float));
 }
 static void double_plan_backward(heed_body *body, heed_plan *plan) {
   body->attention.d_queries = heed_arena_reserve(plan->arena, WORK, sizeof(float));
@@ -44,17 +45,21 @@ static void double_backward(const heed_context *context, float *d_x, bool add, c
   for (int64_t i = 0; i < COUNT; i++)
     d_x[i] = (add ? d_x[i] : 0) + 2 * d_y[i];
 }
-static const heed_body_operations double_body = {double_plan, double_plan_backward, double_forward, double_backward};
+static const heed_body_operations double_body = {double_plan,    double_plan_forward, double_plan_backward,
+                                                 double_forward, double_backward,     false};
 
 static void plan_stack(layer_fixture *f, heed_sublayer *stack, int64_t count, heed_sublayer_form form, bool training) {
+  heed_sublayer_spec specs[STACK];
+  char prefixes[STACK][32], norms[STACK][64];
   layer_begin(f, training);
   for (int64_t i = 0; i < count; i++) {
-    char prefix[32], norm[64];
-    snprintf(prefix, sizeof prefix, "layer.%d.", (int)i);
-    snprintf(norm, sizeof norm, "%soutput.LayerNorm", prefix);
-    heed_sublayer_spec spec = {.operations = &double_body, .body = {.config = &f->config, .prefix = prefix}, .form = form, .norm = norm};
-    CU_ASSERT_EQUAL_FATAL(heed_sublayer_plan(&stack[i], &f->plan, &spec), HEED_OK);
+    snprintf(prefixes[i], sizeof prefixes[i], "layer.%d.", (int)i);
+    snprintf(norms[i], sizeof norms[i], "%soutput.LayerNorm", prefixes[i]);
+    specs[i] = (heed_sublayer_spec){
+        .operations = &double_body, .body = {.config = &f->config, .prefix = prefixes[i]}, .form = form, .norm = norms[i]};
   }
+  heed_block block = {stack, count, NULL};
+  CU_ASSERT_EQUAL_FATAL(heed_block_plan(&block, &f->plan, specs), HEED_OK);
 }
 
 static void the_body_comes_before_its_norm(void) {

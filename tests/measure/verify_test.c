@@ -87,6 +87,26 @@ static void and_with_any_options(void) {
   CU_ASSERT_EQUAL(left_behind(), 0);
 }
 
+/* What backward makes again shows in the bits of no size of run. */
+static void nor_does_recomputation_show(void) {
+  static const char *const modes[] = {"none", "attention", "block"};
+  static const char *const families[] = {"bert", "gpt"};
+  for (size_t f = 0; f < sizeof families / sizeof *families; f++) {
+    char hash[17] = "";
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+      char arguments[256];
+      snprintf(arguments, sizeof arguments, "--ranks 1,%s --threads 2 --steps 3 --set train.recompute=%s --set model.family=%s",
+               i == 2 ? "2,4" : "2", modes[i], families[f]);
+      CU_ASSERT_EQUAL(verify("", arguments), 0);
+      const char *first = strstr(command_output, "  first\n");
+      CU_ASSERT_FATAL(first && first - command_output > 16);
+      CU_ASSERT(i == 0 || strncmp(hash, first - 16, 16) == 0);
+      snprintf(hash, sizeof hash, "%.16s", first - 16);
+    }
+  }
+  CU_ASSERT_EQUAL(left_behind(), 0);
+}
+
 static void a_difference_is_found(void) {
   CU_ASSERT_EQUAL(verify("PATH=$PWD/other:$PATH", "--ranks 1,2 --steps 2"), 1);
   CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "first bert.embeddings.word_embeddings.weight"));
@@ -151,6 +171,7 @@ static void cleans_up(void) {
 }
 
 HEED_TESTS({"differences are counted", differences_are_counted}, {"prepares", prepares}, {"same bits at any size", same_bits_at_any_size},
-           {"and with any options", and_with_any_options}, {"a difference is found", a_difference_is_found},
-           {"refuses before it starts", refuses_before_it_starts}, {"a run that fails says why", a_run_that_fails_says_why},
-           {"a signal leaves nothing behind", a_signal_leaves_nothing_behind}, {"cleans up", cleans_up})
+           {"and with any options", and_with_any_options}, {"nor does recomputation show", nor_does_recomputation_show},
+           {"a difference is found", a_difference_is_found}, {"refuses before it starts", refuses_before_it_starts},
+           {"a run that fails says why", a_run_that_fails_says_why}, {"a signal leaves nothing behind", a_signal_leaves_nothing_behind},
+           {"cleans up", cleans_up})

@@ -115,12 +115,14 @@ static void with_options(heed_model_config *model) {
   model->biases = false;
 }
 
-/* Elements of the jobs that a test starts. */
+/* Elements of the jobs that a test starts, and what they make again. */
 static heed_precision precision;
+static heed_recompute recompute;
 
 static void start_with(job *j, int64_t slices_at_once, bool next_sentence, void (*set)(heed_model_config *)) {
   *j = (job){.config = config_of(slices_at_once)};
   j->config.train.precision = precision;
+  j->config.train.recompute = recompute;
   set(&j->config.model);
   j->config.objective.next_sentence = next_sentence;
   heed_stepper_spec spec = {.config = &j->config,
@@ -165,6 +167,9 @@ static void nothing_is_allocated(void) {
     count_allocations(with_options);
   }
   precision = HEED_FP32;
+  for (recompute = HEED_RECOMPUTE_ATTENTION; recompute <= HEED_RECOMPUTE_BLOCK; recompute++)
+    count_allocations(as_it_is);
+  recompute = HEED_RECOMPUTE_NONE;
 }
 
 static void compare_passes(bool next_sentence, void (*set)(heed_model_config *)) {
@@ -201,6 +206,42 @@ static void passes_do_not_change_the_bits(void) {
 /* The weight of this loss depends on the targets of all passes. */
 static void nor_with_next_sentences(void) {
   compare_passes(true, as_it_is);
+}
+
+/* Nor does what backward makes again, and of it less is kept. */
+static void compare_recomputation(bool next_sentence, void (*set)(heed_model_config *)) {
+  job kept;
+  start_with(&kept, 0, next_sentence, set);
+  double loss = 0, same = 0;
+  for (int64_t t = 1; t <= 3; t++)
+    loss = step(&kept, t).loss;
+  size_t activations = heed_stepper_plan_memory(kept.stepper).activations;
+  int64_t total = heed_stepper_table(kept.stepper)->total;
+  for (recompute = HEED_RECOMPUTE_ATTENTION; recompute <= HEED_RECOMPUTE_BLOCK; recompute++)
+    for (int64_t at_once = SLICES; at_once > 0; at_once /= 4) {
+      job again;
+      start_with(&again, at_once, next_sentence, set);
+      for (int64_t t = 1; t <= 3; t++)
+        same = step(&again, t).loss;
+      CU_ASSERT_EQUAL(same, loss);
+      CU_ASSERT_EQUAL(memcmp(heed_stepper_parameters(kept.stepper), heed_stepper_parameters(again.stepper), (size_t)total * sizeof(float)),
+                      0);
+      CU_ASSERT(heed_stepper_plan_memory(again.stepper).activations < activations);
+      if (at_once == SLICES)
+        activations = heed_stepper_plan_memory(again.stepper).activations;
+      finish(&again);
+    }
+  recompute = HEED_RECOMPUTE_NONE;
+  finish(&kept);
+}
+
+static void recomputation_does_not_change_the_bits(void) {
+  for (precision = HEED_FP32; precision <= HEED_BF16; precision++) {
+    compare_recomputation(false, as_it_is);
+    compare_recomputation(false, with_options);
+    compare_recomputation(true, as_it_is);
+  }
+  precision = HEED_FP32;
 }
 
 static double last_loss_of(heed_precision elements) {
@@ -316,7 +357,8 @@ static void ranks_that_do_not_fit_are_refused(void) {
 }
 
 HEED_TESTS({"nothing is allocated in a step", nothing_is_allocated}, {"passes do not change the bits", passes_do_not_change_the_bits},
-           {"nor with next sentences", nor_with_next_sentences}, {"it learns", it_learns},
+           {"nor with next sentences", nor_with_next_sentences},
+           {"recomputation does not change the bits", recomputation_does_not_change_the_bits}, {"it learns", it_learns},
            {"a broken number changes nothing", a_broken_number_changes_nothing},
            {"packed weights are those of now", packed_weights_are_those_of_now}, {"wrong passes are refused", wrong_passes_are_refused},
            {"ranks that do not fit are refused", ranks_that_do_not_fit_are_refused})
