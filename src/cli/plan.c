@@ -126,11 +126,14 @@ static void print_table(const plan_options *o, const heed_run_plan_spec *spec, c
          mib(p->rank_bytes));
   printf("%10.1f MiB  a checkpoint\n", mib(p->checkpoint_bytes));
   printf("%10.1f MiB  the %lld rank%s of a machine", mib(p->node_bytes), (long long)ranks_on_node(o), ranks_on_node(o) > 1 ? "s" : "");
+  const char *less = spec->config->train.recompute == HEED_RECOMPUTE_BLOCK ? "" : "train.recompute: block, ";
   if (p->available_bytes == SIZE_MAX)
     printf("\n");
+  else if (fits(p))
+    printf("; this one has %.1f MiB available: it fits\n", mib(p->available_bytes));
   else
-    printf("; this one has %.1f MiB available: %s\n", mib(p->available_bytes),
-           fits(p) ? "it fits" : "it does NOT fit; use more machines, a smaller batch, sequence or model");
+    printf("; this one has %.1f MiB available: it does NOT fit; use %smore machines, a smaller batch, sequence or model\n",
+           mib(p->available_bytes), less);
 }
 
 static heed_status run(const plan_options *o, const heed_config *config) {

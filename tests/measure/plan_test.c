@@ -23,6 +23,14 @@ static json_t *object_of(void) {
   return object;
 }
 
+static json_t *bench(const char *launch, const char *config, const char *rest) {
+  CU_ASSERT(command_ended(command_run("OMP_NUM_THREADS=2 timeout 300 %s " HEED_PROGRAM
+                                      " bench step %s --json --steps 1 --warmup 1 %s 2> %s/error || { cat %s/error; false; }",
+                                      launch, config, rest, folder, folder),
+                          0));
+  return object_of();
+}
+
 static json_t *plan(const char *config, int ranks, const char *rest) {
   CU_ASSERT(command_ended(
       command_run("cd %s && OMP_NUM_THREADS=2 " HEED_PROGRAM " plan %s --ranks %d --json %s", folder, config, ranks, rest), 0));
@@ -66,16 +74,42 @@ static void benches_take_what_is_planned(void) {
         snprintf(launch, sizeof launch, HEED_MPIEXEC " --oversubscribe --bind-to none --mca btl_vader_single_copy_mechanism none -n %d",
                  ranks);
       json_t *planned = plan(config, ranks, cases[i].rest);
-      CU_ASSERT(command_ended(command_run("OMP_NUM_THREADS=2 timeout 300 %s " HEED_PROGRAM
-                                          " bench step %s --json --steps 1 --warmup 1 %s 2> %s/error || { cat %s/error; false; }",
-                                          launch, config, cases[i].rest, folder, folder),
-                              0));
-      json_t *taken = object_of();
+      json_t *taken = bench(launch, config, cases[i].rest);
       expect_near(number(planned, "peak_rss_bytes"), number(taken, "peak_rss_bytes"));
       CU_ASSERT_EQUAL(number(planned, "parameters"), number(taken, "parameters"));
       json_decref(planned);
       json_decref(taken);
     }
+}
+
+/* Long sequences, where activations are most of a step's memory: what recomputation saves by the plan is saved. */
+static void recomputation_takes_less(void) {
+  static const char *const modes[] = {"none", "attention", "block"};
+  static const struct {
+    const char *config, *rest;
+    double share; /* of `none`, that activations may take with `block` */
+  } cases[] = {{HEED_SOURCE "/configs/bert-mini.yaml", "--set train.batch_sequences=8 --set train.sequence_length=512", 0.6},
+               {HEED_SOURCE "/configs/gpt-mini.yaml", "--set train.precision=bf16 --set train.batch_sequences=8", 0.8}};
+  for (size_t i = 0; !sanitized() && i < sizeof cases / sizeof *cases; i++) {
+    double planned[3], taken[3], activations[3];
+    for (int n = 0; n < 3; n++) {
+      char rest[256];
+      snprintf(rest, sizeof rest, "%s --set train.recompute=%s", cases[i].rest, modes[n]);
+      json_t *p = plan(cases[i].config, 1, rest), *t = bench("", cases[i].config, rest);
+      planned[n] = number(p, "peak_rss_bytes");
+      taken[n] = number(t, "peak_rss_bytes");
+      activations[n] = number(json_object_get(p, "memory"), "activations");
+      expect_near(planned[n], taken[n]);
+      if (n > 0) {
+        CU_ASSERT(planned[n] < planned[n - 1]);
+        CU_ASSERT(fabs((taken[0] - taken[n]) - (planned[0] - planned[n])) < 0.1 * (planned[0] - planned[n]));
+      }
+      json_decref(p);
+      json_decref(t);
+    }
+    printf("activations %.2f  ", activations[2] / activations[0]);
+    CU_ASSERT(activations[2] < cases[i].share * activations[0]);
+  }
 }
 
 /* The peak of a child alone: getrusage counts the largest of all that were waited for. */
@@ -161,6 +195,7 @@ static void refuses_what_it_cannot(void) {
                {"bert-tiny.yaml --ranks 0", "--ranks", 64},
                {"bert-tiny.yaml --ranks 2 --nodes 4", "--nodes 4 is more than --ranks 2", 64},
                {"bert-tiny.yaml --set train.slices_at_once=3", "train.slices_at_once", 65},
+               {"bert-tiny.yaml --set train.recompute=blocks", "train.recompute", 65},
                {"bert-large.yaml --set model.hidden=1048576 --set model.feed_forward=4194304 --set model.layers=1024 --set "
                 "train.batch_sequences=65536",
                 "more memory than machines have", 65},
@@ -177,5 +212,6 @@ static void cleans_up(void) {
 }
 
 HEED_TESTS({"prepares", prepares}, {"benches take what is planned", benches_take_what_is_planned},
-           {"training takes what is planned", training_takes_what_is_planned}, {"the parts are the whole", the_parts_are_the_whole},
-           {"says what does not fit", says_what_does_not_fit}, {"refuses what it cannot", refuses_what_it_cannot}, {"cleans up", cleans_up})
+           {"recomputation takes less", recomputation_takes_less}, {"training takes what is planned", training_takes_what_is_planned},
+           {"the parts are the whole", the_parts_are_the_whole}, {"says what does not fit", says_what_does_not_fit},
+           {"refuses what it cannot", refuses_what_it_cannot}, {"cleans up", cleans_up})
