@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/kernels.h"
+#include "kernels/choose.h"
 
 #ifdef HEED_X86_64
 #include <cpuid.h>
@@ -61,11 +61,22 @@ static bool is_named(const char *isa, const char *pin) {
   return strcmp(isa, pin) == 0 || strcmp(isa + strlen("x86-64-"), pin) == 0;
 }
 
-const heed_kernels *heed_kernels_choose(const char *ceiling) {
-  __builtin_cpu_init();
+/** The place of the best level that runs here, −1 where none does. */
+static int best_level(void) {
   int best = -1;
+  __builtin_cpu_init();
   while (best + 1 < LEVELS && levels[best + 1].supported())
     best++;
+  return best;
+}
+
+const heed_kernels *heed_kernels_best(void) {
+  int best = best_level();
+  return best < 0 ? NULL : levels[best].kernels;
+}
+
+const heed_kernels *heed_kernels_choose(const char *ceiling) {
+  int best = best_level();
   const char *pin = getenv("HEED_ISA");
   if (pin && *pin) {
     int pinned = 0;
@@ -82,6 +93,10 @@ const heed_kernels *heed_kernels_choose(const char *ceiling) {
 }
 #else
 extern const heed_kernels heed_kernels_generic_fp32;
+
+const heed_kernels *heed_kernels_best(void) {
+  return &heed_kernels_generic_fp32;
+}
 
 const heed_kernels *heed_kernels_choose(const char *ceiling) {
   (void)ceiling;

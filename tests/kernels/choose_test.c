@@ -1,4 +1,6 @@
 /* Which table is chosen: HEED_ISA pins, the ceiling bounds, what is unknown is refused. */
+#include "kernels/choose.h"
+
 #include "kernels/kernel_test.h"
 
 static const char *const pins[] = {"v2", "v3", "v4", "v4-bf16", "v4-amx"};
@@ -16,12 +18,14 @@ static void pinned(void) {
   const heed_kernels *best = heed_kernels_choose(NULL);
   CU_ASSERT_PTR_NOT_NULL_FATAL(best);
   setenv("HEED_ISA", "", 1);
+  CU_ASSERT_PTR_EQUAL(heed_kernels_best(), best);
   CU_ASSERT_PTR_EQUAL(heed_kernels_choose(NULL), best); /* set but empty: as if it were not */
   setenv("HEED_ISA", "v9", 1);
   CU_ASSERT_PTR_NULL(heed_kernels_choose(NULL));
   for (int i = 0; strncmp(best->isa, "x86-64-", 7) == 0 && i < PINS; i++) {
     setenv("HEED_ISA", pins[i], 1);
     const heed_kernels *kernels = heed_kernels_choose(NULL);
+    CU_ASSERT_PTR_EQUAL(heed_kernels_best(), best); /* whatever is pinned */
     if (i > place_of(best))
       CU_ASSERT_PTR_NULL(kernels) /* never run what the processor lacks */
     else
