@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static size_t of_machine(void) {
+size_t heed_memory_of_machine(void) {
   char line[256];
   unsigned long long kilobytes = 0;
   FILE *file = fopen("/proc/meminfo", "re");
@@ -29,8 +29,12 @@ static size_t number_in(const char *path, size_t otherwise) {
   return found == 1 ? (size_t)number : otherwise;
 }
 
+size_t heed_memory_limit(void) {
+  return number_in("/sys/fs/cgroup/memory.max", SIZE_MAX);
+}
+
 size_t heed_memory_available(void) {
-  const size_t machine = of_machine(), limit = number_in("/sys/fs/cgroup/memory.max", SIZE_MAX);
+  const size_t machine = heed_memory_of_machine(), limit = heed_memory_limit();
   return limit < machine ? limit : machine;
 }
 

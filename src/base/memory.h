@@ -8,6 +8,10 @@
 /** Bytes that programs may still take here without swapping, no more than a container's limit; SIZE_MAX where it cannot be read. */
 size_t heed_memory_available(void);
 
+/** The two that it is the lesser of: what the machine has left, and what a container may take in all; SIZE_MAX where there is none. */
+size_t heed_memory_of_machine(void);
+size_t heed_memory_limit(void);
+
 /** Asks for large pages where a block spans whole ones: touching it first costs a fraction, and so does finding it later.  Before the
  *  first touch.  Harmless where there are none. */
 void heed_memory_prefer_large_pages(void *block, size_t bytes);

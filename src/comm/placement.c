@@ -29,9 +29,8 @@ static heed_status read_affinity(affinity *mine) {
   return HEED_OK;
 }
 
-/* A container's limit on processor time, in processors for the whole machine: cgroup v2 "quota period" in microseconds, or "max".
- * 0 when there is none. */
-static double container_limit(void) {
+/* cgroup v2: "quota period" in microseconds, or "max". */
+double heed_world_processor_limit(void) {
   double quota = 0, period = 0;
   FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
   if (!file)
@@ -55,7 +54,7 @@ heed_status heed_world_processors(heed_communication *world, int *processors) {
   for (int p = 0; p < MAX_PROCESSORS; p++)
     if (mine.may_run[p])
       share += 1.0 / sharers[p];
-  const double limit = container_limit() / heed_world_node(world).size;
+  const double limit = heed_world_processor_limit() / heed_world_node(world).size;
   if (limit > 0 && limit < share)
     share = limit;
   *processors = share < 1 ? 1 : (int)(share + 1e-6); /* thirds add up to a little less than one */

@@ -49,6 +49,9 @@ heed_node heed_world_node(const heed_communication *world);
  *  Errors: HEED_FAILED when the affinity cannot be read. */
 heed_status heed_world_processors(heed_communication *world, int *processors);
 
+/** A container's limit on processor time, in processors for the whole machine; 0 when there is none. */
+double heed_world_processor_limit(void);
+
 /** Chooses the number of OpenMP threads of this rank and sets it: OMP_NUM_THREADS where set, else heed_world_processors.  Collective.
  *  \param[out] threads  what was set */
 heed_status heed_world_threads(heed_communication *world, int *threads);

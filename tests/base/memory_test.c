@@ -9,6 +9,8 @@
 static void some_is_available(void) {
   size_t available = heed_memory_available();
   CU_ASSERT(available > 16 << 20 && available != SIZE_MAX);
+  CU_ASSERT(available <= heed_memory_limit());
+  CU_ASSERT(heed_memory_of_machine() > 16 << 20);
 }
 
 /* What is touched is counted, what is only asked for is not. */
