@@ -50,22 +50,34 @@ static void write_holder(int file) {
     return;
 }
 
-heed_status heed_lock_take(heed_lock **lock, int folder, const char *path) {
+heed_status heed_lock_try(int folder, const char *path, int *file, heed_lock_answer *answer) {
   struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  int failed;
+  HEED_TRY(open_lock(folder, path, file));
+  do
+    failed = fcntl(*file, F_OFD_SETLK, &whole);
+  while (failed && errno == EINTR);
+  if (!failed)
+    *answer = HEED_LOCK_TAKEN;
+  else if (errno == EAGAIN || errno == EACCES)
+    *answer = HEED_LOCK_HELD;
+  else /* ENOLCK, EOPNOTSUPP, ENOSYS, EINVAL … */
+    *answer = HEED_LOCK_NONE;
+  return HEED_OK;
+}
+
+heed_status heed_lock_take(heed_lock **lock, int folder, const char *path) {
+  heed_lock_answer answer;
   *lock = calloc(1, sizeof **lock);
   if (!*lock)
     return heed_error(HEED_FAILED, "out of memory for the run's lock");
-  heed_status status = open_lock(folder, path, &(*lock)->file);
+  heed_status status = heed_lock_try(folder, path, &(*lock)->file, &answer);
   if (status == HEED_OK) {
-    int failed;
-    do
-      failed = fcntl((*lock)->file, F_OFD_SETLK, &whole);
-    while (failed && errno == EINTR);
-    if (!failed)
+    if (answer == HEED_LOCK_TAKEN)
       write_holder((*lock)->file);
-    else if (errno == EAGAIN || errno == EACCES)
+    else if (answer == HEED_LOCK_HELD)
       status = held_by_another((*lock)->file, path);
-    else /* ENOLCK, EOPNOTSUPP, ENOSYS, EINVAL … */
+    else
       status = heed_heartbeat_take(&(*lock)->heartbeat, folder, path, HEARTBEAT_PERIOD);
   }
   if (status != HEED_OK) {
