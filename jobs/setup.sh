@@ -20,6 +20,7 @@ libjansson-dev          pkg-config --exists jansson
 libutf8proc-dev         pkg-config --exists libutf8proc
 libxxhash-dev           pkg-config --exists libxxhash
 libprotobuf-c-dev       pkg-config --exists libprotobuf-c
+libhwloc-dev            pkg-config --exists hwloc
 protobuf-c-compiler     command -v protoc-c
 perl                    perl -MCompress::Zlib -e 1'
 tests='

@@ -23,6 +23,7 @@ heed_need(jansson libjansson-dev)
 heed_need(libutf8proc libutf8proc-dev)
 heed_need(libxxhash libxxhash-dev)
 heed_need(libprotobuf-c libprotobuf-c-dev)
+heed_need(hwloc libhwloc-dev)
 
 find_program(heed_protoc protoc-c NO_CACHE)
 if(NOT heed_protoc)
