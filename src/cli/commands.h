@@ -19,6 +19,7 @@ heed_status heed_command_checkpoint(int argc, char **argv);
 heed_status heed_command_import(int argc, char **argv);
 heed_status heed_command_export(int argc, char **argv);
 heed_status heed_command_plan(int argc, char **argv);
+heed_status heed_command_doctor(int argc, char **argv);
 heed_status heed_command_verify(int argc, char **argv);
 heed_status heed_command_bench(int argc, char **argv);
 

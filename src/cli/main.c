@@ -33,6 +33,7 @@ static const command commands[] = {
     {"import", heed_command_import, "makes a checkpoint of a model that Hugging Face transformers saved", false},
     {"export", heed_command_export, "writes a checkpoint for Hugging Face transformers", false},
     {"plan", heed_command_plan, "tells what a training run will take, before it is launched", false},
+    {"doctor", heed_command_doctor, "tells before a job whether its ranks are alike and what would go wrong", true},
     {"verify", heed_command_verify, "checks that ranks and threads do not change the result", false},
     {"bench", heed_command_bench, "measures speed, held against what this machine can do", true},
 };
@@ -42,7 +43,7 @@ static void print_help(void) {
   fputs("Usage: heed COMMAND …\n\nTrains, evaluates and inspects attention models on CPU clusters.\n\nCommands:\n", stdout);
   for (int i = 0; i < COMMANDS; i++)
     printf("  %-12s %s\n", commands[i].name, commands[i].summary);
-  fputs("\n`heed COMMAND --help` tells what each takes.  Under mpirun: train, evaluate, bench.\n"
+  fputs("\n`heed COMMAND --help` tells what each takes.  Under mpirun: train, evaluate, doctor, bench.\n"
         "Exit codes: 0 done; 64 command line; 65 something named is missing or invalid; 74 read or write failed;\n"
         "75 stopped after saving, run again with --resume; 1 anything else.\n",
         stdout);

@@ -34,6 +34,7 @@ static const refusal command_lines[] = {
     {"an action that is none", NULL, "heed checkpoint erase run", 64, "there is no action 'erase'; list, show and verify are there"},
     {"an option of another measurement", NULL, "heed bench gemm --data train.h5", 64, "heed bench gemm takes no --data and no --lengths"},
     {"casing where there is none", NULL, TRAIN_BPE "--cased --output new train.txt", 64, "bpe always keeps upper case and accents"},
+    {"a setting of no configuration", NULL, "heed doctor --set model.layers=2", 64, "--set replaces a value of a configuration: name one"},
     {"a text that is to be decoded", NULL, "heed tokenizer decode --vocab bpe train.txt", 64,
      "'train.txt': what is read comes from standard input"},
     {"an argument of two lines", NULL, "heed $'tr\\nain'", 64, "there is no command 'tr?ain'; did you mean"},
