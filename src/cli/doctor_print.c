@@ -92,7 +92,7 @@ static void print_run(const heed_doctor_rank *first, const heed_doctor_run *run)
   if (run->checkpoint_bytes > 0) {
     heed_doctor_name_bytes(size, run->checkpoint_bytes);
     heed_doctor_name_bytes(room, first->plan_bytes);
-    print_line("plan", "a rank takes %s at its peak, a checkpoint %s, and up to %lld of them are kept", room, size,
+    print_line("plan", "a rank takes %s at its peak, a checkpoint %s, and up to %lld of those lie in the run folder at once", room, size,
                (long long)run->keep + 1);
   }
   for (int k = 0; k < HEED_DOCTOR_FILES; k++) {

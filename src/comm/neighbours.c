@@ -15,12 +15,14 @@ enum { TAG_LINK = 11, TAG_CLOCK = 12 };
 enum { SMALL = 8, LARGE = 4 << 20 };
 enum { PINGS = 20 };
 
-/** Round trips of one size: some that do not count, and then until they are enough or the time is up. */
+/** Round trips of one size: `first` that do not count; then `most` in `seconds`, but `least` within PATIENCE, since on processors that are
+ *  shared one trip tells little. */
 typedef struct trips {
-  int bytes, first, most;
+  int bytes, first, least, most;
   double seconds;
 } trips;
-static const trips small = {SMALL, 10, 1000, 0.2}, large = {LARGE, 1, 20, 0.4};
+static const trips small = {SMALL, 10, 20, 1000, 0.2}, large = {LARGE, 1, 6, 20, 0.4};
+static const double PATIENCE = 3.0; /* seconds */
 
 int heed_world_machine(heed_communication *world) {
   int lowest = world->rank;
@@ -41,7 +43,8 @@ static double shortest_trip(heed_job *job, int peer, bool leads, char *block, co
       MPI_Send(block, t->bytes, MPI_BYTE, peer, TAG_LINK, job->ranks);
       continue;
     }
-    block[0] = i < t->first || (i < t->most && heed_seconds() - begun < t->seconds);
+    const int counted = i - t->first;
+    block[0] = counted < 0 || (counted < t->most && heed_seconds() - begun < (counted < t->least ? PATIENCE : t->seconds));
     const double before = heed_seconds();
     MPI_Send(block, t->bytes, MPI_BYTE, peer, TAG_LINK, job->ranks);
     MPI_Recv(block, t->bytes, MPI_BYTE, peer, TAG_LINK, job->ranks, MPI_STATUS_IGNORE);

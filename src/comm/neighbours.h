@@ -24,8 +24,8 @@ typedef struct heed_clock_offset {
 int heed_world_machine(heed_communication *world);
 
 /** Measures the link to rank + 1; the last rank has none and gets zeros.  Every second link is measured at the same time, first those of
- * the tree's distance 1 (0–1, 2–3, …), so that ranks of one machine share its network as they do in a step.  A second or two; longer only
- *  on links below 20 MB/s.
+ * the tree's distance 1 (0–1, 2–3, …), so that ranks of one machine share its network as they do in a step.  A second or two, up to
+ *  twelve where ranks crowd on processors or links are slow.
  *  Errors: HEED_FAILED when memory is short on any rank. */
 heed_status heed_world_measure_link(heed_communication *world, heed_link *link);
 

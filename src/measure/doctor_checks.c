@@ -277,7 +277,7 @@ static void judge_links(heed_judge *judge, bool between) {
 static void judge_room(heed_judge *judge, const heed_doctor_run *run) {
   const uint64_t wanted = run->checkpoint_bytes * (uint64_t)(run->keep + 1);
   char free_bytes[24], one[24];
-  if (run->checkpoint_bytes == 0 || run->free_bytes >= wanted)
+  if (run->error[0] || run->checkpoint_bytes == 0 || run->free_bytes >= wanted)
     return;
   heed_doctor_name_bytes(free_bytes, run->free_bytes);
   heed_doctor_name_bytes(one, run->checkpoint_bytes);
@@ -289,8 +289,8 @@ static void judge_room(heed_judge *judge, const heed_doctor_run *run) {
 
 static void judge_folder(heed_judge *judge, const heed_doctor_run *run) {
   if (run->error[0])
-    heed_judge_add(judge, HEED_WRONG, false, "choose another run.output, or get the right to write there", "the run folder, on %s: %s",
-                   run->file_system[0] ? run->file_system : "an unknown file system", run->error);
+    heed_judge_add(judge, HEED_WRONG, false, "choose another run.output, or get the right to write there",
+                   "the run folder cannot be used: %s", run->error);
   if (mark_where(judge, sees_nothing, 0))
     heed_judge_add(judge, HEED_WRONG, true, "set run.output to a folder that all machines share (NFS, Lustre), as an absolute path",
                    "the run folder %s is not shared: what rank 0 writes there is not seen", run->folder);

@@ -251,7 +251,7 @@ static void slow_links_are_doubtful(void) {
 static void run_folders_are_judged(void) {
   make_up(4, 2);
   strcpy(run.error, "/shared: the folder cannot be written: Permission denied");
-  expect(HEED_WRONG, "", "the run folder, on nfs4: /shared: the folder cannot be written");
+  expect(HEED_WRONG, "", "the run folder cannot be used: /shared: the folder cannot be written");
   make_up(4, 2);
   ranks[2].sight = ranks[3].sight = HEED_UNSEEN;
   expect(HEED_WRONG, "2 3", "ranks 2–3 (node01): the run folder /shared/run is not shared");
@@ -271,6 +271,9 @@ static void run_folders_are_judged(void) {
   expect(HEED_DOUBTFUL, "", "little room for checkpoints: 4.0 GiB free at /shared/run, and 4 of 1.0 GiB each may lie there at once");
   run.free_bytes = ((uint64_t)1 << 30) - 1; /* not even one */
   expect(HEED_WRONG, "", "little room for checkpoints");
+  strcpy(run.error, "no"); /* of a folder that is none nothing more is said */
+  expect(HEED_WRONG, "", "the run folder cannot be used: no");
+  run.error[0] = 0;
   run.free_bytes = (uint64_t)4 << 30;
   judge();
   CU_ASSERT_EQUAL(findings.count, 0);
@@ -290,7 +293,7 @@ static void wrong_comes_first(void) {
   CU_ASSERT_EQUAL_FATAL(findings.count, 4);
   CU_ASSERT_EQUAL(findings.wrong, 2);
   CU_ASSERT_PTR_NOT_NULL(strstr(findings.items[0].what, "builds"));
-  CU_ASSERT_PTR_NOT_NULL(strstr(findings.items[1].what, "run folder, on"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(findings.items[1].what, "run folder cannot"));
   CU_ASSERT_PTR_NOT_NULL(strstr(findings.items[2].what, "threads"));
   CU_ASSERT_PTR_NOT_NULL(strstr(findings.items[3].what, "memory"));
 }
