@@ -188,8 +188,8 @@ static json_t *rank_of(const heed_doctor_job *job, int i) {
                            text_of(r->build_type), "build", hash_of(r->build), "mpi", text_of(r->mpi), "level", text_of(r->level),
                            "HEED_ISA", r->pinned[0] ? text_of(r->pinned) : json_null(), "isa", r->runs[0] ? text_of(r->runs) : json_null(),
                            "openblas_core", text_of(r->blas_core), "openblas_config", text_of(r->blas_config), "threads", r->threads);
-  json_t *measures = json_pack("{s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:o}", "processors", place_of(r), "memory_free_bytes",
-                               bytes_of(r->memory_free), "memory_limit_bytes", bytes_of(r->memory_limit), "shm_bytes",
+  json_t *measures = json_pack("{s:o, s:f, s:o, s:o, s:o, s:o, s:f, s:f, s:o}", "processors", place_of(r), "load", r->load,
+                               "memory_free_bytes", bytes_of(r->memory_free), "memory_limit_bytes", bytes_of(r->memory_limit), "shm_bytes",
                                bytes_of(r->shared_bytes), "shm_free_bytes", bytes_of(r->shared_free), "clock_offset_seconds",
                                r->clock_offset, "clock_uncertainty_seconds", r->clock_uncertainty, "link", link_of(job, i));
   if (job->run)

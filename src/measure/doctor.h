@@ -45,6 +45,7 @@ typedef struct heed_doctor_rank {
   /* where it runs */
   int threads;
   heed_topology topology;
+  double load;            /**< processes that ran on the machine at once, the mean of the last minute, before this job */
   double processor_limit; /**< a container's, in processors; 0: none */
   uint64_t memory_free, memory_limit;
   uint64_t shared_bytes, shared_free;     /**< of /dev/shm; both 0: there is none */

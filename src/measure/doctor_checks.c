@@ -16,6 +16,9 @@ static const heed_doctor_rank *rank_at(const heed_judge *judge, int r) {
   return &judge->job->ranks[r];
 }
 
+/* Of all processors: what a launch itself makes of a machine's load, and the system beside it. */
+static const double SHARE_OF_LOAD = 0.1;
+
 /* ---- of a rank ---- */
 
 /* Marks the ranks for which `is_so`, and gives the first of them, or NULL. */
@@ -48,6 +51,10 @@ static bool has_own_lock(const heed_doctor_rank *r, int which) {
   (void)which;
   return r->lock_is_its_own;
 }
+static bool is_busy(const heed_doctor_rank *r, int which) {
+  (void)which;
+  return r->load > 1 + SHARE_OF_LOAD * r->topology.processors;
+}
 static bool has_other_time(const heed_doctor_rank *r, int which) {
   (void)which;
   return fabs(r->clock_offset) > CLOCK_LIMIT + r->clock_uncertainty;
@@ -68,6 +75,10 @@ static void judge_ranks(heed_judge *judge) {
           "the %s cannot be read: %s", files[k], first->files[k].error);
   if ((first = mark_where(judge, cannot_be_planned, 0)))
     heed_judge_add(judge, HEED_WRONG, true, "change the configuration", "the run cannot be planned: %s", first->plan_error);
+  if ((first = mark_where(judge, is_busy, 0)))
+    heed_judge_add(judge, HEED_DOUBTFUL, true,
+                   "see with top what runs there beside this job: it slows each step of all ranks, and what is measured here",
+                   "the machine is busy: a load of %.1f on its %d processors in the last minute", first->load, first->topology.processors);
   if ((first = mark_where(judge, has_other_time, 0)))
     heed_judge_add(judge, HEED_DOUBTFUL, true, "have the machines' clocks set by NTP or chrony",
                    "the clock is %.1f s %s that of rank 0: times of files and log lines will mislead", fabs(first->clock_offset),

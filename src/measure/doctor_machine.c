@@ -47,6 +47,8 @@ static void look_at_memory(heed_doctor_rank *r) {
 heed_status heed_doctor_look(heed_doctor_rank *rank) {
   if (gethostname(rank->host, sizeof rank->host - 1) != 0)
     strcpy(rank->host, "unknown");
+  if (getloadavg(&rank->load, 1) != 1)
+    rank->load = 0;
   HEED_TRY(heed_topology_read(&rank->topology));
   look_at_program(rank);
   look_at_memory(rank);

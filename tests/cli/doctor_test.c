@@ -126,6 +126,7 @@ static void alone(void) {
   CU_ASSERT_EQUAL(json_integer_value(json_object_get(processors, "count")), processors_here(&first));
   CU_ASSERT(json_integer_value(json_object_get(processors, "cores")) >= 1);
   CU_ASSERT(json_integer_value(json_object_get(rank, "memory_free_bytes")) > 16 << 20);
+  CU_ASSERT(json_is_real(json_object_get(rank, "load")));
   CU_ASSERT_TRUE(json_is_null(json_object_get(rank, "link")));
   CU_ASSERT_TRUE(json_is_boolean(json_object_get(object, "fine")));
   CU_ASSERT_PTR_NULL(json_object_get(object, "run"));
@@ -149,6 +150,10 @@ static void nothing_is_left_behind(void) {
   CU_ASSERT(json_integer_value(json_object_get(folder_facts, "checkpoint_bytes")) > 10000);
   for (size_t r = 0; r < 2; r++)
     CU_ASSERT_TRUE(json_is_true(json_object_get(json_array_get(json_object_get(object, "ranks"), r), "sees_run_folder")));
+  json_t *link = json_object_get(json_array_get(json_object_get(object, "ranks"), 0), "link");
+  CU_ASSERT_EQUAL(json_integer_value(json_object_get(link, "to")), 1);
+  CU_ASSERT_TRUE(json_is_true(json_object_get(link, "same_machine")));
+  CU_ASSERT(json_number_value(json_object_get(link, "bytes_per_second")) > 0);
   json_decref(object);
   CU_ASSERT_EQUAL(command_run("cd %s && find . ! -name errors | sort", folder), 0);
   CU_ASSERT_STRING_EQUAL(command_output, before);

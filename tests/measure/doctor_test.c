@@ -185,6 +185,16 @@ static void crowds_are_doubtful(void) {
   expect(HEED_DOUBTFUL, "0 1", "2 threads on 1 processor (0)");
 }
 
+static void busy_machines_are_doubtful(void) {
+  make_up(4, 2);
+  for (int r = 0; r < 4; r++)
+    ranks[r].load = 7.3; /* a launch's own */
+  judge();
+  CU_ASSERT_EQUAL(findings.count, 0);
+  ranks[2].load = ranks[3].load = 9.5;
+  expect(HEED_DOUBTFUL, "2 3", "ranks 2–3 (node01): the machine is busy: a load of 9.5 on its 64 processors in the last minute");
+}
+
 static void little_memory_is_doubtful(void) {
   make_up(4, 2);
   ranks[2].memory_free = ranks[3].memory_free = (uint64_t)3 << 29; /* 1.5 GiB for two ranks of 1 GiB */
@@ -361,8 +371,9 @@ static void names_are_cut_where_there_is_no_room(void) {
 
 HEED_TESTS({"sound jobs are fine", sound_jobs_are_fine}, {"other programs are wrong", other_programs_are_wrong},
            {"other files are wrong", other_files_are_wrong}, {"other processors are doubtful", other_processors_are_doubtful},
-           {"crowds are doubtful", crowds_are_doubtful}, {"little memory is doubtful", little_memory_is_doubtful},
-           {"other times are doubtful", other_times_are_doubtful}, {"slow links are doubtful", slow_links_are_doubtful},
-           {"run folders are judged", run_folders_are_judged}, {"wrong comes first", wrong_comes_first},
-           {"many differences are told briefly", many_differences_are_told_briefly}, {"alike ranks are folded", alike_ranks_are_folded},
+           {"crowds are doubtful", crowds_are_doubtful}, {"busy machines are doubtful", busy_machines_are_doubtful},
+           {"little memory is doubtful", little_memory_is_doubtful}, {"other times are doubtful", other_times_are_doubtful},
+           {"slow links are doubtful", slow_links_are_doubtful}, {"run folders are judged", run_folders_are_judged},
+           {"wrong comes first", wrong_comes_first}, {"many differences are told briefly", many_differences_are_told_briefly},
+           {"alike ranks are folded", alike_ranks_are_folded},
            {"names are cut where there is no room", names_are_cut_where_there_is_no_room})
