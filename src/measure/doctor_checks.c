@@ -152,7 +152,7 @@ static void judge_threads(heed_judge *judge) {
     if (is_on(judge, m, m))
       find_crowds(judge, &c, m);
   if (c.places > 1)
-    snprintf(more, sizeof more, ", and too many in %d more places", c.places - 1);
+    snprintf(more, sizeof more, ", and too many in %d more place%s", c.places - 1, c.places > 2 ? "s" : "");
   if (c.places > 0)
     heed_judge_add(judge, HEED_DOUBTFUL, true,
                    "bind each rank to processors of its own, as many as it has threads: mpirun --map-by slot:PE=N --bind-to core with "

@@ -173,7 +173,7 @@ static void crowds_are_doubtful(void) {
     bind(&ranks[r], 0, 64);
     ranks[r].threads = 64;
   }
-  expect(HEED_DOUBTFUL, "0 1 2 3", "128 threads on 64 processors (0-63), and too many in 1 more places");
+  expect(HEED_DOUBTFUL, "0 1 2 3", "128 threads on 64 processors (0-63), and too many in 1 more place");
   make_up(4, 2); /* a container's share of the processors' time */
   ranks[2].processor_limit = ranks[3].processor_limit = 8;
   expect(HEED_DOUBTFUL, "2 3", "64 threads on 8 processors (0-63)");
