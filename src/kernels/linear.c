@@ -12,6 +12,7 @@
 #include "kernels/activation.h"
 #include "kernels/block.h"
 #include "kernels/column_sums.h"
+#include "kernels/few_rows.h"
 #include "kernels/residual_rows.h"
 #include "kernels/tree.h"
 
@@ -167,6 +168,30 @@ static void multiply_few(const factors *f, const outcome *o, int64_t deep, int64
   }
 }
 
+#ifndef HEED_ELEMENT_BF16
+/** Fewer still: by weights where they lie. */
+static void multiply_fewest(const factors *f, const outcome *o, int64_t deep, int64_t depth) {
+  float c[HEED_FEWEST * HEED_PANEL] __attribute__((aligned(64)));
+#pragma omp for schedule(dynamic, 4)
+  for (int64_t column = 0; column < f->columns; column += HEED_PANEL) {
+    int64_t columns = heed_at_most(HEED_PANEL, f->columns - column);
+    heed_few_rows(c, f->x + deep, f->depth, f->rows, f->w + column * f->depth + deep, f->depth, columns, depth);
+    finish(c, o, 0, f->rows, column, columns);
+  }
+}
+#endif
+
+/** A product of at most FEW rows. */
+static void multiply_rows(const factors *f, const outcome *o, int64_t deep, int64_t depth, heed_element *scratch) {
+#ifndef HEED_ELEMENT_BF16
+  if (f->turned && f->rows <= HEED_FEWEST) {
+    multiply_fewest(f, o, deep, depth);
+    return;
+  }
+#endif
+  multiply_few(f, o, deep, depth, scratch);
+}
+
 /** Rows of a share, if each thread is to take whole rows. */
 static int64_t whole_rows(const factors *f) {
   int64_t shares = SHARES * omp_get_num_threads();
@@ -217,7 +242,7 @@ static void product(const factors *f, outcome o, void *workspace, float *scratch
     for (int64_t column = 0; f->rows > FEW && column < f->columns; column += band)
       multiply_many(f, &o, column, heed_at_most(f->columns, column + band), deep, depth, workspace, (heed_element *)scratch);
     if (f->rows <= FEW)
-      multiply_few(f, &o, deep, depth, (heed_element *)scratch);
+      multiply_rows(f, &o, deep, depth, (heed_element *)scratch);
     o.add = true;
     o.bias = NULL;
   }

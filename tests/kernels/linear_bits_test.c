@@ -47,14 +47,15 @@ static problem part_of(const heed_kernels *kernels, const problem *p, int64_t fi
 
 /* Rows alone have the bits that they have among others: be they few or many, wherever a block begins, in one span of depth or two. */
 static void check_rows(const heed_kernels *kernels) {
-  static const int64_t cuts[][2] = {{0, 1}, {1, 64}, {7, 65}, {31, 5}, {150, 17}, {90, 100}};
-  for (int i = 0; i < 24; i += i < 12 ? 1 : 3) {
+  static const int64_t cuts[][2] = {{0, 1}, {1, 64}, {5, 2}, {7, 65}, {11, 3}, {31, 5}, {150, 17}, {186, 4}, {90, 100}};
+  enum { CUTS = sizeof cuts / sizeof *cuts };
+  for (int i = 0; i < 4 * CUTS; i += i < 2 * CUTS ? 1 : 3) {
     int mark = test_pool_count;
-    bool deep = i >= 12;
+    bool deep = i >= 2 * CUTS;
     problem p = make_rows(kernels, 190, deep ? 4110 : INPUTS, deep ? 33 : OUTPUTS);
     p.wide = i % 2 == 1;
     size_t size = p.wide ? sizeof(float) : kernels->element_bytes;
-    int64_t first = cuts[i / 2 % 6][0], rows = cuts[i / 2 % 6][1];
+    int64_t first = cuts[i / 2 % CUTS][0], rows = cuts[i / 2 % CUTS][1];
     problem part = part_of(kernels, &p, first, rows);
     test_run(kernels, 2, forward, &p);
     test_run(kernels, 2, forward, &part);
