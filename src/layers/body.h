@@ -28,7 +28,7 @@ typedef struct heed_body_spec {
 typedef struct heed_body_operations {
   /** Registers the parameters and takes numbers for dropouts. */
   heed_status (*plan)(heed_body *body, heed_plan *plan, const heed_body_spec *spec);
-  /** Reserves what forward saves. */
+  /** Reserves what forward saves, of x and the parameters alone: it may be dropped, and made again before backward (block.h). */
   void (*plan_forward)(heed_body *body, heed_plan *plan);
   /** Reserves what only backward works on; it may be shared with other sublayers. */
   void (*plan_backward)(heed_body *body, heed_plan *plan);
