@@ -8,6 +8,7 @@
 #include "cli/bench_tokenizer.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "comm/peer.h"
 #include "comm/world.h"
 #include "heed/config.h"
 #include "measure/allreduce.h"
@@ -20,7 +21,7 @@ typedef struct bench_options {
   const char *what, *config, *data, *vocabulary;
   heed_settings settings, texts;
   heed_counts lengths;
-  int64_t steps, warmup;
+  int64_t steps, warmup, largest; /* largest: MB */
   heed_precision precision;
   bool has_precision, causal, cased, json;
 } bench_options;
@@ -32,7 +33,8 @@ typedef struct place {
   int threads;
 } place;
 
-enum { CAUSAL = 256 }; /* an option without a letter */
+enum { CAUSAL = 256, LARGEST }; /* options without a letter */
+enum { LARGEST_MB = 512 };
 
 static const struct argp_option options[] = {
     {"json", 'j', NULL, 0, "print JSON", 0},
@@ -40,6 +42,7 @@ static const struct argp_option options[] = {
     {"warmup", 'w', "N", 0, "step: steps before them (default: 3)", 0},
     {"precision", 'p', "fp32|bf16", 0, "gemm, attention: what is multiplied (default: fp32); of a step: --set train.precision=…", 0},
     {"causal", CAUSAL, NULL, 0, "attention: a token sees those before it and itself only", 0},
+    {"largest", LARGEST, "MB", 0, "allreduce: sizes up to this one (default: 512, which is the most)", 0},
     {"data", 'd', "FILE.h5", 0,
      "step: token shard to read, made with data.vocabulary (--set data.vocabulary=…); without it rows are made up and no file is opened",
      0},
@@ -77,6 +80,8 @@ static error_t parse(int key, char *value, struct argp_state *state) {
   case CAUSAL:
     o->causal = true;
     return 0;
+  case LARGEST:
+    return heed_option_count(state, "--largest", value, &o->largest);
   case 'S':
     return heed_option_count(state, "--steps", value, &o->steps);
   case 'w':
@@ -109,6 +114,8 @@ static error_t parse(int key, char *value, struct argp_state *state) {
   case ARGP_KEY_END:
     if (!o->what)
       argp_error(state, "what to measure is needed: step, gemm, attention, allreduce or tokenizer");
+    if (o->largest > LARGEST_MB)
+      argp_error(state, "--largest takes at most %d", LARGEST_MB);
     if (o->data && o->lengths.count > 0)
       argp_error(state, "--lengths is for rows made up; those of --data have their own");
     return 0;
@@ -232,26 +239,47 @@ static heed_status bench_attention(const bench_options *o, const place *p) {
 }
 
 /* Rates as others give them: the size over the time, and what crosses each rank's link, 2(P − 1)/P of the size. */
+static heed_status print_allreduce_json(const heed_allreduce_result *r, int ranks, double share) {
+  json_t *list = json_array(), *left_out = json_array();
+  for (int i = r->count; i < r->wanted; i++)
+    json_array_append_new(left_out, json_integer((json_int_t)1 << (20 + i)));
+  for (int i = 0; i < r->count; i++) {
+    const heed_allreduce_size *size = &r->sizes[i];
+    double rate = (double)size->bytes / size->seconds / 1e9;
+    json_array_append_new(list, json_pack("{s:I, s:f, s:f, s:f, s:f, s:f}", "bytes", (json_int_t)size->bytes, "seconds", size->seconds,
+                                          "gigabytes_per_second", rate, "link_gigabytes_per_second", share * rate, "mpi_seconds",
+                                          size->peer_seconds, "ratio", size->ratio));
+  }
+  return heed_print_json(json_pack("{s:i, s:f, s:f, s:o, s:o}", "ranks", ranks, "latency_seconds", r->network.latency,
+                                   "bandwidth_bytes_per_second", r->network.bandwidth, "left_out", left_out, "sizes", list));
+}
+
 static heed_status bench_allreduce(const bench_options *o, const place *p) {
-  heed_allreduce_result results[HEED_ALLREDUCE_SIZES];
-  double share = 2.0 * (p->world->size - 1) / p->world->size;
-  HEED_TRY(heed_allreduce_measure(results, p->world));
+  heed_allreduce_result r;
+  heed_allreduce_spec spec = {.communication = p->world,
+                              .peer = heed_peer_allreduce,
+                              .ranks_on_node = heed_world_node(p->world).size,
+                              .largest = (o->largest > 0 ? o->largest : LARGEST_MB) << 20};
+  const int ranks = p->world->size;
+  double share = 2.0 * (ranks - 1) / ranks;
+  HEED_TRY(heed_allreduce_measure(&r, &spec));
   if (p->world->rank != 0)
     return HEED_OK;
-  json_t *list = o->json ? json_array() : NULL;
-  if (!o->json)
-    printf("%10s  %10s  %8s  %14s\n", "size, MB", "time, ms", "GB/s", "GB/s of a link");
-  for (int i = 0; i < HEED_ALLREDUCE_SIZES; i++) {
-    const heed_allreduce_result *r = &results[i];
-    double rate = (double)r->bytes / r->seconds / 1e9;
-    if (o->json)
-      json_array_append_new(list,
-                            json_pack("{s:I, s:f, s:f, s:f, s:i}", "bytes", (json_int_t)r->bytes, "seconds", r->seconds,
-                                      "gigabytes_per_second", rate, "link_gigabytes_per_second", share * rate, "ranks", p->world->size));
-    else
-      printf("%10lld  %10.3f  %8.2f  %14.2f\n", (long long)(r->bytes >> 20), 1e3 * r->seconds, rate, share * rate);
+  if (o->json)
+    return print_allreduce_json(&r, ranks, share);
+  printf("%10s  %10s  %8s  %14s  %10s  %s\n", "size, MB", "time, ms", "GB/s", "GB/s of a link", "MPI's, ms", "faster than MPI's");
+  for (int i = 0; i < r.count; i++) {
+    const heed_allreduce_size *size = &r.sizes[i];
+    double rate = (double)size->bytes / size->seconds / 1e9;
+    printf("%10lld  %10.3f  %8.2f  %14.2f  %10.3f  %16.2f×\n", (long long)(size->bytes >> 20), 1e3 * size->seconds, rate, share * rate,
+           1e3 * size->peer_seconds, size->ratio);
   }
-  return o->json ? heed_print_json(list) : HEED_OK;
+  if (r.count < r.wanted)
+    printf("left out: %d MB and more, which a third of this machine's memory does not hold twice a rank\n", 1 << r.count);
+  printf("%d ranks; MPI's: MPI_Allreduce, in turn with ours\n", ranks);
+  printf("network       latency %.1f µs, bandwidth %.2f GB/s (%.1f Gbit/s): heed plan … --network %.1f,%.1f\n", 1e6 * r.network.latency,
+         r.network.bandwidth / 1e9, 8 * r.network.bandwidth / 1e9, 1e6 * r.network.latency, 8 * r.network.bandwidth / 1e9);
+  return HEED_OK;
 }
 
 static heed_status bench_tokenizer(const bench_options *o, const place *p) {
@@ -286,13 +314,15 @@ static const struct {
 enum { BENCHES = sizeof benches / sizeof *benches };
 
 /* What one measurement takes, another does not. */
-static heed_status check_options(const bench_options *o, bool step, bool gemm, bool attention, bool tokenizer) {
+static heed_status check_options(const bench_options *o, bool step, bool gemm, bool attention, bool allreduce, bool tokenizer) {
   if ((o->config || o->settings.count > 0) && !step && !tokenizer)
     return heed_error(HEED_USAGE, "heed bench %s takes no configuration and no --set", o->what);
   if ((o->data || o->lengths.count > 0) && !step)
     return heed_error(HEED_USAGE, "heed bench %s takes no --data and no --lengths: they are for step", o->what);
   if ((o->vocabulary || o->cased || o->texts.count > 0) && !tokenizer)
     return heed_error(HEED_USAGE, "heed bench %s takes no --vocab, no --cased and no --text: they are for tokenizer", o->what);
+  if (o->largest > 0 && !allreduce)
+    return heed_error(HEED_USAGE, "heed bench %s takes no --largest: it is for allreduce", o->what);
   if (o->causal && !attention)
     return heed_error(HEED_USAGE, "heed bench %s takes no --causal", o->what);
   if (o->has_precision && !gemm && !attention)
@@ -308,7 +338,7 @@ static heed_status run(const bench_options *o, heed_communication *world) {
   if (i == BENCHES)
     return heed_error(HEED_USAGE, "heed bench: '%s' is nothing it measures; step, gemm, attention, allreduce and tokenizer are", o->what);
   HEED_TRY(check_options(o, benches[i].run == bench_step, benches[i].run == bench_gemm, benches[i].run == bench_attention,
-                         benches[i].run == bench_tokenizer));
+                         benches[i].run == bench_allreduce, benches[i].run == bench_tokenizer));
   HEED_TRY(world->agree(world, heed_world_threads(world, &p.threads)));
   HEED_TRY(heed_level_agree(&p.kernels, world));
   return benches[i].run(o, &p);
@@ -324,7 +354,9 @@ heed_status heed_command_bench(int argc, char **argv) {
       "BERT-mini with a vocabulary of 30,522 on 32 rows of 128 tokens.\n"
       "gemm       matrix products at the shapes of BERT, forward and both gradients\n"
       "attention  12 heads of 64 with dropout over 4,096 tokens, in sequences of 128, 512 and 2,048, forward and backward\n"
-      "allreduce  the sum of gradients over ranks; under mpirun\n"
+      "allreduce  the sum of gradients over ranks and its return, 1 to 512 MB, beside MPI_Allreduce; with the latency and bandwidth that "
+      "fit the "
+      "times; under mpirun\n"
       "tokenizer  text to ids, and text files to token shards, on all threads\n\n"
       "The ceiling is measured in the same run, before, between and after, and the highest counts; a result above it is an error.",
       0,

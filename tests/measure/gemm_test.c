@@ -1,11 +1,9 @@
-/* Matrix products as measured: three forms of each shape, below their ceiling.  And the sum over ranks, through the program. */
+/* Matrix products as measured: three forms of each shape, below their ceiling. */
 #include "measure/gemm.h"
 
-#include <jansson.h>
 #include <math.h>
 
 #include "base/blas.h"
-#include "command.h"
 #include "measure/gemm_peer.h"
 #include "reference/numbers.h"
 #include "test.h"
@@ -49,24 +47,4 @@ static void the_peer_makes_the_same_product(void) {
   test_release();
 }
 
-static void sums_over_ranks(void) {
-  CU_ASSERT_FATAL(command_ended(command_run("OMP_NUM_THREADS=1 timeout 100 " HEED_MPIEXEC
-                                            " --oversubscribe --bind-to none --mca btl_vader_single_copy_mechanism none -n 3 " HEED_PROGRAM
-                                            " bench allreduce --json 2> /dev/null"),
-                                0));
-  json_t *list = json_loads(command_output, 0, NULL);
-  CU_ASSERT_EQUAL(json_array_size(list), 7);
-  for (size_t i = 0; i < json_array_size(list); i++) {
-    const json_t *o = json_array_get(list, i);
-    double bytes = json_number_value(json_object_get(o, "bytes")), seconds = json_number_value(json_object_get(o, "seconds"));
-    double rate = json_number_value(json_object_get(o, "gigabytes_per_second"));
-    CU_ASSERT_EQUAL(bytes, (double)(1 << (20 + i)));
-    CU_ASSERT(seconds > 0 && fabs(rate - bytes / seconds / 1e9) <= 1e-6 * rate);
-    CU_ASSERT(fabs(json_number_value(json_object_get(o, "link_gigabytes_per_second")) - rate * 4 / 3) <= 1e-6 * rate);
-    CU_ASSERT_EQUAL(json_integer_value(json_object_get(o, "ranks")), 3);
-  }
-  json_decref(list);
-}
-
-HEED_TESTS({"three forms of a shape", three_forms_of_a_shape}, {"the peer makes the same product", the_peer_makes_the_same_product},
-           {"sums over ranks", sums_over_ranks})
+HEED_TESTS({"three forms of a shape", three_forms_of_a_shape}, {"the peer makes the same product", the_peer_makes_the_same_product})
