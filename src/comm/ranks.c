@@ -1,4 +1,5 @@
 /* Which numbers of ranks can sum a given number of slices along one tree. */
+#include <limits.h>
 #include <stdio.h>
 
 #include "comm/world.h"
@@ -7,6 +8,14 @@ static int64_t odd_part(int64_t value) {
   while (value % 2 == 0)
     value /= 2;
   return value;
+}
+
+int heed_world_next_ranks(int64_t slices, int ranks) {
+  const int64_t odd = odd_part(slices);
+  int64_t next = ranks < 1 ? 1 : odd == 1 ? 2 : odd;
+  while (next <= ranks)
+    next *= 2;
+  return next <= slices && next <= INT_MAX ? (int)next : 0;
 }
 
 /* "1, 2, 4 or 8" for G = q·2ⁿ: 1 and q·2ᵏ, k ≤ n.  `nearest`: the allowed number closest to `ranks`, the larger of two. */

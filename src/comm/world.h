@@ -72,4 +72,7 @@ int64_t heed_world_lowest(heed_communication *world, int64_t value);
  *  Errors: HEED_INVALID, naming the allowed numbers. */
 heed_status heed_world_check_ranks(int64_t slices, int ranks);
 
+/** The smallest allowed number above `ranks`, 0 when there is none: from 0 on, all of them in their order.  slices ≥ 1.  Pure. */
+int heed_world_next_ranks(int64_t slices, int ranks);
+
 #endif

@@ -13,6 +13,14 @@ static void allowed_counts(void) {
       const heed_status expected = strchr(known[k].ranks, 'a' + ranks - 1) ? HEED_OK : HEED_INVALID;
       CU_ASSERT_EQUAL(heed_world_check_ranks(known[k].slices, ranks), expected);
     }
+  for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
+    int ranks = 0;
+    for (const char *allowed = known[k].ranks; *allowed; allowed++)
+      CU_ASSERT_EQUAL((ranks = heed_world_next_ranks(known[k].slices, ranks)), *allowed - 'a' + 1);
+    CU_ASSERT_EQUAL(heed_world_next_ranks(known[k].slices, (int)known[k].slices), 0);
+  }
+  CU_ASSERT_EQUAL(heed_world_next_ranks(12, 4), 6); /* after one that is not allowed itself */
+  CU_ASSERT_EQUAL(heed_world_next_ranks(INT64_C(1) << 62, 1 << 30), 0);
 }
 
 static void refusals_name_what_is_allowed(void) {
