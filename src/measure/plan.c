@@ -1,12 +1,15 @@
 #include "measure/plan.h"
 
 #include <omp.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "data/masking.h"
 #include "data/reader.h"
 #include "heed/batch.h"
 #include "measure/synthetic.h"
+#include "models/family.h"
 
 /* Of a thread, beside its scratch: its stack, and what OpenBLAS's trial touches of its work buffer. */
 enum { THREAD_BYTES = 128 << 10 };
@@ -39,6 +42,19 @@ static size_t batches_bytes(const heed_config *config, int64_t slices, int64_t s
                           rows * heed_synthetic_targets(config, train->sequence_length));
 }
 
+/* Floats of what is registered before the first block. */
+static int64_t embedding_floats(const heed_parameter_table *table, const char *family_name) {
+  const heed_family *family;
+  char first[HEED_MAX_NAME];
+  if (heed_family_find(&family, family_name) != HEED_OK)
+    return 0;
+  snprintf(first, sizeof first, family->block, 0);
+  for (int64_t i = 0; i < table->count; i++)
+    if (strncmp(table->items[i].name, first, strlen(first)) == 0)
+      return table->items[i].offset;
+  return table->total;
+}
+
 /* Plans as training does, for the most targets that rows may have; then as many slices at once, for the targets that they do have. */
 static heed_status plan_step(heed_run_plan *plan, const heed_run_plan_spec *spec) {
   heed_communication ranks = *heed_alone(); /* stands for one of them: planning exchanges nothing */
@@ -57,6 +73,8 @@ static heed_status plan_step(heed_run_plan *plan, const heed_run_plan_spec *spec
   stepper.targets_per_sequence = heed_synthetic_targets(&config, config.train.sequence_length);
   HEED_TRY(heed_stepper_plan(&s, &stepper));
   plan->parameters = heed_stepper_table(s)->total;
+  plan->gradients = heed_stepper_table(s)->gradient_total;
+  plan->last_gradients = embedding_floats(heed_stepper_table(s), config.model.family);
   plan->memory = heed_stepper_plan_memory(s);
   plan->program = heed_memory_resident() + TRAINING_BYTES + (size_t)omp_get_max_threads() * THREAD_BYTES;
   heed_stepper_free(s);

@@ -18,6 +18,8 @@ typedef struct heed_run_plan_spec {
 /** Memory is what a step of full rows touches: planned buffers that rows do not fill stay out of it. */
 typedef struct heed_run_plan {
   int64_t parameters;             /**< how many, tied ones once */
+  int64_t gradients;              /**< floats that are summed over ranks: parameters, tied ones as often as they are used */
+  int64_t last_gradients;         /**< of them, those that backward ends with: of the embeddings */
   int64_t slices, slices_at_once; /**< of a rank */
   heed_stepper_memory memory;     /**< bytes of a rank, as what follows */
   size_t batches;                 /**< read ahead */

@@ -1,0 +1,65 @@
+#include "measure/forecast.h"
+
+/* Of a message through shared memory. */
+static const double SHARED_MEMORY_LATENCY = 1e-6;
+
+/* Of forward and backward together: backward is twice forward. */
+static const double FORWARD = 1.0 / 3, BACKWARD = 2.0 / 3;
+
+/* Weights, and of each two moments: those come from the ranks that own them. */
+static const double GATHERED = 2.0 / 3;
+
+heed_network heed_forecast_shared_memory(const heed_rates *rates) {
+  const double added_of_both_ways = rates->add / (2 * sizeof(float));
+  return (heed_network){SHARED_MEMORY_LATENCY, 1 / (rates->copy + added_of_both_ways)};
+}
+
+static double bytes_of(int64_t floats) {
+  return (double)floats * sizeof(float);
+}
+
+/* \param[in] backward  seconds that hide what can be hidden */
+static void add_exchange(heed_forecast *f, const heed_forecast_spec *spec, const heed_run_plan *plan, int ranks, double backward) {
+  const double sum = heed_network_half(&spec->network, ranks, bytes_of(plan->gradients)),
+               last = heed_network_half(&spec->network, ranks, bytes_of(plan->last_gradients)),
+               back = heed_network_half(&spec->network, ranks, bytes_of(plan->parameters));
+  const double beyond = sum - last - backward;
+  f->exchange = sum + back;
+  f->exposed = last + (beyond > 0 ? beyond : 0) + back;
+}
+
+static double checkpoint_seconds(const heed_forecast_spec *spec, const heed_run_plan *plan, int ranks) {
+  const double bytes = (double)plan->checkpoint_bytes;
+  const double gathered = ranks > 1 ? GATHERED * bytes * (ranks - 1) / ranks / spec->network.bandwidth : 0;
+  return spec->checkpoint_rate > 0 ? gathered + bytes / spec->checkpoint_rate : 0;
+}
+
+/* Times that something is due after every `every` steps and at the end; 0: only then. */
+static double occasions(int64_t steps, int64_t every) {
+  return every > 0 ? (double)((steps + every - 1) / every) : 1;
+}
+
+static double run_seconds(const heed_config *config, const heed_forecast *f) {
+  const heed_evaluate_config *evaluate = &config->evaluate;
+  const int64_t steps = config->train.steps;
+  const double evaluations = config->data.validation_count > 0 && evaluate->every_steps > 0
+                                 ? occasions(steps, evaluate->every_steps) * (double)evaluate->batches
+                                 : 0;
+  return (double)steps * f->step + occasions(steps, config->checkpoint.every_steps) * f->checkpoint + evaluations * FORWARD * f->compute;
+}
+
+heed_forecast heed_forecast_make(const heed_forecast_spec *spec, const heed_run_plan *plan, int ranks) {
+  const heed_rates *rates = &spec->rates;
+  const heed_config *config = spec->config;
+  const double tokens = (double)(config->train.batch_sequences * config->train.sequence_length), own = tokens / ranks;
+  const double passes = (double)(plan->slices / plan->slices_at_once), layers = (double)config->model.layers * rates->layer;
+  heed_forecast f = {.optimizer = spec->slowdown * (double)plan->parameters / ranks * rates->optimizer};
+  f.compute = spec->slowdown * (own * (rates->rest + layers) + (passes - 1) * (double)plan->gradients * rates->add);
+  add_exchange(&f, spec, plan, ranks, spec->slowdown * BACKWARD * own / passes * layers);
+  f.step = f.compute + f.optimizer + f.exposed;
+  f.tokens_per_second = tokens / f.step;
+  f.network_share = f.exposed / f.step;
+  f.checkpoint = checkpoint_seconds(spec, plan, ranks);
+  f.run = run_seconds(config, &f);
+  return f;
+}

@@ -1,0 +1,42 @@
+/** How long training will take, from rates: of this machine's work, of its network, of its disk.  Pure.
+ *
+ *      step = tokens · (rest + L · layer) + passes' gradients added + parameters/P · optimizer + exposed
+ *
+ *  with the tokens of a rank.  The sum of gradients goes on while backward does: of all that is ready before backward ends (all but the
+ *  embeddings' own) only what takes longer than backward through the layers is exposed; the rest of the sum is, and the return of the
+ *  parameters. */
+#ifndef HEED_MEASURE_FORECAST_H
+#define HEED_MEASURE_FORECAST_H
+
+#include "heed/config.h"
+#include "measure/network.h"
+#include "measure/plan.h"
+#include "measure/rates.h"
+
+typedef struct heed_forecast_spec {
+  const heed_config *config;
+  heed_rates rates;
+  heed_network network;
+  double slowdown;        /**< of a rank's own work against the rates: above 1 where ranks share processors */
+  double checkpoint_rate; /**< bytes a second; 0: unknown */
+} heed_forecast_spec;
+
+/** Seconds, unless said otherwise; of steps of full rows. */
+typedef struct heed_forecast {
+  double compute;   /**< forward and backward */
+  double optimizer; /**< of a rank's share */
+  double exchange;  /**< sum of the gradients and return of the parameters */
+  double exposed;   /**< of it, what nothing hides */
+  double step;
+  double tokens_per_second;
+  double network_share; /**< exposed / step */
+  double checkpoint;    /**< to save one; 0: unknown */
+  double run;           /**< train.steps, with checkpoints (if known), and evaluations of so many batches as are configured */
+} heed_forecast;
+
+heed_forecast heed_forecast_make(const heed_forecast_spec *spec, const heed_run_plan *plan, int ranks);
+
+/** What ranks of one machine exchange through its memory: two copies of a byte, and of gradients an addition. */
+heed_network heed_forecast_shared_memory(const heed_rates *rates);
+
+#endif
