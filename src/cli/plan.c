@@ -18,6 +18,9 @@
 
 enum { MOST_RANKS = 65536 };
 
+/* Share of its processors' time that a step has at least where nothing else runs; the rest is spent waiting for each other. */
+static const double QUIET = 0.8;
+
 typedef struct plan_options {
   const char *config, *rates; /* rates NULL: measured if possible */
   heed_settings settings;
@@ -173,6 +176,10 @@ static heed_status measure_rates(plan_report *report, const machines *m) {
   omp_set_num_threads(threads);
   heed_status status = heed_rates_measure(&report->rates, &spec);
   omp_set_num_threads(report->threads);
+  if (status == HEED_OK && report->rates.got < QUIET)
+    heed_info("other programs ran here meanwhile, and the steps that were timed had %.0f%% of their processors' time: on a quiet machine "
+              "steps are faster than is said",
+              100 * report->rates.got);
   return status;
 }
 

@@ -90,7 +90,7 @@ static heed_status take(const json_t *object, const char *path, const heed_confi
     if (counts[i] < 1 || counts[i] > MOST)
       return heed_error(HEED_INVALID, "%s: rates.%s is missing or no number from 1 to %d", path, of_ranks[i], MOST);
   }
-  *rates = (heed_rates){values[0], values[1], values[2], values[3], values[4], (int)counts[0], (int)counts[1]};
+  *rates = (heed_rates){values[0], values[1], values[2], values[3], values[4], (int)counts[0], (int)counts[1], 1};
   return check_model(object, path, config);
 }
 

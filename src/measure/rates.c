@@ -1,5 +1,7 @@
 #include "measure/rates.h"
 
+#include <time.h>
+
 #include "base/clock.h"
 #include "measure/ceiling.h"
 #include "measure/crew.h"
@@ -38,6 +40,7 @@ typedef struct trial {
   int64_t t;
   bool skipped;
   double seconds[MOST_RUNS];
+  double processor; /* seconds of all threads, of these runs */
 } trial;
 
 /* Operations of a row of full length through a model of so many layers. */
@@ -97,6 +100,12 @@ static void close_trial(trial *t) {
   heed_stepper_free(t->stepper);
 }
 
+static double processor_seconds(void) {
+  struct timespec spent;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+  return (double)spent.tv_sec + 1e-9 * (double)spent.tv_nsec;
+}
+
 /* From when all begin to when all have ended, as steps of ranks that wait for each other. */
 static double time_step(trial *t, const heed_crew *crew) {
   const heed_batch_source source = {heed_synthetic_next, &t->batches};
@@ -116,9 +125,11 @@ static int run_trials(trial trials[2], int count, const heed_crew *crew) {
     if (runs == 0)
       begun = heed_seconds();
     for (int i = 0; i < count; i++) {
-      double spent = time_step(&trials[i], crew);
-      if (runs >= 0)
-        trials[i].seconds[runs] = spent;
+      double processor = processor_seconds(), spent = time_step(&trials[i], crew);
+      if (runs < 0)
+        continue;
+      trials[i].seconds[runs] = spent;
+      trials[i].processor += processor_seconds() - processor;
     }
     runs++;
     if (crew->member == 0)
@@ -142,7 +153,13 @@ void heed_rates_split(heed_rates *rates, const int64_t layers[2], const double s
 
 /* Takes the optimizer off what the steps took. */
 static void judge(heed_rates *rates, trial trials[2], int count, int runs, const sizes *s) {
-  double seconds[2];
+  double seconds[2], wall = 0, processor = 0;
+  for (int i = 0; i < count; i++) {
+    processor += trials[i].processor;
+    for (int run = 0; run < runs; run++)
+      wall += trials[i].seconds[run];
+  }
+  rates->got = processor / (wall * rates->threads);
   for (int i = 0; i < 2; i++) {
     trial *t = &trials[i < count ? i : 0];
     double whole = heed_median(t->seconds, runs), update = rates->optimizer * (double)heed_stepper_table(t->stepper)->total;

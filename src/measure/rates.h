@@ -12,6 +12,7 @@ typedef struct heed_rates {
   double add;         /**< seconds of a float that is added to another, as gradients of two passes are */
   double copy;        /**< seconds of a byte that goes to a rank of the same machine, and one that comes: a copy each */
   int threads, ranks; /**< of a rank; ranks of the machine that worked at once */
+  double got;         /**< share of their processors' time that the timed steps had; well below 1: other programs ran meanwhile */
 } heed_rates;
 
 typedef struct heed_rates_spec {
