@@ -1,5 +1,6 @@
 #include "measure/rates.h"
 
+#include <math.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -12,11 +13,12 @@
 #include "models/level.h"
 #include "train/step.h"
 
-enum { LEAST_RUNS = 3, MOST_RUNS = 15, WARMUPS = 2 };
+enum { LEAST_RUNS = 3, MOST_RUNS = 15, WARMUPS = 1 };
+enum { LEAST_TOKENS = 512 }; /* what a pass costs whatever it is of (packing weights, writing gradients) is a small part then */
 #define SECONDS_OF_RUNS 2.5
 #define SECONDS_OF_WHOLE 0.5 /* a whole step of a rank up to this long is timed as it is */
-#define SECONDS_OF_PART 0.25 /* else one of few layers and about so long */
-#define SHARE_OF_CEILING 0.5 /* that a step is expected to reach, to choose its size by */
+#define SECONDS_OF_PART 0.4  /* else one of few layers and about so long */
+#define SHARE_OF_CEILING 0.7 /* that a step is expected to reach, to choose its size by */
 
 /* Which steps are timed: those of layers[0] and of layers[1] layers, or one alone where both are equal. */
 typedef struct sizes {
@@ -69,11 +71,13 @@ static sizes choose_sizes(const heed_rates_spec *spec, double rate) {
     s.layers[1] = 1 + period;
   }
   double fitting = rate * SECONDS_OF_PART / row_flops(config, s.layers[0]);
+  const double least = ceil((double)LEAST_TOKENS / (double)config->train.sequence_length);
+  fitting = fitting > least ? fitting : least;
   for (s.slices = spec->slices_at_once; s.slices > 1 && (double)(s.slices * slice_rows) > fitting; s.slices /= 2)
     ;
   s.rows = s.slices * slice_rows;
   if ((double)s.rows > fitting)
-    s.rows = fitting < 1 ? 1 : (int64_t)fitting;
+    s.rows = (int64_t)fitting;
   s.rows = (s.rows + s.slices - 1) / s.slices * s.slices;
   return s;
 }
