@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "data/blocks.h"
 #include "data/draws.h"
 #include "data/masking.h"
@@ -14,6 +15,7 @@ struct heed_sampler {
   heed_shard_list owned;    /* shards this sampler opened itself */
   const heed_shard *shards; /* owned.items, or the caller's */
   heed_predict predict;
+  uint64_t data_hash;
   int64_t samples;
   heed_blocks blocks;     /* of next tokens */
   heed_segments segments; /* of masked tokens, with the rule that masks them */
@@ -113,6 +115,8 @@ static heed_status fill_sampler(heed_sampler *sampler, const heed_sampler_spec *
   HEED_TRY(check_spec(spec));
   HEED_TRY(check_shards(spec, shards, count));
   sampler->shards = shards;
+  for (int64_t s = 0; s < count; s++)
+    sampler->data_hash = heed_hash((uint64_t[]){sampler->data_hash, shards[s].content_hash}, 2 * sizeof sampler->data_hash);
   sampler->special = *heed_tokenizer_special(spec->tokenizer);
   sampler->sequence_length = spec->sequence_length;
   sampler->batch_sequences = spec->batch_sequences;
@@ -165,6 +169,10 @@ void heed_sampler_free(heed_sampler *sampler) {
 
 int64_t heed_sampler_samples(const heed_sampler *sampler) {
   return sampler->samples;
+}
+
+uint64_t heed_sampler_data_hash(const heed_sampler *sampler) {
+  return sampler->data_hash;
 }
 
 int64_t heed_sampler_most_targets(const heed_sampler *sampler, int64_t rows) {

@@ -39,6 +39,9 @@ void heed_sampler_free(heed_sampler *sampler);
 
 int64_t heed_sampler_samples(const heed_sampler *sampler); /**< samples in an epoch */
 
+/** A hash of what its shards hold, in their order: equal on all ranks that read the same data, be it from copies. */
+uint64_t heed_sampler_data_hash(const heed_sampler *sampler);
+
 /** The most tokens and targets that `rows` rows can hold: what to allocate batches and plan models for. */
 int64_t heed_sampler_most_targets(const heed_sampler *sampler, int64_t rows);
 

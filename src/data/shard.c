@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "data/shard_layout.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "shards are little-endian and mapped as they are");
@@ -55,8 +56,14 @@ static int64_t window_end(int64_t first, int64_t count) {
   return count - first < WINDOW ? count : first + WINDOW;
 }
 
+/* While a window is in memory anyway. */
+static void hash_window(heed_shard *shard, const void *window, size_t bytes) {
+  const uint64_t both[2] = {shard->content_hash, heed_hash(window, bytes)};
+  shard->content_hash = heed_hash(both, sizeof both);
+}
+
 /* Offsets that begin at 0, end at `last` and rise: no sentence and no document is empty. */
-static heed_status check_offsets(const char *name, const int64_t *offsets, int64_t count, int64_t last) {
+static heed_status check_offsets(heed_shard *shard, const char *name, const int64_t *offsets, int64_t count, int64_t last) {
   bool rising = true;
   if (offsets[0] != 0 || offsets[count] != last)
     return heed_error(HEED_INVALID, "/%s does not go from 0 to %lld", name, (long long)last);
@@ -65,6 +72,7 @@ static heed_status check_offsets(const char *name, const int64_t *offsets, int64
 #pragma omp parallel for schedule(static) reduction(&& : rising) if (end - first > WORTH_THREADS)
     for (int64_t i = first; i < end; i++)
       rising = rising && offsets[i] < offsets[i + 1];
+    hash_window(shard, offsets + first, (size_t)(end - first) * sizeof *offsets);
     give_back(offsets + first, (size_t)(end - first) * sizeof *offsets);
   }
   return rising ? HEED_OK : heed_error(HEED_INVALID, "/%s does not rise", name);
@@ -86,7 +94,7 @@ static uint32_t largest_wide(const uint32_t *tokens, int64_t count) {
   return largest;
 }
 
-static heed_status check_tokens(const heed_shard *shard) {
+static heed_status check_tokens(heed_shard *shard) {
   size_t width = shard->wide ? sizeof(uint32_t) : sizeof(uint16_t);
   for (int64_t first = 0; first < shard->token_count; first += WINDOW) {
     int64_t count = window_end(first, shard->token_count) - first;
@@ -96,6 +104,7 @@ static heed_status check_tokens(const heed_shard *shard) {
     if ((int64_t)largest >= shard->vocabulary_size)
       return heed_error(HEED_INVALID, "it holds token %lu of a vocabulary of %lld", (unsigned long)largest,
                         (long long)shard->vocabulary_size);
+    hash_window(shard, window, (size_t)count * width);
     give_back(window, (size_t)count * width);
   }
   return HEED_OK;
@@ -123,10 +132,10 @@ static heed_status map_file(heed_shard *shard, int file, size_t bytes) {
     shard->vocabulary_size = layout.vocabulary_size;
     shard->cased = layout.cased != 0;
     memcpy(shard->tokenizer, layout.tokenizer, sizeof shard->tokenizer);
-    status = check_offsets("sentences", shard->sentences, shard->sentence_count, shard->token_count);
+    status = check_offsets(shard, "sentences", shard->sentences, shard->sentence_count, shard->token_count);
   }
   if (status == HEED_OK)
-    status = check_offsets("documents", shard->documents, shard->document_count, shard->sentence_count);
+    status = check_offsets(shard, "documents", shard->documents, shard->document_count, shard->sentence_count);
   if (status == HEED_OK)
     status = check_tokens(shard);
   return status == HEED_OK ? status : heed_error_in(status, "%s: not a sound token shard", shard->path);

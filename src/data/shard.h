@@ -31,6 +31,7 @@ typedef struct heed_shard {
   int64_t vocabulary_size;  /**< every token is below it */
   bool cased;
   char tokenizer[HEED_TOKENIZER_NAME]; /**< wordpiece or bpe */
+  uint64_t content_hash;               /**< of all offsets and tokens: equal shards have equal ones, wherever they lie */
   void *mapping;                       /**< the mapped file */
   size_t mapped_bytes;
 } heed_shard;

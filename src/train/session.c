@@ -11,6 +11,7 @@
 #include "base/blas.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "heed/log.h"
 #include "models/level.h"
 #include "train/run_folder.h"
@@ -34,6 +35,23 @@ static heed_status open_data(heed_session *s) {
   spec.path_count = config->data.validation_count;
   spec.evaluation = true;
   return heed_sampler_create(&s->validation, &spec);
+}
+
+/* Machines may have copies of the files, and a copy may be an old one: no rank trains on something else than rank 0 does. */
+static heed_status check_alike(const heed_session *s) {
+  const uint64_t mine[3] = {heed_hash(s->config_text, strlen(s->config_text)), heed_sampler_data_hash(s->training),
+                            s->validation ? heed_sampler_data_hash(s->validation) : 0};
+  uint64_t of_root[3];
+  memcpy(of_root, mine, sizeof of_root);
+  s->communication->broadcast(s->communication, of_root, sizeof of_root);
+  if (mine[0] != of_root[0])
+    return heed_error(HEED_INVALID,
+                      "the configuration here is not that of rank 0; all machines must have the same file, and the same --set");
+  for (int i = 1; i < 3; i++)
+    if (mine[i] != of_root[i])
+      return heed_error(HEED_INVALID, "%s: holds other data here than on rank 0's machine; copy the same files to all machines",
+                        i == 1 ? s->config->data.train[0] : s->config->data.validation[0]);
+  return HEED_OK;
 }
 
 /* What a run comes from is told when it begins, not when it may still be refused. */
@@ -246,6 +264,7 @@ heed_status heed_session_open(heed_session *s, const heed_config *config, const 
   HEED_TRY(heed_level_agree(&s->kernels, communication));
   HEED_TRY(c->agree(c, heed_config_print(config, &s->config_text)));
   HEED_TRY(c->agree(c, open_data(s)));
+  HEED_TRY(c->agree(c, check_alike(s)));
   HEED_TRY(open_model(s));
   HEED_TRY(restore(s));
   HEED_TRY(c->agree(c, c->rank == 0 ? write_run_folder(s) : HEED_OK));

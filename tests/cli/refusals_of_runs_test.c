@@ -133,6 +133,10 @@ static const refusal runs[] = {
      "row/run/metrics.jsonl: is not a file; remove it"},
 };
 
+/* Ranks of two machines, each with its own copy of the files, of which something is wrong with rank 1's. */
+#define EACH_RANK(wrong) "mkdir row/0 row/1 && cp micro.yaml vocab.txt train.h5 row/0 && cp row/0/* row/1 && " wrong
+#define TRAIN_APART "ranks 2 sh -c 'cd row/$OMPI_COMM_WORLD_RANK && heed train micro.yaml'"
+
 static const refusal ranks[] = {
     {"3 for 8 slices", NULL, "ranks 3 " TRAIN "new", 65, "8 slices run on 1, 2, 4 or 8 ranks, not 3"},
     {"3 for 8 slices, to evaluate", NULL, "ranks 3 heed evaluate run", 65, "3 ranks cannot share 8 slices"},
@@ -144,6 +148,11 @@ static const refusal ranks[] = {
     {"a file for a run's folder, looked at", NULL, "ranks 2 heed doctor micro.yaml --set run.output=train.txt", 65,
      "1 thing is wrong with this job"},
     {"a configuration, said once", NULL, "ranks 2 heed train missing.yaml", 65, "missing.yaml: cannot be opened: No such file"},
+    {"a configuration of its own", EACH_RANK("sed 's/hidden: 16/hidden: 32/' micro.yaml > row/1/micro.yaml"), TRAIN_APART, 65,
+     "rank 1: the configuration here is not that of rank 0"},
+    {"a copy of its own", EACH_RANK("heed prepare --vocab vocab.txt --output row/1/train.h5 vocab.txt"), TRAIN_APART, 65,
+     "rank 1: train.h5: holds other data here than on rank 0's machine"},
+    {"no copy", EACH_RANK("rm row/1/train.h5"), TRAIN_APART, 65, "rank 1: train.h5"},
     {"a command of one process", NULL, "ranks 2 " FILL("run"), 65, "heed fill runs in one process: run it without mpirun"},
 };
 

@@ -18,9 +18,8 @@ static heed_tokenizer *small_tokenizer(void) {
   return tokenizer;
 }
 
-/* Two documents of two and one sentences: 5 6 | 7 || 8 9 9. */
-static void write_small(const char *path) {
-  static const int32_t ids[] = {5, 6, 7, 8, 9, 9};
+/* Two documents of two and one sentences: 5 6 | 7 || 8 9 9, or of other ids. */
+static void write_ids(const char *path, const int32_t *ids) {
   heed_tokenizer *tokenizer = small_tokenizer();
   heed_shard_writer *writer = NULL;
   CU_ASSERT_EQUAL_FATAL(heed_shard_writer_create(&writer, path, tokenizer), HEED_OK);
@@ -34,6 +33,30 @@ static void write_small(const char *path) {
   CU_ASSERT_EQUAL_FATAL(heed_shard_writer_finish(writer), HEED_OK);
   heed_shard_writer_free(writer);
   heed_tokenizer_free(tokenizer);
+}
+
+static void write_small(const char *path) {
+  static const int32_t ids[] = {5, 6, 7, 8, 9, 9};
+  write_ids(path, ids);
+}
+
+static uint64_t content_hash(const char *path) {
+  heed_shard shard;
+  CU_ASSERT_EQUAL_FATAL(heed_shard_open(&shard, path), HEED_OK);
+  const uint64_t hash = shard.content_hash;
+  heed_shard_close(&shard);
+  return hash;
+}
+
+/* Copies are known as such, and one token more or less is seen. */
+static void hash_of_content(void) {
+  static const int32_t other[] = {5, 6, 7, 8, 9, 8};
+  write_small(folder_path("here.h5"));
+  write_small(folder_path("there.h5"));
+  const uint64_t hash = content_hash(folder_path("here.h5"));
+  CU_ASSERT_EQUAL(content_hash(folder_path("there.h5")), hash);
+  write_ids(folder_path("there.h5"), other);
+  CU_ASSERT_NOT_EQUAL(content_hash(folder_path("there.h5")), hash);
 }
 
 static void round_trip(void) {
@@ -390,6 +413,6 @@ static void begin(void) {
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
-HEED_TESTS({"begin", begin}, {"round trip", round_trip}, {"wide and long", wide_and_long}, {"not shards", not_shards},
-           {"hostile shards", hostile_shards}, {"user block", user_block}, {"damaged everywhere", damaged_everywhere}, {"outputs", outputs},
-           {"end", folder_remove})
+HEED_TESTS({"begin", begin}, {"round trip", round_trip}, {"hash of content", hash_of_content}, {"wide and long", wide_and_long},
+           {"not shards", not_shards}, {"hostile shards", hostile_shards}, {"user block", user_block},
+           {"damaged everywhere", damaged_everywhere}, {"outputs", outputs}, {"end", folder_remove})
