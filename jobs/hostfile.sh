@@ -3,23 +3,31 @@
 # HOSTS is Open MPI's host file, a machine a line, slots = its ranks:
 #     node01 slots=2
 #     node02 slots=2
-# The same folder must be on all machines (NFS or the like), with ssh between them without a password.  All slots together must suit
-# train.slices: with 8 slices, 1, 2, 4 or 8 ranks.  Ctrl-C, USR1 or TERM saves and exits 75; the same command goes on.
+# The same folder must be on all machines (NFS or the like; data may be copies), with ssh between them without a password.  All slots
+# together must suit train.slices: with 8 slices, 1, 2, 4 or 8 ranks.  Ctrl-C, USR1 or TERM saves and exits 75; the same command goes on.
+# THREADS=… of each rank instead of a machine's cores divided by its slots, BIND=none leaves ranks unbound, HEED=… names the program.
 # Where machines have several networks:  OMPI_MCA_btl_tcp_if_include=10.0.0.0/24 OMPI_MCA_oob_tcp_if_include=10.0.0.0/24
+# Where they are not reached by ssh:     OMPI_MCA_plm_rsh_agent=PROGRAM, which gets a machine's name and a command
 set -euo pipefail
-[ $# -ge 2 ] || { sed -n '2,8s/^# \?//p' "$0" >&2; exit 64; }
-hosts=$1 config=$2
+[ $# -ge 2 ] || { sed -n '2,11s/^# \?//p' "$0" >&2; exit 64; }
+file=$1 config=$2
 shift 2
 cd "$(dirname "$0")/.." && . jobs/launch.sh
-[[ $hosts = /* ]] || hosts=$OLDPWD/$hosts
+catch_signals
+[[ $file = /* ]] || file=$OLDPWD/$file
 [[ $config = /* || -e $config ]] || config=$OLDPWD/$config
-heed=${HEED:-$PWD/build/bin/heed}
-threads=${THREADS:-8}   # of each rank: a machine's cores divided by its slots
+[ -r "$file" ] || { echo "$file: the host file cannot be read" >&2; exit 65; }
+read_hosts "$file"
+[ "$ranks" -gt 0 ] || { echo "$file: names no machine" >&2; exit 65; }
 
-ranks=$(awk '!/^[ \t]*(#|$)/ { n = 1; for (i = 2; i <= NF; i++) if (sub(/^slots=/, "", $i)) n = $i; sum += n } END { print sum + 0 }' "$hosts")
-export OMP_NUM_THREADS=$threads OMP_PROC_BIND=close OMP_PLACES=cores
-launch -n "$ranks" --hostfile "$hosts" --map-by "slot:PE=$threads" --bind-to core --report-bindings --wdir "$PWD" \
-  -x OMP_NUM_THREADS -x OMP_PROC_BIND -x OMP_PLACES -x LD_LIBRARY_PATH -x PATH "$heed" train "$config" --resume "$@"
+# What each machine has, and whether it is reached at all: the smallest decides.
+found=$(mpirun --hostfile "$hosts" --map-by ppr:1:node --bind-to none --wdir "$PWD" \
+  bash -c '. jobs/launch.sh; echo "machine $(hostname) $(processors) $(cores)"' </dev/null) ||
+  { echo "hostfile.sh: not all machines of $file can be reached with $PWD on them; what mpirun said is above" >&2; exit 65; }
+read -r processors cores <<<"$(awk '/^machine / { if (!p || $3 < p) p = $3; if (!c || $4 < c) c = $4 } END { print p, c }' <<<"$found")"
+
+place slot "$most" "${THREADS:-$((cores > most ? cores / most : 1))}" "$cores" "$processors"
+launch -n "$ranks" --hostfile "$hosts" "${placing[@]}" --wdir "$PWD" "${HEED:-$PWD/build/bin/heed}" train "$config" --resume "$@"
 finish
-[ "$finished" != 75 ] || echo "saved; the same command goes on"
+[ "$finished" != 75 ] || echo "exit code 75: saved; the same command goes on"
 exit "$finished"

@@ -34,17 +34,6 @@ percent() { awk -v a="$1" 'BEGIN { printf "%.2f%%", 100 * a }'; }
 field() { sed -n "s/.*\"$1\": *\([-0-9.eE+]*\).*/\1/p" | tail -n 1; }
 last_step() { tail -n 1 "$run/metrics.jsonl" 2>/dev/null | field step || true; }
 
-# Processors this job may use: those of its affinity mask, or fewer where a container has a quota.
-processors() {
-  local count quota period
-  count=$(nproc)
-  if read -r quota period 2>/dev/null </sys/fs/cgroup/cpu.max && [ "$quota" != max ]; then
-    quota=$(((quota + period - 1) / period))
-    [ "$quota" -ge "$count" ] || count=$quota
-  fi
-  echo "$count"
-}
-
 title "Setup"
 jobs/setup.sh
 
@@ -79,7 +68,7 @@ fi
 train() {
   launch "${arguments[@]}"
   # Half-way, ask the ranks to stop, as a scheduler would before it takes the machine away.
-  while [ "$1" = stop ] && kill -0 "$mpirun_pid" 2>/dev/null; do
+  while [ "$1" = stop ] && [ -z "$stop_signal" ] && kill -0 "$mpirun_pid" 2>/dev/null; do
     local step
     step=$(last_step)
     if [ "${step:-0}" -ge $((steps / 2)) ]; then
