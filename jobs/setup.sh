@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what Heed needs on Debian and its relatives: as root, or with sudo, saying what it does.  Elsewhere, or without those
 # rights, it prints what is missing with Debian's package names and exits 1.  Quick and silent but for a line when all is there.
-#   jobs/setup.sh [--tests] [--checks] [--parity]     also what tests/run.sh, the rest of .ci/run, and tests/parity/run.sh need
+#   jobs/setup.sh [--tests] [--checks] [--parity] [--scale]     also what tests/run.sh, the rest of .ci/run, tests/parity/run.sh and
+#                                                              the scripts of tests/scale need
 set -euo pipefail
 
 # A package a line, then what shows that it is there already: from Debian, a module, Spack or conda alike.
@@ -30,18 +31,27 @@ strace                  command -v strace'
 checks='
 clang-format            command -v clang-format
 cppcheck                command -v cppcheck
+shellcheck              command -v shellcheck
 chromium                command -v chromium || command -v chromium-browser || command -v google-chrome
 python3                 command -v python3'
 parity='
 python3                 command -v python3
 python3-venv            python3 -c "import ensurepip, venv"'
+scale='
+slurmctld               PATH=$PATH:/usr/sbin command -v slurmctld
+slurmd                  PATH=$PATH:/usr/sbin command -v slurmd
+slurm-client            command -v sbatch
+munge                   PATH=$PATH:/usr/sbin command -v munged
+iproute2                PATH=$PATH:/usr/sbin command -v tc
+libsimgrid-dev          command -v smpicc'
 
 for option; do
   case $option in
     --tests) needs+=$tests ;;
     --checks) needs+=$checks ;;
     --parity) needs+=$parity ;;
-    *) sed -n '2,4s/^# \?//p' "$0"; [ "$option" = --help ] && exit 0 || exit 64 ;;
+    --scale) needs+=$scale ;;
+    *) sed -n '2,5s/^# \?//p' "$0"; [ "$option" = --help ] && exit 0 || exit 64 ;;
   esac
 done
 
