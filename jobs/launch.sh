@@ -106,11 +106,14 @@ catch_signals() {
   done
 }
 
-# Schedulers send TERM to all processes of a job and terminals Ctrl-C, to mpirun too, which would give the ranks a second and then kill
-# them: it must not see either, only USR1, which it passes on.
+# Schedulers send TERM to all processes of a job and terminals Ctrl-C, to mpirun and its daemons on the other machines too, which would
+# give the ranks a second and then kill them: they must not see either, only USR1, which they pass on.
 launch() {
   local hidden=()
-  ! env --block-signal=TERM,INT true 2>/dev/null || hidden=(env "--block-signal=TERM,INT")
+  if env --block-signal=TERM,INT true 2>/dev/null; then
+    hidden=(env "--block-signal=TERM,INT")
+    export OMPI_MCA_orte_launch_agent="${OMPI_MCA_orte_launch_agent:-env --block-signal=TERM orted}"
+  fi
   catch_signals
   (trap '' USR1 && exec "${hidden[@]}" mpirun "$@") </dev/null &
   mpirun_pid=$!
