@@ -16,7 +16,7 @@ remove_hosts() {
     ip netns del $host 2>/dev/null || true
     rm -rf /etc/netns/$host
   done
-  [ -z "$made_netns" ] || rmdir --ignore-fail-on-non-empty /etc/netns
+  [ -z "$made_netns" ] || rmdir --ignore-fail-on-non-empty /etc/netns 2>/dev/null || true
 }
 
 # add_host NAME ADDRESS: its disk is $dir/disk/NAME, which it sees as $dir/own; its names are those of /etc/netns.
