@@ -102,7 +102,7 @@ static void recomputation_takes_less(void) {
   for (size_t i = 0; !sanitized() && i < sizeof cases / sizeof *cases; i++) {
     double planned[3], taken[3], activations[3];
     for (int n = 0; n < 3; n++) {
-      char rest[256];
+      char rest[200];
       snprintf(rest, sizeof rest, "%s --set train.recompute=%s", cases[i].rest, modes[n]);
       json_t *p = plan_memory(cases[i].config, 1, rest), *t = bench("", cases[i].config, rest);
       planned[n] = number(p, "peak_rss_bytes");
