@@ -1,0 +1,118 @@
+/* Whether the exchange of src/comm, run by the simulator, gives the bits of the serial tree: real additions over small blocks, one leaf a
+ * rank.  Exits 1 if an element of a shard, or of what comes back, differs. */
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "comm/world.h"
+#include "heed/parameters.h"
+
+static heed_communication *world;
+
+/* Of very different sizes, so that another order of additions gives other bits. */
+static float leaf_value(int64_t leaf, int64_t element) {
+  uint64_t z = (uint64_t)leaf * 0x9E3779B97F4A7C15u + (uint64_t)element * 0xD1B54A32D192ED03u + 1;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  const float mantissa = (float)(z & 0xFFFFFF) - 8388608.f;
+  return mantissa * (float)(1u << (z >> 40 & 15)) / (float)(1u << (z >> 48 & 15));
+}
+
+/* Written by itself: n leaves part at the largest power of two below n. */
+static float serial_tree(int64_t leaf, int64_t leaves, int64_t element) {
+  int64_t left = 1;
+  if (leaves == 1)
+    return leaf_value(leaf, element);
+  while (left * 2 < leaves)
+    left *= 2;
+  const float a = serial_tree(leaf, left, element), b = serial_tree(leaf + left, leaves - left, element);
+  return a + b;
+}
+
+/* Tensors of uneven sizes; some are shorter than a chunk. */
+static heed_status build(heed_parameter_table *table) {
+  static const int64_t sizes[] = {HEED_CHUNK * 70 + 13, 77, 5, HEED_CHUNK * 20, 1, HEED_CHUNK * 9 + 4095, 300};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    heed_parameter tensor = {.rank = 1, .shape = {sizes[i]}, .shard_axis = -1};
+    snprintf(tensor.name, sizeof tensor.name, "tensor %zu", i);
+    HEED_TRY(heed_parameters_add(table, &tensor, NULL));
+  }
+  return HEED_OK;
+}
+
+/* Buckets of some 13 chunks. */
+static heed_status divide(const heed_parameter_table *table) {
+  enum { BUCKETS = 8 };
+  int64_t *cuts, count, edges[BUCKETS + 1];
+  HEED_TRY(heed_parameters_cuts(table, &cuts, &count));
+  for (int i = 0; i <= BUCKETS; i++)
+    edges[i] = cuts[(count - 1) * i / BUCKETS];
+  const heed_status status = world->shard(world, cuts, count, edges, BUCKETS);
+  free(cuts);
+  return status;
+}
+
+/* From the end of the block to its beginning, in parts that are no buckets, as backward hands them over. */
+static void sum_all(float *data, int64_t count) {
+  const int64_t part = HEED_CHUNK * 17 + 5;
+  for (int64_t end = count; end > 0; end -= part) {
+    const int64_t first = end > part ? end - part : 0;
+    world->sum_start(world, data + first, first, end - first);
+    world->sum_poll(world);
+  }
+  world->sum_finish(world);
+}
+
+static bool is_mine(int64_t element) {
+  for (int64_t i = 0; i < world->run_count; i++)
+    if (element >= world->runs[i].first && element < world->runs[i].end)
+      return true;
+  return false;
+}
+
+/* The sums of this rank's shard; then of all that comes back every 101st element, each rank others: all would take long. */
+static int64_t count_wrong(float *data, int64_t count) {
+  const int64_t step = 101;
+  int64_t wrong = 0;
+  for (int64_t i = 0; i < count; i++)
+    data[i] = leaf_value(world->rank, i);
+  sum_all(data, count);
+  for (int64_t i = 0; i < count; i++) {
+    const float expected = is_mine(i) ? serial_tree(0, world->size, i) : 0;
+    wrong += is_mine(i) && memcmp(&expected, &data[i], sizeof expected) != 0;
+    data[i] = expected;
+  }
+  world->allgather_shards(world, data);
+  for (int64_t i = world->rank % step; i < count; i += step) {
+    const float expected = serial_tree(0, world->size, i);
+    wrong += memcmp(&expected, &data[i], sizeof expected) != 0;
+  }
+  return wrong;
+}
+
+static heed_status check(int64_t *wrong) {
+  heed_parameter_table table = {0};
+  HEED_TRY(heed_world_open(&world));
+  HEED_TRY(build(&table));
+  HEED_TRY(divide(&table));
+  float *data = malloc((size_t)table.total * sizeof *data);
+  HEED_TRY(world->agree(world, data ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a block to sum")));
+  *wrong = world->maximum(world, count_wrong(data, table.total));
+  if (world->rank == 0)
+    printf("ranks %d elements %lld wrong %lld\n", world->size, (long long)table.total, (long long)*wrong);
+  free(data);
+  heed_parameters_free(&table);
+  heed_world_close();
+  return HEED_OK;
+}
+
+int main(int argc, char **argv) {
+  int64_t wrong = 0;
+  MPI_Init(&argc, &argv);
+  const heed_status status = check(&wrong);
+  if (status != HEED_OK)
+    fprintf(stderr, "simulated_check: %s\n", heed_error_text());
+  MPI_Finalize();
+  return status != HEED_OK || wrong > 0;
+}

@@ -1,0 +1,69 @@
+#include "scale/simulated_work.h"
+
+#include <mpi.h>
+
+#include "comm/sum.h"
+
+static double seconds_a_byte = 0; /* of what goes through memory */
+static double owed = 0;           /* seconds that did not pass yet: of small pieces of work some are taken together */
+static const double worth_a_wait = 5e-5;
+
+void simulated_work_set_rate(double bytes_per_second) {
+  seconds_a_byte = bytes_per_second > 0 ? 0.5 / bytes_per_second : 0;
+}
+
+static void pass_through_memory(int64_t floats) {
+  owed += (double)floats * sizeof(float) * seconds_a_byte;
+  if (owed < worth_a_wait)
+    return;
+  smpi_execute_benched(owed);
+  owed = 0;
+}
+
+/* ---- comm/sum.h: a sum is read and written, what arrived is in the cache ---- */
+
+void heed_sum_into(float *restrict into, const float *restrict from, int64_t count) {
+  (void)into, (void)from;
+  pass_through_memory(2 * count);
+}
+
+void heed_sum_leaves(float *sum, const float *const *leaves, int64_t leaf_count, int64_t count) {
+  (void)sum, (void)leaves;
+  pass_through_memory(2 * (leaf_count - 1) * count);
+}
+
+/* ---- the optimizer's kernels ---- */
+
+static double square_sum(const float *x, int64_t count) {
+  (void)x;
+  pass_through_memory(count);
+  return 1;
+}
+
+static void add(float *y, const float *x, int64_t count) {
+  (void)y, (void)x;
+  pass_through_memory(3 * count);
+}
+
+static void lamb_direction(float *u, float *m, float *v, const float *w, const float *gradient, int64_t count, const heed_adamw *settings) {
+  (void)u, (void)m, (void)v, (void)w, (void)gradient, (void)settings;
+  pass_through_memory(7 * count);
+}
+
+static void lamb_apply(float *w, const float *u, float step, int64_t count) {
+  (void)w, (void)u, (void)step;
+  pass_through_memory(3 * count);
+}
+
+heed_kernels simulated_work_kernels(void) {
+  return (heed_kernels){.square_sum = square_sum, .add = add, .lamb_direction = lamb_direction, .lamb_apply = lamb_apply};
+}
+
+/* ---- memory: linked with --wrap=aligned_alloc, which is where comm/ takes its receive buffers from ---- */
+
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
+
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes) {
+  (void)alignment; /* whole pages */
+  return SMPI_SHARED_MALLOC(bytes);
+}
