@@ -4,6 +4,7 @@
  *      simulated step MODEL RATE SECONDS    a training step whose matrix products take so long
  * RATE: bytes of summands a second that a rank adds; 0: at once. */
 #include <mpi.h>
+#include <simgrid/actor.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,7 @@ static double slowest(const run *r, double seconds) {
 
 static void compute(double seconds) {
   if (seconds > 0)
-    smpi_execute_benched(seconds);
+    sg_actor_sleep_for(seconds);
 }
 
 static void time_sum(run *r) {
