@@ -86,12 +86,13 @@ static bool has_room(heed_job *job, size_t bytes) {
   return false;
 }
 
-/* Collective; its memory is untouched.  NULL on all ranks where the memory for the list is short on any. */
-static heed_node_block *share(heed_job *job, int64_t count) {
+/* Collective; its memory is untouched. */
+static heed_status share(heed_job *job, heed_node_block **result, int64_t count) {
   heed_node_block *block = calloc(1, sizeof *block + (size_t)job->near * sizeof *block->peers);
-  if (job->table.maximum(&job->table, block == NULL)) {
+  heed_status status = job->table.agree(&job->table, block ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a block's description"));
+  if (status != HEED_OK) {
     free(block);
-    return NULL;
+    return status;
   }
   MPI_Info apart;
   MPI_Info_create(&apart);
@@ -110,8 +111,8 @@ static heed_node_block *share(heed_job *job, int64_t count) {
   block->own = block->peers[job->table.rank - job->near_first];
   block->count = count;
   block->next = job->blocks;
-  job->blocks = block;
-  return block;
+  job->blocks = *result = block;
+  return HEED_OK;
 }
 
 static heed_node_block **find(heed_job *job, const float *data) {
@@ -131,12 +132,15 @@ static void give_back(heed_node_block **link) {
 
 static heed_status allocate(heed_communication *table, float **block, int64_t count) {
   heed_job *job = heed_job_of(table);
-  heed_node_block *shared = job->near > 1 && has_room(job, (size_t)count * sizeof **block) ? share(job, count) : NULL;
-  heed_status status = HEED_OK;
-  *block = shared ? shared->own : heed_memory_block(count);
-  if (!*block)
-    status = heed_error(HEED_FAILED, "out of memory for a block of %lld MB", (long long)(count >> 18));
-  HEED_TRY(table->agree(table, status));
+  if (job->near > 1 && has_room(job, (size_t)count * sizeof **block)) {
+    heed_node_block *shared;
+    HEED_TRY(share(job, &shared, count));
+    *block = shared->own;
+  } else {
+    *block = heed_memory_block(count);
+    HEED_TRY(
+        table->agree(table, *block ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a block of %lld MB", (long long)(count >> 18))));
+  }
   heed_memory_zero(*block, count);
   return HEED_OK;
 }
@@ -157,12 +161,12 @@ heed_status heed_node_open(heed_job *job) {
     return HEED_OK;
   MPI_Comm_split(job->ranks, job->near_first, job->table.rank, &job->near_ranks);
   const int64_t floats = HEED_TURNS * LINE_BYTES / (int64_t)sizeof(float);
-  job->turns = has_room(job, LINE_BYTES * LINE_BYTES) ? share(job, floats) : NULL;
-  if (!job->turns) {
+  if (!has_room(job, LINE_BYTES * LINE_BYTES)) {
     job->near = 1;
     job->near_first = job->table.rank;
     return HEED_OK;
   }
+  HEED_TRY(share(job, &job->turns, floats));
   memset(job->turns->own, 0, (size_t)floats * sizeof(float));
   MPI_Barrier(job->near_ranks);
   return HEED_OK;

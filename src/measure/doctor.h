@@ -56,7 +56,8 @@ typedef struct heed_doctor_rank {
   heed_doctor_files files[HEED_DOCTOR_FILES];
   heed_doctor_sight sight;
   bool lock_is_its_own;              /**< it got the lock that rank 0 holds */
-  uint64_t plan_bytes;               /**< of this rank at its peak; 0: not planned */
+  uint64_t plan_bytes;               /**< of this rank at its peak, without its neighbours'; 0: not planned */
+  uint64_t plan_shared;              /**< of these, what it shares with its neighbours through /dev/shm */
   char plan_error[HEED_DOCTOR_TEXT]; /**< why it cannot be planned */
 } heed_doctor_rank;
 
@@ -89,8 +90,8 @@ heed_status heed_doctor_look(heed_doctor_rank *rank);
 /** Fills in `config` and `files`.  What cannot be read is a fact, not an error.  Errors: HEED_FAILED when memory is short. */
 heed_status heed_doctor_read_files(heed_doctor_rank *rank, const heed_config *config);
 
-/** Plans the run as `heed plan` does: fills in `plan_bytes` or `plan_error`.  \param[in] communication  bytes, as in measure/plan.h
- *  \param[out] checkpoint  bytes of a checkpoint */
+/** Plans the run as `heed plan` does: fills in `plan_bytes` and `plan_shared`, or `plan_error`.  \param[in] communication  bytes, as in
+ * measure/plan.h \param[out] checkpoint  bytes of a checkpoint */
 void heed_doctor_plan(heed_doctor_rank *rank, const heed_config *config, int ranks, int ranks_on_node, size_t communication,
                       uint64_t *checkpoint);
 

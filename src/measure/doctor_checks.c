@@ -201,10 +201,11 @@ static need shared_of(const heed_judge *judge, int machine) {
   need n = {0, rank_at(judge, machine)->shared_free};
   int ranks = 0;
   for (int r = machine; r < judge->job->count; r++)
-    ranks += is_on(judge, r, machine);
-  if (ranks > 1)
-    n.needed = (uint64_t)ranks * LEAST_SHARED;
-  return n;
+    if (is_on(judge, r, machine)) {
+      n.needed += LEAST_SHARED + rank_at(judge, r)->plan_shared;
+      ranks++;
+    }
+  return ranks > 1 ? n : (need){0, n.there};
 }
 
 static void judge_memory(heed_judge *judge) {
@@ -220,8 +221,11 @@ static void judge_memory(heed_judge *judge) {
   if (mark_machines(judge, &n, shared_of)) {
     heed_doctor_name_bytes(needed, n.needed);
     heed_doctor_name_bytes(there, n.there);
-    heed_judge_add(judge, HEED_DOUBTFUL, true, "remove what earlier jobs left in /dev/shm; a container is given more with --shm-size",
-                   "little room in /dev/shm, where ranks of a machine share memory: %s free, %s wanted", there, needed);
+    heed_judge_add(
+        judge, HEED_DOUBTFUL, true,
+        "remove what earlier jobs left in /dev/shm; a container is given more with --shm-size; without it the ranks of a machine "
+        "send each other messages, which takes longer",
+        "little room in /dev/shm, where ranks of a machine share memory: %s free, %s wanted", there, needed);
   }
 }
 
@@ -303,7 +307,9 @@ static void judge_folder(heed_judge *judge, const heed_doctor_run *run) {
     heed_judge_add(judge, HEED_WRONG, false, "choose another run.output, or get the right to write there",
                    "the run folder cannot be used: %s", run->error);
   if (mark_where(judge, sees_nothing, 0))
-    heed_judge_add(judge, HEED_WRONG, true, "set run.output to a folder that all machines share (NFS, Lustre), as an absolute path",
+    heed_judge_add(judge, HEED_DOUBTFUL, true,
+                   "set run.output to a folder that all machines share (NFS, Lustre), as an absolute path: a job that goes on with rank 0 "
+                   "on another machine would not find its checkpoints",
                    "the run folder %s is not shared: what rank 0 writes there is not seen", run->folder);
   if (run->lock != HEED_LOCK_HELD)
     heed_judge_add(judge, HEED_DOUBTFUL, false,

@@ -70,6 +70,7 @@ void heed_doctor_plan(heed_doctor_rank *rank, const heed_config *config, int ran
     snprintf(rank->plan_error, sizeof rank->plan_error, "%s", heed_error_text());
     return;
   }
-  rank->plan_bytes = plan.rank_bytes;
+  rank->plan_bytes = plan.rank_bytes - plan.memory.neighbours;
+  rank->plan_shared = plan.memory.parameters + plan.memory.gradients;
   *checkpoint = plan.checkpoint_bytes;
 }

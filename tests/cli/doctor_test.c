@@ -196,9 +196,9 @@ static void unreadable_data_is_named(void) {
 static void folders_of_ones_own_are_named(void) {
   char rest[512];
   snprintf(rest, sizeof rest, "%s/micro.yaml --set data.train=%s/train.h5 --set data.vocabulary=%s/vocab.txt", folder, folder, folder);
-  json_t *object = examine_two("", "env -C other", rest, 65);
-  expect(object, "wrong", "[1]", "the run folder run is not shared");
-  CU_ASSERT_EQUAL(count_wrong(object), 1);
+  json_t *object = examine_two("", "env -C other", rest, 0);
+  expect(object, "doubtful", "[1]", "the run folder run is not shared");
+  CU_ASSERT_EQUAL(count_wrong(object), 0);
   json_decref(object);
 }
 
