@@ -104,7 +104,7 @@ echo
 echo "| ranks | model | sum, ms | way back, ms | both | formula | MPI_Allreduce |"
 echo "|---|---|---|---|---|---|---|"
 for model in ${models//,/ }; do
-  planned=$(build/bin/heed plan "configs/$model.yaml" --set model.vocabulary_size=30522 --json |
+  planned=$(build/bin/heed plan "configs/$model.yaml" --set model.vocabulary_size=30522 --json --no-time |
     sed -n 's/.*"parameters": \([0-9]\{7,\}\).*/\1/p' | head -n 1)
   for size in ${ranks//,/ }; do
     line=$(run "$size" simulated sum "$model" 0)
