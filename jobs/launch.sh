@@ -113,6 +113,9 @@ launch() {
   if env --block-signal=TERM,INT true 2>/dev/null; then
     hidden=(env "--block-signal=TERM,INT")
     export OMPI_MCA_orte_launch_agent="${OMPI_MCA_orte_launch_agent:-env --block-signal=TERM orted}"
+  else
+    export OMPI_MCA_odls_base_sigkill_timeout=60
+    echo "this env has no --block-signal (coreutils before 8.31): after a save mpirun stays for up to two minutes" >&2
   fi
   catch_signals
   (trap '' USR1 && exec "${hidden[@]}" mpirun "$@") </dev/null &

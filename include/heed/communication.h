@@ -22,6 +22,7 @@ typedef struct heed_communication heed_communication;
 
 struct heed_communication {
   int rank, size;
+  int near;   /**< ranks whose blocks (`allocate`) this one reads where they lie, itself included */
   void *self; /**< the implementation's own */
 
   /** Agrees on errors.  Each rank gives its status; if any is not HEED_OK, all return the status of the lowest failing rank, and

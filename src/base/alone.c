@@ -66,6 +66,7 @@ static void alone_abort(heed_communication *c, heed_status status) {
 heed_communication *heed_alone(void) {
   static heed_communication alone = {.rank = 0,
                                      .size = 1,
+                                     .near = 1,
                                      .agree = alone_agree,
                                      .broadcast = alone_broadcast,
                                      .allgather = alone_allgather,

@@ -1,5 +1,7 @@
 #include "base/memory.h"
 
+#include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +52,24 @@ float *heed_memory_block(int64_t count) {
   float *block = aligned_alloc(64, bytes);
   heed_memory_prefer_large_pages(block, bytes);
   return block;
+}
+
+/* Pages come from where the threads run that will use them. */
+bool heed_memory_take(float *block, int64_t count) {
+#ifdef MADV_POPULATE_WRITE
+  enum { PIECE = 1 << 20 };
+  bool room = true;
+#pragma omp parallel for schedule(static) reduction(&& : room)
+  for (int64_t i = 0; i < count; i += PIECE) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)(block + i) / page * page,
+                    end = (uintptr_t)(block + (count - i < PIECE ? count : i + PIECE));
+    room = room && (madvise((void *)begin, end - begin, MADV_POPULATE_WRITE) == 0 || errno == EINVAL);
+  }
+  return room;
+#else
+  (void)block, (void)count;
+  return true;
+#endif
 }
 
 void heed_memory_zero(float *block, int64_t count) {

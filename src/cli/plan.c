@@ -158,6 +158,7 @@ static heed_status plan_ranks(plan_row *row, const plan_options *o, const heed_c
                                    .kernels = m->kernels,
                                    .ranks = ranks,
                                    .ranks_on_node = row->ranks_on_node,
+                                   .near = heed_world_near(ranks, row->ranks_on_node),
                                    .communication = heed_world_buffer_bytes(ranks, row->ranks_on_node) +
                                                     heed_world_mpi_bytes(ranks, row->ranks_on_node)};
   return heed_run_plan_make(&row->plan, &spec);

@@ -142,7 +142,7 @@ static void print_time(const plan_report *r) {
   if (f->checkpoint > 0)
     printf("%10.4f s    to save a checkpoint, at %.0f MB/s\n", f->checkpoint, r->checkpoint_rate / 1e6);
   printf("%10.2f days train.steps %lld, with checkpoints%s\n\n", f->run / 86400, (long long)r->config->train.steps,
-         r->config->evaluate.batches > 0 ? " and evaluations" : ", without evaluations");
+         heed_forecast_evaluations(r->config) > 0 ? " and evaluations" : ", without evaluations");
   print_assumptions(r);
 }
 

@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include "base/memory.h"
+#include "comm/world.h"
 #include "heed/log.h"
 
 enum { LINE_BYTES = 64 };
@@ -29,8 +30,12 @@ struct heed_node_block {
 /* The most ranks that a switch of the environment lets be near: HEED_NEAR_RANKS=1 sends messages within a machine too. */
 static int most_near(void) {
   const char *set = getenv("HEED_NEAR_RANKS");
-  const long number = set && set[0] ? strtol(set, NULL, 10) : INT32_MAX;
-  return number < 1 ? 1 : number > INT32_MAX ? INT32_MAX : (int)number;
+  char *end;
+  const long number = set && set[0] ? strtol(set, &end, 10) : INT32_MAX;
+  if (!set || !set[0] || (!*end && number >= 1 && number <= INT32_MAX))
+    return (int)number;
+  heed_warn("HEED_NEAR_RANKS=%s is no number of ranks from 1 on: as many share memory as can", set);
+  return INT32_MAX;
 }
 
 /* Whether every aligned run of `near` ranks is on one machine.  \param[in] machine_of  [P] the first rank of each rank's machine */
@@ -51,6 +56,15 @@ static void check_order(const heed_job *job, const int *machine_of) {
   if (changes > machines)
     heed_warn("ranks are dealt out to the machines in turn, so that neighbours, which exchange the most, are apart: launch with "
               "`--map-by slot`, or `--rank-by slot`");
+}
+
+int heed_world_near(int ranks, int ranks_on_node) {
+  int near = 1;
+  if (ranks <= ranks_on_node)
+    return ranks;
+  while (ranks % (2 * near) == 0 && ranks_on_node % (2 * near) == 0)
+    near *= 2;
+  return near;
 }
 
 static heed_status find_near(heed_job *job) {
@@ -75,6 +89,10 @@ static float *align(float *data) {
   return (float *)(((uintptr_t)data + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES);
 }
 
+static void warn_of_room(size_t bytes) {
+  heed_warn("/dev/shm has no room for %zu MB: the ranks of a machine send each other messages instead of sharing memory", bytes >> 20);
+}
+
 /* Whether each machine has room for a block of each of its ranks.  Collective. */
 static bool has_room(heed_job *job, size_t bytes) {
   struct statvfs files;
@@ -82,7 +100,7 @@ static bool has_room(heed_job *job, size_t bytes) {
   const bool room = statvfs("/dev/shm", &files) == 0 && (size_t)files.f_bavail * files.f_frsize > needed;
   if (job->table.maximum(&job->table, !room) == 0)
     return true;
-  heed_warn("/dev/shm has no room for %zu MB on each machine: its ranks send each other messages instead of sharing memory", needed >> 20);
+  warn_of_room(needed);
   return false;
 }
 
@@ -115,8 +133,8 @@ static heed_status share(heed_job *job, heed_node_block **result, int64_t count)
   return HEED_OK;
 }
 
-static heed_node_block **find(heed_job *job, const float *data) {
-  heed_node_block **link = &job->blocks;
+/* The link that leads to the block of an element, or the last one of the list. */
+static heed_node_block **find(heed_node_block **link, const float *data) {
   while (*link && (data < (*link)->own || data >= (*link)->own + (*link)->count))
     link = &(*link)->next;
   return link;
@@ -130,13 +148,26 @@ static void give_back(heed_node_block **link) {
   free(block);
 }
 
+/* What there was room for a moment ago another job may have taken since.  *block stays NULL on all ranks then. */
+static heed_status share_room(heed_job *job, float **block, int64_t count) {
+  heed_node_block *shared;
+  HEED_TRY(share(job, &shared, count));
+  const bool taken = heed_memory_take(shared->own, count);
+  if (job->table.maximum(&job->table, !taken) == 0)
+    *block = shared->own;
+  else {
+    give_back(find(&job->blocks, shared->own));
+    warn_of_room((size_t)count * sizeof **block);
+  }
+  return HEED_OK;
+}
+
 static heed_status allocate(heed_communication *table, float **block, int64_t count) {
   heed_job *job = heed_job_of(table);
-  if (job->near > 1 && has_room(job, (size_t)count * sizeof **block)) {
-    heed_node_block *shared;
-    HEED_TRY(share(job, &shared, count));
-    *block = shared->own;
-  } else {
+  *block = NULL;
+  if (job->near > 1 && has_room(job, (size_t)count * sizeof **block))
+    HEED_TRY(share_room(job, block, count));
+  if (!*block) {
     *block = heed_memory_block(count);
     HEED_TRY(
         table->agree(table, *block ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a block of %lld MB", (long long)(count >> 18))));
@@ -147,14 +178,14 @@ static heed_status allocate(heed_communication *table, float **block, int64_t co
 
 static void release(heed_communication *table, float *block) {
   heed_job *job = heed_job_of(table);
-  heed_node_block **link = find(job, block);
+  heed_node_block **link = find(&job->blocks, block);
   if (block && *link)
     give_back(link);
   else
     free(block);
 }
 
-heed_status heed_node_open(heed_job *job) {
+static heed_status open_near(heed_job *job) {
   HEED_TRY(find_near(job));
   job->near_first = job->table.rank / job->near * job->near;
   if (job->near == 1)
@@ -172,6 +203,12 @@ heed_status heed_node_open(heed_job *job) {
   return HEED_OK;
 }
 
+heed_status heed_node_open(heed_job *job) {
+  const heed_status status = open_near(job);
+  job->table.near = job->near;
+  return status;
+}
+
 void heed_node_close(heed_job *job) {
   while (job->blocks)
     give_back(&job->blocks);
@@ -180,12 +217,12 @@ void heed_node_close(heed_job *job) {
     MPI_Comm_free(&job->near_ranks);
 }
 
-bool heed_node_shares(const heed_job *job, const float *data) {
-  return job->near > 1 && *find((heed_job *)job, data);
+bool heed_node_shares(heed_job *job, const float *data) {
+  return job->near > 1 && *find(&job->blocks, data);
 }
 
-const float *heed_node_peer(const heed_job *job, const float *data, int member) {
-  const heed_node_block *block = *find((heed_job *)job, data);
+const float *heed_node_peer(heed_job *job, const float *data, int member) {
+  const heed_node_block *block = *find(&job->blocks, data);
   return block->peers[member] + (data - block->own);
 }
 
@@ -217,7 +254,7 @@ void heed_node_wait(heed_job *job, heed_turn turn, int64_t number) {
 }
 
 void heed_job_set_node(heed_job *job) {
-  job->near = 1;
+  job->near = job->table.near = 1;
   job->near_first = job->table.rank;
   job->near_ranks = MPI_COMM_NULL;
   job->table.allocate = allocate;

@@ -56,6 +56,10 @@ double heed_world_processor_limit(void);
  *  \param[out] threads  what was set */
 heed_status heed_world_threads(heed_communication *world, int *threads);
 
+/** How many ranks will share memory with one, itself included, of so many that lie on machines one after the other: all of a single
+ *  machine; else the largest power of two that divides both numbers.  Pure. */
+int heed_world_near(int ranks, int ranks_on_node);
+
 /** Bytes that a rank of so many receives messages into, from the first `shard` of the table on, with buckets of HEED_BUCKET_FLOATS.  Pure.
  */
 size_t heed_world_buffer_bytes(int ranks, int ranks_on_node);

@@ -22,12 +22,16 @@ int heed_allreduce_fitting(size_t available, int64_t ranks_on_node) {
 static heed_status cut(heed_communication *c, int64_t count) {
   const int64_t chunks = count / HEED_CHUNK, buckets = (count + HEED_BUCKET_FLOATS - 1) / HEED_BUCKET_FLOATS;
   int64_t *cuts = malloc((size_t)(chunks + 1 + buckets + 1) * sizeof *cuts), *edges = cuts ? cuts + chunks + 1 : NULL;
-  HEED_TRY(c->agree(c, cuts ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the cuts of a block")));
+  heed_status status = c->agree(c, cuts ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the cuts of a block"));
+  if (status != HEED_OK) {
+    free(cuts);
+    return status;
+  }
   for (int64_t i = 0; i <= chunks; i++)
     cuts[i] = i * HEED_CHUNK;
   for (int64_t i = 0; i <= buckets; i++)
     edges[i] = cuts[chunks * i / buckets];
-  heed_status status = c->shard(c, cuts, chunks + 1, edges, buckets);
+  status = c->shard(c, cuts, chunks + 1, edges, buckets);
   free(cuts);
   return status;
 }

@@ -92,7 +92,7 @@ heed_status heed_doctor_read_files(heed_doctor_rank *rank, const heed_config *co
 
 /** Plans the run as `heed plan` does: fills in `plan_bytes` and `plan_shared`, or `plan_error`.  \param[in] communication  bytes, as in
  * measure/plan.h \param[out] checkpoint  bytes of a checkpoint */
-void heed_doctor_plan(heed_doctor_rank *rank, const heed_config *config, int ranks, int ranks_on_node, size_t communication,
+void heed_doctor_plan(heed_doctor_rank *rank, const heed_config *config, int ranks, int ranks_on_node, int near, size_t communication,
                       uint64_t *checkpoint);
 
 /** Tries the run folder: rank 0 writes below it, in a folder of its own that it removes again, and all look there.  Collective.

@@ -6,8 +6,8 @@
 
 #include "measure/doctor_judge.h"
 
-/* What calls for a look.  A rank's part of /dev/shm: what Open MPI lays there for it, and as much again. */
-static const uint64_t LEAST_MEMORY = 256 << 20, LEAST_SHARED = 16 << 20;
+/* What calls for a look.  Of /dev/shm: what Open MPI lays there for a rank, and what a machine is to have beside that. */
+static const uint64_t LEAST_MEMORY = 256 << 20, LEAST_SHARED = 5 << 20, SPARE_SHARED = 16 << 20;
 static const double CLOCK_LIMIT = 1.0; /* seconds */
 static const double LEAST_RATE = 1e8;  /* bytes a second */
 static const double SHARE_OF_MEDIAN = 1.0 / 3;
@@ -154,11 +154,11 @@ static void judge_threads(heed_judge *judge) {
   if (c.places > 1)
     snprintf(more, sizeof more, ", and too many in %d more place%s", c.places - 1, c.places > 2 ? "s" : "");
   if (c.places > 0)
-    heed_judge_add(judge, HEED_DOUBTFUL, true,
-                   "bind each rank to processors of its own, as many as it has threads: mpirun --map-by slot:PE=N --bind-to core with "
-                   "OMP_NUM_THREADS=N (or --bind-to none), and no more ranks than fit",
-                   "oversubscribed: %d threads on %d processor%s (%s)%s", c.threads, c.processors, c.processors == 1 ? "" : "s", c.where,
-                   more);
+    heed_judge_add(
+        judge, HEED_DOUBTFUL, true,
+        "take fewer ranks, or fewer threads (OMP_NUM_THREADS); ranks that crowd where there is room beside are bound to processors "
+        "of their own by mpirun --map-by slot:PE=N --bind-to core, N threads each, or left unbound by --bind-to none",
+        "oversubscribed: %d threads on %d processor%s (%s)%s", c.threads, c.processors, c.processors == 1 ? "" : "s", c.where, more);
 }
 
 /** What the ranks of a machine take together, against what there is. */
@@ -205,6 +205,7 @@ static need shared_of(const heed_judge *judge, int machine) {
       n.needed += LEAST_SHARED + rank_at(judge, r)->plan_shared;
       ranks++;
     }
+  n.needed += SPARE_SHARED;
   return ranks > 1 ? n : (need){0, n.there};
 }
 

@@ -55,13 +55,14 @@ heed_status heed_doctor_look(heed_doctor_rank *rank) {
   return HEED_OK;
 }
 
-void heed_doctor_plan(heed_doctor_rank *rank, const heed_config *config, int ranks, int ranks_on_node, size_t communication,
+void heed_doctor_plan(heed_doctor_rank *rank, const heed_config *config, int ranks, int ranks_on_node, int near, size_t communication,
                       uint64_t *checkpoint) {
   heed_run_plan plan;
   heed_run_plan_spec spec = {.config = config,
                              .kernels = heed_kernels_choose(NULL),
                              .ranks = ranks,
                              .ranks_on_node = ranks_on_node,
+                             .near = near,
                              .communication = communication};
   *checkpoint = 0;
   if (!spec.kernels) /* HEED_ISA names none: a fact of its own */
@@ -71,6 +72,6 @@ void heed_doctor_plan(heed_doctor_rank *rank, const heed_config *config, int ran
     return;
   }
   rank->plan_bytes = plan.rank_bytes - plan.memory.neighbours;
-  rank->plan_shared = plan.memory.parameters + plan.memory.gradients;
+  rank->plan_shared = near > 1 ? plan.memory.parameters + (uint64_t)plan.gradients * sizeof(float) : 0;
   *checkpoint = plan.checkpoint_bytes;
 }

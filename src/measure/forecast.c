@@ -39,13 +39,17 @@ static double occasions(int64_t steps, int64_t every) {
   return every > 0 ? (double)((steps + every - 1) / every) : 1;
 }
 
-static double run_seconds(const heed_config *config, const heed_forecast *f) {
+double heed_forecast_evaluations(const heed_config *config) {
   const heed_evaluate_config *evaluate = &config->evaluate;
+  return config->data.validation_count > 0 && evaluate->every_steps > 0
+             ? occasions(config->train.steps, evaluate->every_steps) * (double)evaluate->batches
+             : 0;
+}
+
+static double run_seconds(const heed_config *config, const heed_forecast *f) {
   const int64_t steps = config->train.steps;
-  const double evaluations = config->data.validation_count > 0 && evaluate->every_steps > 0
-                                 ? occasions(steps, evaluate->every_steps) * (double)evaluate->batches
-                                 : 0;
-  return (double)steps * f->step + occasions(steps, config->checkpoint.every_steps) * f->checkpoint + evaluations * FORWARD * f->compute;
+  return (double)steps * f->step + occasions(steps, config->checkpoint.every_steps) * f->checkpoint +
+         heed_forecast_evaluations(config) * FORWARD * f->compute;
 }
 
 heed_forecast heed_forecast_make(const heed_forecast_spec *spec, const heed_run_plan *plan, int ranks) {

@@ -36,6 +36,9 @@ typedef struct heed_forecast {
 
 heed_forecast heed_forecast_make(const heed_forecast_spec *spec, const heed_run_plan *plan, int ranks);
 
+/** Batches that the run's evaluations take in all, 0 without any. */
+double heed_forecast_evaluations(const heed_config *config);
+
 /** What ranks of one machine exchange through its memory: two copies of a byte, and of gradients an addition. */
 heed_network heed_forecast_shared_memory(const heed_rates *rates);
 

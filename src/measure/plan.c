@@ -66,6 +66,7 @@ static heed_status plan_step(heed_run_plan *plan, const heed_run_plan_spec *spec
                                .ranks_on_node = spec->ranks_on_node};
   heed_stepper *s;
   ranks.size = spec->ranks;
+  ranks.near = spec->near;
   HEED_TRY(heed_stepper_plan(&s, &stepper));
   plan->slices = heed_stepper_slices(s);
   plan->slices_at_once = config.train.slices_at_once = heed_stepper_slices_at_once(s);

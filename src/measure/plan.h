@@ -12,6 +12,7 @@ typedef struct heed_run_plan_spec {
   const heed_config *config;
   const heed_kernels *kernels;
   int ranks, ranks_on_node; /**< of the job; of them that share a machine's memory */
+  int near;                 /**< ranks that read each other's blocks (comm/world.h) */
   size_t communication;     /**< bytes that exchanging takes of a rank: buffers, and MPI itself (comm/world.h) */
 } heed_run_plan_spec;
 

@@ -66,8 +66,8 @@ static int count_blocks(int64_t passes) {
 /* Of n ranks that share memory each reads its part of the gradients of the others, and their parts of the parameters. */
 static size_t neighbours_bytes(const heed_stepper *s) {
   const heed_parameter_table *table = heed_model_table(s->model);
-  const int64_t ranks = s->spec.ranks_on_node > 1 ? s->spec.ranks_on_node : 1;
-  return (size_t)((table->total + table->gradient_total) / ranks * (ranks - 1)) * sizeof(float);
+  const int64_t near = s->spec.communication->near;
+  return (size_t)((table->total + table->gradient_total) / near * (near - 1)) * sizeof(float);
 }
 
 heed_stepper_memory heed_stepper_plan_memory(const heed_stepper *s) {
@@ -116,9 +116,12 @@ static heed_status allocate(heed_stepper *s) {
   s->sums = calloc((size_t)(c->size * (s->slices * SUMS + 1)), sizeof *s->sums);
   HEED_TRY(c->agree(c, s->sums ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the sums of %lld slices", (long long)s->slices)));
   HEED_TRY(c->allocate(c, &s->parameters, table->total));
-  for (int i = 0; i < s->block_count; i++)
-    HEED_TRY(c->allocate(c, &s->blocks[i], table->gradient_total));
-  return HEED_OK;
+  HEED_TRY(c->allocate(c, &s->blocks[0], table->gradient_total));
+  heed_status status = HEED_OK;
+  for (int i = 1; i < s->block_count; i++) /* other ranks see the first alone */
+    if (!(s->blocks[i] = heed_memory_block(table->gradient_total)))
+      status = heed_error(HEED_FAILED, "out of memory for the gradients of %lld passes", (long long)s->passes);
+  return c->agree(c, status);
 }
 
 /* A rank's slices must be one subtree of the tree over all: a power of two of them, or all. */
@@ -188,8 +191,9 @@ void heed_stepper_free(heed_stepper *s) {
     return;
   heed_optimizer_free(s->optimizer);
   heed_model_free(s->model);
-  for (int i = s->block_count - 1; i >= 0; i--)
-    s->spec.communication->release(s->spec.communication, s->blocks[i]);
+  for (int i = 1; i < s->block_count; i++)
+    free(s->blocks[i]);
+  s->spec.communication->release(s->spec.communication, s->blocks[0]);
   s->spec.communication->release(s->spec.communication, s->parameters);
   free(s->sums);
   free(s);

@@ -209,7 +209,7 @@ static void little_memory_is_doubtful(void) {
   expect(HEED_DOUBTFUL, "1", "100.0 MiB are free");
   make_up(4, 2);
   ranks[0].shared_free = ranks[1].shared_free = 1 << 20;
-  expect(HEED_DOUBTFUL, "0 1", "little room in /dev/shm, where ranks of a machine share memory: 1.0 MiB free, 32.0 MiB wanted");
+  expect(HEED_DOUBTFUL, "0 1", "little room in /dev/shm, where ranks of a machine share memory: 1.0 MiB free, 26.0 MiB wanted");
   ranks[0].shared_free = ranks[1].shared_free = 64 << 20;
   judge();
   CU_ASSERT_EQUAL(findings.count, 0);

@@ -4,7 +4,7 @@
 #   the same job once more      goes on; before its time limit Slurm's USR1 reaches the ranks, which save and exit 75; the job queues
 #                               itself again, goes on, ends with 0
 #   in the end                  the bits are those of a run that nothing happened to, in one process
-# Needs root and what `jobs/setup.sh --scale` installs.  Some three minutes.
+# Needs root and what `jobs/setup.sh --scale` installs.  Two minutes or three.
 set -euo pipefail
 # shellcheck source=tests/scale/common.sh
 . "$(dirname "$0")/common.sh"
