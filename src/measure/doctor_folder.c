@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,9 +48,11 @@ static heed_status find_ground(const char *path, char ground[HEED_DOCTOR_PATH], 
   return HEED_OK;
 }
 
-/* The type of the file system that holds a folder: of the mount whose point is the longest beginning of its path, the last of equals. */
+/* The type of the file system that holds a folder: of the mount whose point is the longest beginning of its path, the last of equals.
+ * Below a changed root no mount may be told: its number then (statfs(2)). */
 static void find_file_system(heed_doctor_run *run, const char *folder) {
   struct statvfs room;
+  struct statfs kind;
   char *path = realpath(folder, NULL);
   FILE *mounts = setmntent("/proc/self/mounts", "re");
   size_t longest = 0;
@@ -63,6 +66,8 @@ static void find_file_system(heed_doctor_run *run, const char *folder) {
   if (mounts)
     endmntent(mounts);
   free(path);
+  if (!run->file_system[0] && statfs(folder, &kind) == 0)
+    snprintf(run->file_system, sizeof run->file_system, "type 0x%lx", (unsigned long)kind.f_type);
   run->free_bytes = statvfs(folder, &room) == 0 ? (uint64_t)room.f_bavail * room.f_frsize : SIZE_MAX;
 }
 
