@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "comm/world.h"
+#include "mpi/serial_tree.h"
 #include "test.h"
 
 static heed_communication *world;
@@ -42,16 +43,5 @@ static inline int run_on_ranks(const char *file, const CU_TestInfo *tests) {
     static const CU_TestInfo tests[] = {__VA_ARGS__, CU_TEST_INFO_NULL}; \
     return run_on_ranks(__FILE__, tests);                                \
   }
-
-/** A float that looks random and may be very large or very small, so that another order of addition gives other bits. */
-static inline float uneven(int64_t leaf, int64_t element) {
-  uint64_t z = (uint64_t)leaf * 0x9E3779B97F4A7C15u + (uint64_t)element * 0xD1B54A32D192ED03u + 1;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-  z ^= z >> 31;
-  const float mantissa = (float)(int32_t)(z & 0xFFFFFF) - (float)0x800000;
-  const float scale = (float)(1u << (z >> 40 & 15)) / (float)(1u << (z >> 48 & 15));
-  return mantissa * scale;
-}
 
 #endif

@@ -22,17 +22,6 @@ static void set_near(const char *most) {
 static const char *const nears[] = {"1", "2", "4", "64"};
 enum { NEARS = sizeof nears / sizeof *nears };
 
-/* Written by itself, on scalars: what comm/ must equal. */
-static float serial_tree(int64_t leaf, int64_t leaves, int64_t element) {
-  if (leaves == 1)
-    return uneven(leaf, element);
-  int64_t left = 1;
-  while (left * 2 < leaves)
-    left *= 2;
-  const float a = serial_tree(leaf, left, element), b = serial_tree(leaf + left, leaves - left, element);
-  return a + b;
-}
-
 /* Cuts of tensors of the given sizes: chunks restart at each. */
 static int64_t *cuts_of(const int64_t *sizes, int64_t *count) {
   int64_t *cuts = malloc(4096 * sizeof *cuts), total = 0, next = 0;

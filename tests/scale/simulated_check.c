@@ -7,28 +7,9 @@
 
 #include "comm/world.h"
 #include "heed/parameters.h"
+#include "mpi/serial_tree.h"
 
 static heed_communication *world;
-
-/* Of very different sizes, so that another order of additions gives other bits. */
-static float leaf_value(int64_t leaf, int64_t element) {
-  uint64_t z = (uint64_t)leaf * 0x9E3779B97F4A7C15u + (uint64_t)element * 0xD1B54A32D192ED03u + 1;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-  const float mantissa = (float)(z & 0xFFFFFF) - 8388608.f;
-  return mantissa * (float)(1u << (z >> 40 & 15)) / (float)(1u << (z >> 48 & 15));
-}
-
-/* Written by itself: n leaves part at the largest power of two below n. */
-static float serial_tree(int64_t leaf, int64_t leaves, int64_t element) {
-  int64_t left = 1;
-  if (leaves == 1)
-    return leaf_value(leaf, element);
-  while (left * 2 < leaves)
-    left *= 2;
-  const float a = serial_tree(leaf, left, element), b = serial_tree(leaf + left, leaves - left, element);
-  return a + b;
-}
 
 /* Tensors of uneven sizes; some are shorter than a chunk. */
 static heed_status build(heed_parameter_table *table) {
@@ -76,7 +57,7 @@ static int64_t count_wrong(float *data, int64_t count) {
   const int64_t step = 101;
   int64_t wrong = 0;
   for (int64_t i = 0; i < count; i++)
-    data[i] = leaf_value(world->rank, i);
+    data[i] = uneven(world->rank, i);
   sum_all(data, count);
   for (int64_t i = 0; i < count; i++) {
     const float expected = is_mine(i) ? serial_tree(0, world->size, i) : 0;
