@@ -54,29 +54,30 @@ float *heed_memory_block(int64_t count) {
   return block;
 }
 
-/* Pages come from where the threads run that will use them. */
-bool heed_memory_take(float *block, int64_t count) {
-#ifdef MADV_POPULATE_WRITE
-  enum { PIECE = 1 << 20 };
-  bool room = true;
-#pragma omp parallel for schedule(static) reduction(&& : room)
-  for (int64_t i = 0; i < count; i += PIECE) {
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)(block + i) / page * page,
-                    end = (uintptr_t)(block + (count - i < PIECE ? count : i + PIECE));
-    room = room && (madvise((void *)begin, end - begin, MADV_POPULATE_WRITE) == 0 || errno == EINVAL);
-  }
-  return room;
-#else
-  (void)block, (void)count;
-  return true;
-#endif
-}
-
 void heed_memory_zero(float *block, int64_t count) {
   enum { PIECE = 1 << 12 };
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < count; i += PIECE)
     memset(block + i, 0, (size_t)(count - i < PIECE ? count - i : PIECE) * sizeof *block);
+}
+
+bool heed_memory_take(float *block, int64_t count) {
+  bool room = true, known = false;
+#ifdef MADV_POPULATE_WRITE
+  enum { PIECE = 1 << 20 };
+  known = true;
+#pragma omp parallel for schedule(static) reduction(&& : room, known)
+  for (int64_t i = 0; i < count; i += PIECE) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)(block + i) / page * page,
+                    end = (uintptr_t)(block + (count - i < PIECE ? count : i + PIECE));
+    const bool taken = madvise((void *)begin, end - begin, MADV_POPULATE_WRITE) == 0;
+    known = known && (taken || errno != EINVAL);
+    room = room && (taken || errno == EINVAL);
+  }
+#endif
+  if (!known)
+    heed_memory_zero(block, count);
+  return room;
 }
 
 size_t heed_memory_resident(void) {

@@ -24,8 +24,8 @@ float *heed_memory_block(int64_t count);
 /** Fills a block with zeros: its pages are touched by the threads that will use them, and a shortage shows here. */
 void heed_memory_zero(float *block, int64_t count);
 
-/** Takes the pages of a block of shared memory now: false where there is no room for them, which touching would end the process for.
- *  True where it cannot be told (Linux before 5.14). */
+/** Takes the pages of a fresh block of shared memory, which are zeros, by the threads that will use them: false where there is no room for
+ *  them, which touching would end the process for.  True where that cannot be told before (Linux before 5.14): they are touched then. */
 bool heed_memory_take(float *block, int64_t count);
 
 /** Bytes of this process that are in memory now, its program and libraries among them; 0 where it cannot be read. */

@@ -167,12 +167,12 @@ static heed_status allocate(heed_communication *table, float **block, int64_t co
   *block = NULL;
   if (job->near > 1 && has_room(job, (size_t)count * sizeof **block))
     HEED_TRY(share_room(job, block, count));
-  if (!*block) {
+  if (!*block) { /* taken, shared pages are zeros already */
     *block = heed_memory_block(count);
     HEED_TRY(
         table->agree(table, *block ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a block of %lld MB", (long long)(count >> 18))));
+    heed_memory_zero(*block, count);
   }
-  heed_memory_zero(*block, count);
   return HEED_OK;
 }
 
