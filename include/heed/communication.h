@@ -22,6 +22,13 @@ typedef struct heed_communication heed_communication;
 
 struct heed_communication {
   int rank, size;
+
+  /** The job as a table of data ranks times tensor ranks: `data` are those that hold the same part of every tensor as this one and other
+   *  slices of the batch, `tensor` those that hold the other parts and take the same slices.  Rank r is number r / t of its data ranks and
+   *  number r mod t of its t tensor ranks: these are neighbours.  Until the ranks are so divided (comm/world.h) data is the table itself
+   *  and tensor that of a process by itself.  In these two tables themselves they are not set. */
+  heed_communication *data, *tensor;
+
   int near;   /**< ranks whose blocks (`allocate`) this one reads where they lie, itself included */
   void *self; /**< the implementation's own */
 
@@ -34,6 +41,9 @@ struct heed_communication {
 
   /** values[size][count]: each rank has filled values[rank]; afterwards all have all, in the order of ranks. */
   void (*allgather)(heed_communication *, double *values, int64_t count);
+
+  /** Adds up data[count] over all ranks, in their order; all then hold the same bits. */
+  void (*add)(heed_communication *, float *data, int64_t count);
 
   /** The largest of all ranks' values. */
   int64_t (*maximum)(heed_communication *, int64_t value);

@@ -2,7 +2,10 @@
  *
  *  Values live in one flat fp32 block, in the order of registration and without gaps, so that tensors registered one after the
  *  other (query, key and value weights) can be read as one.  Gradients and optimizer moments are parallel blocks at the same
- *  offsets.  Optimizer, sharding, checkpoint, export and inspection all read this table. */
+ *  offsets.  Optimizer, sharding, checkpoint, export and inspection all read this table.
+ *
+ *  With tensor parallelism (Shoeybi et al. 2019, §3) a table lists one of several parts: of a tensor that is split along an axis the
+ *  block holds this part alone, of any other the whole. */
 #ifndef HEED_PARAMETERS_H
 #define HEED_PARAMETERS_H
 
@@ -26,13 +29,15 @@ typedef enum heed_initialisation {
 typedef struct heed_parameter {
   char name[HEED_MAX_NAME + 1]; /**< Hugging Face's name, for example bert.embeddings.LayerNorm.weight */
   int rank;
-  int64_t shape[HEED_MAX_RANK];
-  int64_t count;  /**< product of shape */
-  int64_t offset; /**< first element, in floats from the start of the flat block */
+  int64_t shape[HEED_MAX_RANK]; /**< of the whole tensor */
+  int64_t count;                /**< elements in the flat block: the product of shape, or this part's share of it */
+  int64_t offset;               /**< first element, in floats from the start of the flat block */
   heed_initialisation initialisation;
   float deviation;
-  bool decay;     /**< whether weight decay applies (not to biases and norms) */
-  int shard_axis; /**< axis that tensor parallelism splits, −1 for none */
+  bool decay;         /**< whether weight decay applies (not to biases and norms) */
+  int shard_axis;     /**< axis that tensor parallelism splits, −1 for none */
+  int64_t shard_runs; /**< the axis is so many runs one behind the other, each of which is split (query, key and value in one tensor: 3);
+                         0 stands for 1 */
 } heed_parameter;
 
 /** A tensor that is used twice (tied) has two gradients.  Each is summed over the slices by itself and then added, so that the
@@ -49,11 +54,13 @@ typedef struct heed_parameter_table {
   heed_tied_gradient *tied;
   int64_t tied_count;
   int64_t gradient_total; /**< floats in the gradient block: total and the second gradients */
+  int part, parts;        /**< of tensor parallelism, set before the first tensor; 0 parts stand for 1 */
 } heed_parameter_table;
 
-/** Registers a tensor.  `spec` gives name, rank, shape, initialisation, deviation, decay and shard_axis; count and offset are
+/** Registers a tensor.  `spec` gives name, rank, shape, initialisation, deviation, decay, shard_axis and shard_runs; count and offset are
  *  worked out.  \param[out] index  its place in the table (may be NULL).
- *  Errors: HEED_INVALID for a name already taken or too long, a shape without elements, or one too large to count. */
+ *  Errors: HEED_INVALID for a name already taken or too long, a shape without elements, one too large to count, or an axis that cannot be
+ *  split in so many parts. */
 heed_status heed_parameters_add(heed_parameter_table *table, const heed_parameter *spec, int64_t *index);
 
 /** Reserves a second gradient for tensor `index`.  Called after all tensors are registered.  \param[out] offset  its place in floats. */
@@ -62,7 +69,33 @@ heed_status heed_parameters_tie(heed_parameter_table *table, int64_t index, int6
 /** The index of a name, or −1. */
 int64_t heed_parameters_find(const heed_parameter_table *table, const char *name);
 
-/** Fills `values[total]` with the initial values: a pure function of the seed, each tensor's place in the table and element. */
+/** Of `count` things in a row part `part` of `parts` begins here; the parts differ by one thing at most. */
+static inline int64_t heed_part_begin(int64_t count, int parts, int part) {
+  return count * part / parts;
+}
+
+/** Where one part of a tensor lies in the whole: its elements [i · length, (i + 1) · length) are [i · stride + first, … + length) there,
+ *  0 ≤ i < runs.  So they come in the same order here and there. */
+typedef struct heed_split {
+  int64_t runs, length, stride, first;
+} heed_split;
+
+/** The split of tensor `index` for a part; of one that is not split the whole in one run. */
+heed_split heed_parameters_split(const heed_parameter_table *table, int64_t index, int part);
+
+/** How many of the part's elements come before element `whole` of the whole tensor. */
+int64_t heed_split_before(const heed_split *split, int64_t whole);
+
+/** Copies the part's elements of [first, end) of the whole tensor: from or to `whole`, which begins with element `first`, and to or from
+ *  `part`, which begins with element heed_split_before(split, first) of the part. */
+void heed_split_take(const heed_split *split, float *part, const float *whole, int64_t first, int64_t end);
+void heed_split_put(const heed_split *split, float *whole, const float *part, int64_t first, int64_t end);
+
+/** Elements of the whole tensor. */
+int64_t heed_parameters_whole_count(const heed_parameter_table *table, int64_t index);
+
+/** Fills `values[total]` with the initial values: a pure function of the seed, each tensor's place in the table and the element's place in
+ *  the whole tensor. */
 void heed_parameters_initialise(const heed_parameter_table *table, float *values, uint32_t seed);
 
 /** The same for tensor `index` alone: its part of `values[total]`. */

@@ -16,6 +16,9 @@ static void alone_broadcast(heed_communication *c, void *data, size_t bytes) {
 static void alone_allgather(heed_communication *c, double *values, int64_t count) {
   (void)c, (void)values, (void)count;
 }
+static void alone_add(heed_communication *c, float *data, int64_t count) {
+  (void)c, (void)data, (void)count;
+}
 static int64_t alone_maximum(heed_communication *c, int64_t value) {
   (void)c;
   return value;
@@ -67,9 +70,12 @@ heed_communication *heed_alone(void) {
   static heed_communication alone = {.rank = 0,
                                      .size = 1,
                                      .near = 1,
+                                     .data = &alone,
+                                     .tensor = &alone,
                                      .agree = alone_agree,
                                      .broadcast = alone_broadcast,
                                      .allgather = alone_allgather,
+                                     .add = alone_add,
                                      .maximum = alone_maximum,
                                      .barrier = alone_barrier,
                                      .allocate = alone_allocate,

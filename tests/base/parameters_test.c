@@ -65,6 +65,76 @@ static void refuses(void) {
   heed_parameters_free(&table);
 }
 
+/* Tensors of every kind of split, in part `part` of `parts`. */
+static void list_part(heed_parameter_table *table, int parts, int part) {
+  static const heed_parameter specs[] = {
+      {.name = "whole", .rank = 2, .shape = {50, 7}, .shard_axis = -1},
+      {.name = "rows", .rank = 2, .shape = {101, 60}, .shard_axis = 0},
+      {.name = "columns", .rank = 2, .shape = {90, 101}, .shard_axis = 1},
+      {.name = "runs", .rank = 2, .shape = {3 * 40, 50}, .shard_axis = 0, .shard_runs = 3},
+      {.name = "bias", .rank = 1, .shape = {3 * 40}, .shard_axis = 0, .shard_runs = 3},
+  };
+  *table = (heed_parameter_table){.part = part, .parts = parts};
+  for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+    heed_parameter spec = specs[i];
+    spec.initialisation = HEED_INIT_TRUNCATED_NORMAL;
+    spec.deviation = 0.02f;
+    CU_ASSERT_EQUAL_FATAL(heed_parameters_add(table, &spec, NULL), HEED_OK);
+  }
+}
+
+/* Of tensor i, `own` in this part and `of` in the whole: takes and puts ranges that end anywhere. */
+static void take_and_put(const heed_parameter_table *table, int64_t i, const float *own, const float *of, float *made) {
+  static float taken[1000];
+  const heed_split split = heed_parameters_split(table, i, table->part);
+  const int64_t count = heed_parameters_whole_count(table, i);
+  CU_ASSERT_EQUAL(table->items[i].count, heed_split_before(&split, count));
+  for (int64_t first = 0, end; first < count; first = end) {
+    end = first + 1 + (first * 7 + i) % 997 < count ? first + 1 + (first * 7 + i) % 997 : count;
+    const int64_t begin = heed_split_before(&split, first), have = heed_split_before(&split, end) - begin;
+    heed_split_take(&split, taken, of + first, first, end);
+    CU_ASSERT_EQUAL(memcmp(taken, own + begin, (size_t)have * sizeof *own), 0);
+    heed_split_put(&split, made + first, own + begin, first, end);
+  }
+}
+
+/* The parts together are the whole: each has the values that the whole has where it lies. */
+static void parts_make_the_whole(void) {
+  heed_parameter_table whole, table;
+  list_part(&whole, 0, 0);
+  const size_t bytes = (size_t)whole.total * sizeof(float);
+  float *values = malloc(bytes), *own = malloc(bytes), *made = malloc(bytes);
+  heed_parameters_initialise(&whole, values, 7);
+  for (int parts = 1; parts <= 5; parts++) {
+    int64_t held = 0;
+    memset(made, 0, bytes);
+    for (int part = 0; part < parts; part++) {
+      list_part(&table, parts, part);
+      heed_parameters_initialise(&table, own, 7);
+      for (int64_t i = 0; i < table.count; i++)
+        take_and_put(&table, i, own + table.items[i].offset, values + whole.items[i].offset, made + whole.items[i].offset);
+      held += table.total - table.items[0].count;
+      heed_parameters_free(&table);
+    }
+    CU_ASSERT_EQUAL(held, whole.total - whole.items[0].count);
+    CU_ASSERT_EQUAL(memcmp(made, values, bytes), 0);
+  }
+  heed_parameters_free(&whole);
+  free(values);
+  free(own);
+  free(made);
+}
+
+static void refuses_what_cannot_be_split(void) {
+  heed_parameter_table table = {.parts = 5};
+  heed_parameter narrow = {.name = "narrow", .rank = 1, .shape = {4}, .shard_axis = 0},
+                 uneven = {.name = "uneven", .rank = 1, .shape = {31}, .shard_axis = 0, .shard_runs = 3};
+  CU_ASSERT_EQUAL(heed_parameters_add(&table, &narrow, NULL), HEED_INVALID);
+  CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "narrow, 4 long, cannot be divided among 5 ranks"));
+  CU_ASSERT_EQUAL(heed_parameters_add(&table, &uneven, NULL), HEED_INVALID);
+  heed_parameters_free(&table);
+}
+
 static void cuts_restart_at_tensors(void) {
   heed_parameter_table table = {0};
   int64_t *cuts, count;
@@ -169,6 +239,7 @@ static void initial_values_ignore_threads(void) {
 }
 
 HEED_TESTS({"lies without gaps", lies_without_gaps}, {"refuses", refuses}, {"cuts restart at tensors", cuts_restart_at_tensors},
+           {"parts make the whole", parts_make_the_whole}, {"refuses what cannot be split", refuses_what_cannot_be_split},
            {"initial values have their moments", initial_values_have_their_moments},
            {"initial values are Box–Muller", initial_values_are_box_muller},
            {"initial values ignore threads", initial_values_ignore_threads})
