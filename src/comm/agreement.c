@@ -9,23 +9,26 @@
 
 enum { BROADCAST_BYTES = 1 << 30 }; /* of one call: MPI counts are int */
 
+/* The text of the last failure that ranks agreed on: of the world, or of a group, on which the world may agree after that. */
+static char agreed[2048];
+
 /* The failing rank's text becomes everybody's.  A text that holds what was agreed on before names its rank already. */
 static heed_status take_failure(heed_job *job, int failed, heed_status mine) {
   struct {
     int status;
-    char text[sizeof job->agreed];
+    char text[sizeof agreed];
   } failure = {0};
   if (job->table.rank == failed) {
     const char *text = heed_error_text();
-    const bool named = job->table.size == 1 || (job->agreed[0] && strstr(text, job->agreed));
+    const bool named = job->world->table.size == 1 || (agreed[0] && strstr(text, agreed));
     failure.status = mine;
     if (named)
       snprintf(failure.text, sizeof failure.text, "%s", text);
     else
-      snprintf(failure.text, sizeof failure.text, "rank %d: %s", failed, text);
+      snprintf(failure.text, sizeof failure.text, "rank %d: %s", job->world->table.rank, text);
   }
   MPI_Bcast(&failure, sizeof failure, MPI_BYTE, failed, job->ranks);
-  memcpy(job->agreed, failure.text, sizeof job->agreed);
+  memcpy(agreed, failure.text, sizeof agreed);
   return heed_error((heed_status)failure.status, "%s", failure.text);
 }
 
@@ -63,7 +66,7 @@ static void barrier(heed_communication *table) {
 static void abort_job(heed_communication *table, heed_status status) {
   heed_rank_warn("%s", heed_error_text());
   fflush(NULL);
-  MPI_Abort(heed_job_of(table)->ranks, status);
+  MPI_Abort(heed_job_of(table)->world->ranks, status); /* of a group, its ranks alone would end */
 }
 
 void heed_job_set_agreement(heed_job *job) {

@@ -28,13 +28,14 @@ struct heed_node_block {
 /* ---- who is near ---- */
 
 /* The most ranks that a switch of the environment lets be near: HEED_NEAR_RANKS=1 sends messages within a machine too. */
-static int most_near(void) {
+static int most_near(bool warns) {
   const char *set = getenv("HEED_NEAR_RANKS");
   char *end;
   const long number = set && set[0] ? strtol(set, &end, 10) : INT32_MAX;
   if (!set || !set[0] || (!*end && number >= 1 && number <= INT32_MAX))
     return (int)number;
-  heed_warn("HEED_NEAR_RANKS=%s is no number of ranks from 1 on: as many share memory as can", set);
+  if (warns)
+    heed_warn("HEED_NEAR_RANKS=%s is no number of ranks from 1 on: as many share memory as can", set);
   return INT32_MAX;
 }
 
@@ -68,12 +69,14 @@ int heed_world_near(int ranks, int ranks_on_node) {
 }
 
 static heed_status find_near(heed_job *job) {
-  const int ranks = job->table.size, most = (int)-job->table.maximum(&job->table, -most_near());
+  const bool is_world = job == job->world;
+  const int ranks = job->table.size, most = (int)-job->table.maximum(&job->table, -most_near(is_world));
   int *machine_of = malloc((size_t)ranks * sizeof *machine_of), mine = job->table.rank;
   HEED_TRY(job->table.agree(&job->table, machine_of ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a list of %d ranks", ranks)));
   MPI_Bcast(&mine, 1, MPI_INT, 0, job->node);
   MPI_Allgather(&mine, 1, MPI_INT, machine_of, 1, MPI_INT, job->ranks);
-  check_order(job, machine_of);
+  if (is_world)
+    check_order(job, machine_of);
   job->near = 1;
   while (2 * job->near <= job->group && 2 * job->near <= most && are_together(machine_of, ranks, 2 * job->near))
     job->near *= 2;
@@ -89,19 +92,40 @@ static float *align(float *data) {
   return (float *)(((uintptr_t)data + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES);
 }
 
+/* Once: a job takes several blocks, and each of its groups does. */
 static void warn_of_room(size_t bytes) {
-  heed_warn("/dev/shm has no room for %zu MB: the ranks of a machine send each other messages instead of sharing memory", bytes >> 20);
+  static bool warned = false;
+  if (!warned)
+    heed_warn("/dev/shm has no room for %zu MB: the ranks of a machine send each other messages instead of sharing memory", bytes >> 20);
+  warned = true;
+}
+
+/* Bytes that may be taken of this machine's shared memory. */
+static size_t free_bytes(void) {
+  struct statvfs files;
+  const size_t all = statvfs("/dev/shm", &files) == 0 ? (size_t)files.f_bavail * files.f_frsize : 0;
+  return all > SPARE_BYTES ? all - SPARE_BYTES : 0;
+}
+
+/* The least that any of them saw: the last to look saw what all have taken. */
+size_t heed_node_room(const heed_job *world) {
+  uint64_t room = free_bytes() / (size_t)world->node_size;
+  MPI_Allreduce(MPI_IN_PLACE, &room, 1, MPI_UINT64_T, MPI_MIN, world->node);
+  return room;
 }
 
 /* Whether each machine has room for a block of each of its ranks.  Collective. */
 static bool has_room(heed_job *job, size_t bytes) {
-  struct statvfs files;
-  const size_t needed = bytes * (size_t)job->node_size + SPARE_BYTES;
-  const bool room = statvfs("/dev/shm", &files) == 0 && (size_t)files.f_bavail * files.f_frsize > needed;
+  const size_t needed = bytes * (size_t)job->node_size;
+  const bool room = free_bytes() > needed && bytes <= job->room;
   if (job->table.maximum(&job->table, !room) == 0)
     return true;
-  warn_of_room(needed);
+  warn_of_room(bytes * (size_t)job->world->node_size + SPARE_BYTES);
   return false;
+}
+
+static size_t bytes_of(int64_t count) {
+  return (size_t)count * sizeof(float) + LINE_BYTES;
 }
 
 /* Collective; its memory is untouched. */
@@ -116,8 +140,7 @@ static heed_status share(heed_job *job, heed_node_block **result, int64_t count)
   MPI_Info_create(&apart);
   MPI_Info_set(apart, "alloc_shared_noncontig", "true"); /* each rank's part on pages of its own */
   float *base;
-  const MPI_Aint bytes = (MPI_Aint)((size_t)count * sizeof *base + LINE_BYTES);
-  MPI_Win_allocate_shared(bytes, sizeof *base, apart, job->near_ranks, &base, &block->window);
+  MPI_Win_allocate_shared((MPI_Aint)bytes_of(count), sizeof *base, apart, job->near_ranks, &base, &block->window);
   MPI_Info_free(&apart);
   for (int member = 0; member < job->near; member++) {
     MPI_Aint size;
@@ -129,6 +152,7 @@ static heed_status share(heed_job *job, heed_node_block **result, int64_t count)
   block->own = block->peers[job->table.rank - job->near_first];
   block->count = count;
   block->next = job->blocks;
+  job->room -= bytes_of(count);
   job->blocks = *result = block;
   return HEED_OK;
 }
@@ -140,11 +164,12 @@ static heed_node_block **find(heed_node_block **link, const float *data) {
   return link;
 }
 
-static void give_back(heed_node_block **link) {
+static void give_back(heed_job *job, heed_node_block **link) {
   heed_node_block *block = *link;
   *link = block->next;
   MPI_Win_unlock_all(block->window);
   MPI_Win_free(&block->window);
+  job->room += bytes_of(block->count);
   free(block);
 }
 
@@ -156,8 +181,8 @@ static heed_status share_room(heed_job *job, float **block, int64_t count) {
   if (job->table.maximum(&job->table, !taken) == 0)
     *block = shared->own;
   else {
-    give_back(find(&job->blocks, shared->own));
-    warn_of_room((size_t)count * sizeof **block);
+    give_back(job, find(&job->blocks, shared->own));
+    warn_of_room(bytes_of(count) * (size_t)job->world->node_size);
   }
   return HEED_OK;
 }
@@ -165,7 +190,7 @@ static heed_status share_room(heed_job *job, float **block, int64_t count) {
 static heed_status allocate(heed_communication *table, float **block, int64_t count) {
   heed_job *job = heed_job_of(table);
   *block = NULL;
-  if (job->near > 1 && has_room(job, (size_t)count * sizeof **block))
+  if (job->near > 1 && has_room(job, bytes_of(count)))
     HEED_TRY(share_room(job, block, count));
   if (!*block) { /* taken, shared pages are zeros already */
     *block = heed_memory_block(count);
@@ -180,7 +205,7 @@ static void release(heed_communication *table, float *block) {
   heed_job *job = heed_job_of(table);
   heed_node_block **link = find(&job->blocks, block);
   if (block && *link)
-    give_back(link);
+    give_back(job, link);
   else
     free(block);
 }
@@ -192,7 +217,7 @@ static heed_status open_near(heed_job *job) {
     return HEED_OK;
   MPI_Comm_split(job->ranks, job->near_first, job->table.rank, &job->near_ranks);
   const int64_t floats = HEED_TURNS * LINE_BYTES / (int64_t)sizeof(float);
-  if (!has_room(job, LINE_BYTES * LINE_BYTES)) {
+  if (!has_room(job, bytes_of(floats))) {
     job->near = 1;
     job->near_first = job->table.rank;
     return HEED_OK;
@@ -211,7 +236,7 @@ heed_status heed_node_open(heed_job *job) {
 
 void heed_node_close(heed_job *job) {
   while (job->blocks)
-    give_back(&job->blocks);
+    give_back(job, &job->blocks);
   job->turns = NULL;
   if (job->near_ranks != MPI_COMM_NULL)
     MPI_Comm_free(&job->near_ranks);

@@ -10,11 +10,16 @@ typedef enum heed_turn {
   HEED_TURN_SUMMED, /**< sums that it has ended: it reads nobody's data any more */
   HEED_TURN_FILLED, /**< flat blocks in which it has what it gives the others */
   HEED_TURN_COPIED, /**< flat blocks of which it has taken what they give */
+  HEED_TURN_LAID,   /**< pieces that it has laid out to be added */
+  HEED_TURN_ADDED,  /**< pieces of which it has added up its part */
   HEED_TURNS
 } heed_turn;
 
 /** Finds out which ranks are near, and shares what they wait by.  Collective.  Without shared memory each rank is near to itself alone. */
 heed_status heed_node_open(heed_job *job);
+
+/** The shared memory of this machine that each rank of the world may take, so that there is enough for all of its groups.  Collective. */
+size_t heed_node_room(const heed_job *world);
 
 /** Gives back all that is shared.  Collective. */
 void heed_node_close(heed_job *job);

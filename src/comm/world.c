@@ -4,9 +4,10 @@
 #include <stdlib.h>
 
 #include "base/cast.h"
+#include "comm/add.h"
+#include "comm/groups.h"
 #include "comm/job.h"
 #include "comm/node.h"
-#include "comm/shards.h"
 #include "heed/log.h"
 
 static heed_job job; /* one a process, as MPI itself is */
@@ -57,24 +58,6 @@ static heed_status start_mpi(void) {
   return HEED_OK;
 }
 
-static void fill_job(void) {
-  heed_communication *table = &job.table;
-  MPI_Comm_dup(MPI_COMM_WORLD, &job.ranks);
-  MPI_Comm_rank(job.ranks, &table->rank);
-  MPI_Comm_size(job.ranks, &table->size);
-  MPI_Comm_split_type(job.ranks, MPI_COMM_TYPE_SHARED, table->rank, MPI_INFO_NULL, &job.node);
-  MPI_Comm_rank(job.node, &job.node_rank);
-  MPI_Comm_size(job.node, &job.node_size);
-  job.group = table->size & -table->size; /* the largest power of two that divides P */
-  job.groups = table->size / job.group;
-  table->self = &job;
-  heed_job_set_agreement(&job);
-  heed_job_set_node(&job);
-  heed_job_set_shards(&job);
-  heed_job_set_sums(&job);
-  heed_job_set_gather(&job);
-}
-
 heed_status heed_world_open(heed_communication **world) {
   *world = heed_alone();
   if (job_open) {
@@ -92,7 +75,10 @@ heed_status heed_world_open(heed_communication **world) {
     return HEED_OK;
   }
   HEED_TRY(start_mpi());
-  fill_job();
+  MPI_Comm ranks;
+  MPI_Comm_dup(MPI_COMM_WORLD, &ranks);
+  heed_job_fill(&job, ranks, &job);
+  heed_groups_close(&job);
   job_open = true;
   *world = &job.table;
   heed_log_set_rank(job.table.rank, job.table.size);
@@ -101,18 +87,16 @@ heed_status heed_world_open(heed_communication **world) {
                       "the launcher started %lld processes but MPI sees %d; launch with the mpirun of the MPI that heed was built with "
                       "(under Slurm: `srun --mpi=pmix`)",
                       (long long)started_processes(), job.table.size);
-  return heed_node_open(&job);
+  HEED_TRY(heed_node_open(&job));
+  return heed_add_open(&job, false);
 }
 
 void heed_world_close(void) {
   if (!job_open)
     return;
   const bool began_mpi = job.began_mpi;
-  heed_job_free_shards(&job);
-  heed_node_close(&job);
-  MPI_Comm_free(&job.node);
-  MPI_Comm_free(&job.ranks);
-  job = (heed_job){0};
+  heed_groups_close(&job);
+  heed_job_close(&job);
   job_open = false; /* the log keeps its rank: what is said after this is said once */
   if (began_mpi)
     MPI_Finalize();

@@ -37,6 +37,14 @@ heed_status heed_world_open(heed_communication **world);
  *  was not agreed on must call the table's abort instead. */
 void heed_world_close(void);
 
+/** Divides the P ranks into P / t data ranks times t = `tensor` tensor ranks, and gives the world's table the two groups that this rank is
+ *  in (communication.h), each a whole table, which last until the world is closed or divided anew.  t = 1: data is the world itself and
+ *  tensor a process by itself.  A second call with the same t does nothing; before one with another t, blocks of the groups are released.
+ *  What ranks of a group agree on is known to them alone; `abort` ends the whole job.  Collective.
+ *  Errors: HEED_INVALID when t < 1 or t does not divide P; HEED_FAILED on all ranks when memory is short on any: the world is then not
+ *  divided. */
+heed_status heed_world_divide(heed_communication *world, int tensor);
+
 /** This rank's place among the ranks of its machine, for the placement of threads: rank 0 of 1 when alone. */
 typedef struct heed_node {
   int rank, size;

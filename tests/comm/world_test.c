@@ -65,6 +65,14 @@ static void abort_ends_all_ranks(void) {
   CU_ASSERT(heed_seconds() - begin < 20); /* the others would sleep for 60 */
 }
 
+static void abort_of_a_group_ends_all_ranks(void) {
+  char output[8192];
+  const double begin = heed_seconds();
+  CU_ASSERT_EQUAL(run_ranks(4, "abort-group", output, sizeof output), HEED_IO);
+  CU_ASSERT_PTR_NOT_NULL(strstr(output, "rank 1: the disk of rank 1 is gone"));
+  CU_ASSERT(heed_seconds() - begin < 20);
+}
+
 static void agreed_failure_is_the_exit_code(void) {
   char output[8192];
   CU_ASSERT_EQUAL(run_ranks(3, "agree", output, sizeof output), HEED_INVALID);
@@ -82,10 +90,12 @@ static void another_mpirun_is_refused(void) {
 static int be_a_rank(const char *what) {
   heed_communication *world;
   heed_status status = heed_world_open(&world);
-  if (status == HEED_OK && strcmp(what, "abort") == 0) {
+  if (status == HEED_OK && strncmp(what, "abort", 5) == 0) {
+    const bool group = strcmp(what, "abort-group") == 0 && heed_world_divide(world, 2) == HEED_OK;
+    heed_communication *table = group ? world->tensor : world;
     if (world->rank == 1) {
       heed_error(HEED_IO, "the disk of rank 1 is gone");
-      world->abort(world, HEED_IO);
+      table->abort(table, HEED_IO);
     }
     sleep(60);
   } else if (status == HEED_OK && strcmp(what, "agree") == 0) {
@@ -108,6 +118,7 @@ int main(int argc, char **argv) {
   static const CU_TestInfo tests[] = {{"alone needs no MPI", alone_needs_no_mpi},
                                       {"srun without PMI is refused", srun_without_pmi_is_refused},
                                       {"abort ends all ranks", abort_ends_all_ranks},
+                                      {"abort of a group ends all ranks", abort_of_a_group_ends_all_ranks},
                                       {"an agreed failure is the exit code", agreed_failure_is_the_exit_code},
                                       {"another mpirun is refused", another_mpirun_is_refused},
                                       CU_TEST_INFO_NULL};

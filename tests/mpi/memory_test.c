@@ -1,6 +1,8 @@
 /* One rank is short of memory: every rank hears of it, none waits for a rank that has left.
  * ranks: 2 4
  * wrap: malloc calloc realloc aligned_alloc mmap */
+#include <string.h>
+
 #include "allocations.h"
 #include "mpi/ranks.h"
 #include "train/step.h"
@@ -46,4 +48,23 @@ static void all_ranks_fail_alike(void) {
   CU_ASSERT_EQUAL(create(0, 0), HEED_OK);
 }
 
-HEED_RANK_TESTS({"all ranks fail alike", all_ranks_fail_alike})
+static void a_world_that_cannot_be_divided_stays_whole(void) {
+  for (int rank = 0; rank < world->size; rank += world->size - 1)
+    for (int number = 1;; number++) {
+      allocations = 0;
+      failing_allocation = world->rank == rank ? number : 0;
+      const heed_status status = heed_world_divide(world, 2);
+      const bool all = world->maximum(world, failing_allocation > 0 && allocations >= number) == 0; /* none was left to fail */
+      failing_allocation = 0;
+      CU_ASSERT_EQUAL(status, all ? HEED_OK : HEED_FAILED);
+      CU_ASSERT_EQUAL(world->tensor == heed_alone() && world->data == world, status != HEED_OK);
+      CU_ASSERT_EQUAL_FATAL(heed_world_divide(world, 1), HEED_OK);
+      CU_ASSERT_FATAL(number < 50);
+      if (all)
+        break;
+      CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "out of memory"));
+    }
+}
+
+HEED_RANK_TESTS({"all ranks fail alike", all_ranks_fail_alike},
+                {"a world that cannot be divided stays whole", a_world_that_cannot_be_divided_stays_whole})
