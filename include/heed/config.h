@@ -93,6 +93,10 @@ typedef struct heed_train_config {
   heed_recompute recompute; /**< likewise */
 } heed_train_config;
 
+typedef struct heed_parallel_config {
+  int64_t tensor; /**< ranks among which every layer is divided; the others share the batch.  It changes no meaning, and last bits */
+} heed_parallel_config;
+
 typedef struct heed_optimizer_config {
   heed_optimizer_name name;
   double learning_rate, beta1, beta2, epsilon, weight_decay, clip_norm; /* clip_norm 0 = no clipping */
@@ -126,6 +130,7 @@ typedef struct heed_config {
   heed_data_config data;
   heed_objective_config objective;
   heed_train_config train;
+  heed_parallel_config parallel;
   heed_optimizer_config optimizer;
   heed_schedule_config schedule;
   heed_checkpoint_config checkpoint;
@@ -153,7 +158,7 @@ heed_status heed_config_check_training(const heed_config *config, const char *na
 heed_status heed_config_print(const heed_config *config, char **text);
 
 /** Checks that a run saved with `saved` may go on with `now`: only train.steps, train.time_limit, train.slices_at_once, train.recompute,
- *  schedule, checkpoint, evaluate, log and run.output may differ, and what differs is printed.
+ *  parallel, schedule, checkpoint, evaluate, log and run.output may differ, and what differs is printed.
  *  Errors: HEED_INVALID naming the key and both values. */
 heed_status heed_config_check_resume(const heed_config *saved, const heed_config *now);
 

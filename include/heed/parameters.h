@@ -91,8 +91,9 @@ int64_t heed_split_before(const heed_split *split, int64_t whole);
 void heed_split_take(const heed_split *split, float *part, const float *whole, int64_t first, int64_t end);
 void heed_split_put(const heed_split *split, float *whole, const float *part, int64_t first, int64_t end);
 
-/** Elements of the whole tensor. */
+/** Elements of the whole tensor, and of all whole tensors. */
 int64_t heed_parameters_whole_count(const heed_parameter_table *table, int64_t index);
+int64_t heed_parameters_whole_total(const heed_parameter_table *table);
 
 /** Fills `values[total]` with the initial values: a pure function of the seed, each tensor's place in the table and the element's place in
  *  the whole tensor. */

@@ -113,6 +113,25 @@ static heed_status check_model(const heed_config *config, const heed_config_docu
   return HEED_OK;
 }
 
+/* What every layer is divided by: heads go whole to a rank, the rest as evenly as it can. */
+static heed_status check_parallel(const heed_config *config, const heed_config_document *document) {
+  const struct {
+    const char *key;
+    int64_t count;
+  } divided[] = {{"model.feed_forward", config->model.feed_forward}, {"model.vocabulary_size", config->model.vocabulary_size}};
+  const int64_t ranks = config->parallel.tensor;
+  if (config->model.heads % ranks != 0)
+    return at_either(document, "parallel.tensor", "model.heads",
+                     heed_error(HEED_INVALID, "parallel.tensor: %lld ranks cannot share the %lld heads of a layer evenly; take a divisor",
+                                (long long)ranks, (long long)config->model.heads));
+  for (size_t i = 0; i < sizeof divided / sizeof *divided; i++)
+    if (divided[i].count < ranks)
+      return at_either(document, "parallel.tensor", divided[i].key,
+                       heed_error(HEED_INVALID, "parallel.tensor: %lld ranks are more than %s %lld has parts", (long long)ranks,
+                                  divided[i].key, (long long)divided[i].count));
+  return HEED_OK;
+}
+
 static heed_status check_train(const heed_config *config, const heed_config_document *document) {
   const heed_train_config *train = &config->train;
   if (train->batch_sequences % train->slices != 0)
@@ -152,6 +171,7 @@ static heed_status check_schedule(const heed_config *config, const heed_config_d
 
 heed_status heed_config_check(const heed_config *config, const heed_config_document *document) {
   HEED_TRY(check_model(config, document));
+  HEED_TRY(check_parallel(config, document));
   HEED_TRY(check_train(config, document));
   return check_schedule(config, document);
 }

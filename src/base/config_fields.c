@@ -89,6 +89,8 @@ const heed_config_field heed_config_fields[] = {
     {WHOLE(train.slices_at_once, 0, 65536), .fallback = "0", .may_change = true},
     {WORD(train.recompute, recomputations), .fallback = "none", .may_change = true},
 
+    {WHOLE(parallel.tensor, 1, 65536), .fallback = "1", .may_change = true},
+
     {WORD(optimizer.name, optimizers), .fallback = "adamw"},
     {REAL(optimizer.learning_rate, 0, 100), .low_open = true, .required = true},
     {REAL(optimizer.beta1, 0, 1), .high_open = true, .fallback = "0.9"},

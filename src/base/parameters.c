@@ -26,6 +26,13 @@ int64_t heed_parameters_whole_count(const heed_parameter_table *table, int64_t i
   return count;
 }
 
+int64_t heed_parameters_whole_total(const heed_parameter_table *table) {
+  int64_t total = 0;
+  for (int64_t i = 0; i < table->count; i++)
+    total += heed_parameters_whole_count(table, i);
+  return total;
+}
+
 static bool is_split(const heed_parameter_table *table, const heed_parameter *p) {
   return p->shard_axis >= 0 && parts_of(table) > 1;
 }

@@ -154,13 +154,15 @@ static heed_status plan_ranks(plan_row *row, const plan_options *o, const heed_c
   row->ranks = ranks;
   row->ranks_on_node = ranks < m->ranks ? ranks : m->ranks;
   row->nodes = ranks == o->ranks ? (int)o->nodes : (ranks + m->ranks - 1) / m->ranks;
+  const int parts = (int)config->parallel.tensor, data = ranks / parts,
+            data_on_node = row->ranks_on_node > parts ? row->ranks_on_node / parts : 1;
   const heed_run_plan_spec spec = {.config = config,
                                    .kernels = m->kernels,
                                    .ranks = ranks,
                                    .ranks_on_node = row->ranks_on_node,
-                                   .near = heed_world_near(ranks, row->ranks_on_node),
-                                   .communication = heed_world_buffer_bytes(ranks, row->ranks_on_node) +
-                                                    heed_world_mpi_bytes(ranks, row->ranks_on_node)};
+                                   .near = heed_world_near(data, data_on_node),
+                                   .communication =
+                                       heed_world_buffer_bytes(data, data_on_node) + heed_world_mpi_bytes(ranks, row->ranks_on_node)};
   return heed_run_plan_make(&row->plan, &spec);
 }
 
@@ -212,6 +214,13 @@ static double slowdown_of(const plan_row *row, const plan_report *report, const 
   return wanted > m->processors ? wanted / m->processors : 1;
 }
 
+/* Of ranks of this machine, when so many of them are at work. */
+static heed_network memory_of(const plan_report *report, double slowdown) {
+  heed_network memory = heed_forecast_shared_memory(&report->rates);
+  memory.bandwidth /= slowdown > 1 ? slowdown : 1;
+  return memory;
+}
+
 static heed_network network_of(const plan_row *row, const plan_report *report, const plan_options *o, double slowdown, const char **from) {
   static const heed_network assumed = {20e-6, 10e9 / 8};
   if (o->network.bandwidth > 0) {
@@ -222,17 +231,17 @@ static heed_network network_of(const plan_row *row, const plan_report *report, c
     *from = "assumed";
     return assumed;
   }
-  heed_network memory = heed_forecast_shared_memory(&report->rates);
-  memory.bandwidth /= slowdown > 1 ? slowdown : 1;
   *from = "measured";
-  return memory;
+  return memory_of(report, slowdown);
 }
 
 static void forecast(plan_row *row, plan_report *report, const plan_options *o, const machines *m) {
   const char *from;
   const double slowdown = slowdown_of(row, report, o, m);
   const heed_network network = network_of(row, report, o, slowdown, &from);
-  const heed_forecast_spec spec = {report->config, report->rates, network, slowdown, report->checkpoint_rate};
+  const bool together = report->config->parallel.tensor <= row->ranks_on_node; /* the ranks that share a layer are neighbours */
+  const heed_forecast_spec spec = {report->config, report->rates,          network, together ? memory_of(report, slowdown) : network,
+                                   slowdown,       report->checkpoint_rate};
   row->forecast = heed_forecast_make(&spec, &row->plan, row->ranks);
   if (row != &report->row)
     return;
@@ -244,11 +253,13 @@ static void forecast(plan_row *row, plan_report *report, const plan_options *o, 
 /* Memory of all allowed numbers of ranks up to --ranks, or without it up to the slices. */
 static heed_status plan_rows(plan_report *report, const plan_options *o, const machines *m) {
   enum { MOST_ROWS = 64 }; /* powers of two */
-  const int64_t slices = report->config->train.slices, most = o->ranks > 0 ? o->ranks : MOST_RANKS;
+  const int64_t slices = report->config->train.slices, parts = report->config->parallel.tensor,
+                most = (o->ranks > 0 ? o->ranks : MOST_RANKS) / parts;
   report->rows = calloc(MOST_ROWS, sizeof *report->rows);
   if (!report->rows)
     return heed_error(HEED_FAILED, "out of memory for the plan's table");
-  for (int ranks = heed_world_next_ranks(slices, 0); ranks > 0 && ranks <= most; ranks = heed_world_next_ranks(slices, ranks)) {
+  for (int data = heed_world_next_ranks(slices, 0); data > 0 && data <= most; data = heed_world_next_ranks(slices, data)) {
+    const int ranks = data * (int)parts;
     plan_row *row = &report->rows[report->count++];
     if (ranks == report->row.ranks)
       *row = report->row;
@@ -263,14 +274,15 @@ static void forecast_all(plan_report *report, const plan_options *o, const machi
   for (int i = 0; i < report->count; i++) {
     plan_row *row = &report->rows[i];
     forecast(row, report, o, m);
-    row->efficiency = report->rows[0].forecast.step / (row->ranks * row->forecast.step);
+    row->efficiency = report->rows[0].ranks * report->rows[0].forecast.step / (row->ranks * row->forecast.step);
   }
 }
 
 static heed_status make(plan_report *report, const plan_options *o) {
-  const int ranks = o->ranks > 0 ? (int)o->ranks : 1;
+  const int64_t parts = report->config->parallel.tensor;
+  const int ranks = o->ranks > 0 ? (int)o->ranks : (int)parts;
   machines m = {.ranks = (ranks + (int)o->nodes - 1) / (int)o->nodes};
-  HEED_TRY(heed_world_check_ranks(report->config->train.slices, ranks));
+  HEED_TRY(heed_world_check_ranks(report->config->train.slices, parts, ranks));
   if (o->rates && strcmp(o->rates, "measure") != 0) {
     HEED_TRY(plan_rates_read(&report->rates, o->rates, report->config));
     report->rates_from = o->rates;

@@ -28,6 +28,7 @@ static json_t *memory_of(const heed_run_plan *p) {
 static void add_forecast(json_t *object, const heed_forecast *f, bool timed) {
   json_object_set_new(object, "step_seconds", seconds_or_null(timed, f->step));
   json_object_set_new(object, "tokens_per_second", seconds_or_null(timed, f->tokens_per_second));
+  json_object_set_new(object, "share_seconds", seconds_or_null(timed, f->shares));
   json_object_set_new(object, "exchange_seconds", seconds_or_null(timed, f->exchange));
   json_object_set_new(object, "exposed_seconds", seconds_or_null(timed, f->exposed));
   json_object_set_new(object, "network_share", seconds_or_null(timed, f->network_share));
@@ -65,6 +66,7 @@ heed_status plan_report_json(const plan_report *r) {
                 "available_bytes", available, "fits", plan_row_fits(&r->row), "checkpoint_bytes", (json_int_t)p->checkpoint_bytes);
   char *launch = plan_launch(r);
   add_forecast(object, f, r->timed);
+  json_object_set_new(object, "tensor", json_integer(r->config->parallel.tensor));
   json_object_set_new(object, "compute_seconds", seconds_or_null(r->timed, f->compute));
   json_object_set_new(object, "optimizer_seconds", seconds_or_null(r->timed, f->optimizer));
   json_object_set_new(object, "checkpoint_seconds", seconds_or_null(r->timed && f->checkpoint > 0, f->checkpoint));
@@ -99,6 +101,9 @@ static void print_memory(const plan_report *r) {
               {"program", ", and its libraries", p->program}};
   printf("%d rank%s × %d thread%s, %s, %s; %.2f million parameters\n", row->ranks, row->ranks > 1 ? "s" : "", r->threads,
          r->threads > 1 ? "s" : "", r->isa, heed_precision_name(r->config->train.precision), (double)p->parameters / 1e6);
+  if (r->config->parallel.tensor > 1)
+    printf("each layer is divided among %lld ranks: a rank has up to %.2f million parameters\n", (long long)r->config->parallel.tensor,
+           (double)p->part / 1e6);
   printf("a rank takes %lld of its %lld slice%s at once\n\n", (long long)p->slices_at_once, (long long)p->slices, p->slices > 1 ? "s" : "");
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     printf("%10.1f MiB  %s%s\n", mib(rows[i].bytes), rows[i].kind, rows[i].what);
@@ -135,9 +140,11 @@ static void print_time(const plan_report *r) {
   const heed_forecast *f = &r->row.forecast;
   printf("\n%10.4f s    forward and backward, of %lld full rows in all\n", f->compute, (long long)r->config->train.batch_sequences);
   printf("%10.4f s    optimizer, a rank's share\n", f->optimizer);
-  if (r->row.ranks > 1)
+  if (r->config->parallel.tensor > 1)
+    printf("%10.4f s    sums of what the ranks of a layer share: %.1f%% of the step\n", f->shares, 100 * f->shares / f->step);
+  if (r->row.ranks > r->config->parallel.tensor)
     printf("%10.4f s    exchange that backward does not hide, of %.4f s: %.1f%% of the step\n", f->exposed, f->exchange,
-           100 * f->network_share);
+           100 * f->exposed / f->step);
   printf("%10.4f s    a step: %.0f tokens a second\n", f->step, f->tokens_per_second);
   if (f->checkpoint > 0)
     printf("%10.4f s    to save a checkpoint, at %.0f MB/s\n", f->checkpoint, r->checkpoint_rate / 1e6);

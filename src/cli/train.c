@@ -48,7 +48,9 @@ static heed_status train(const train_options *o, heed_communication *world) {
     status = heed_config_check_training(&config, o->config);
   status = world->agree(world, status);
   if (status == HEED_OK)
-    status = world->agree(world, heed_world_check_ranks(config.train.slices, world->size));
+    status = world->agree(world, heed_world_check_ranks(config.train.slices, config.parallel.tensor, world->size));
+  if (status == HEED_OK)
+    status = heed_world_divide(world, (int)config.parallel.tensor);
   if (status == HEED_OK)
     status = world->agree(world, heed_world_threads(world, &threads));
   if (status == HEED_OK) {

@@ -17,25 +17,27 @@ enum { SCORES = sizeof(slice_scores) / sizeof(double) };
 
 struct heed_token_evaluator {
   heed_token_spec spec;
+  heed_communication *data; /* of the job: the ranks that take other slices */
   heed_batch batch;
   int64_t slices;      /* of this rank */
   int64_t heads;       /* of all layers */
+  int64_t here;        /* of a layer, in this part of the model */
   int32_t *better;     /* [targets] tokens with a higher logit than the target's */
   double *scores;      /* [ranks][slices][SCORES] */
   double *frequencies; /* [ranks][V] how often each token is a target */
-  double *watched;     /* [layers][rows][heads of a layer] entropies of one pass */
-  double *entropies;   /* [ranks][slices][heads], their sums */
-  double *entropy;     /* [heads] the means */
+  double *watched;     /* [layers][rows][here] entropies of one pass */
+  double *entropies;   /* [ranks][slices][heads], their sums; 0 of heads in other parts */
+  double *entropy;     /* [parts][heads] the means; in the end of all */
 };
 
 static bool allocate(heed_token_evaluator *e, int64_t rows, int64_t targets) {
-  size_t ranks = (size_t)e->spec.communication->size, heads = (size_t)e->heads;
+  size_t ranks = (size_t)e->data->size, parts = (size_t)e->spec.communication->tensor->size, heads = (size_t)e->heads;
   return (e->better = calloc((size_t)targets + 1, sizeof *e->better)) &&
          (e->scores = calloc(ranks * (size_t)e->slices * SCORES, sizeof *e->scores)) &&
          (e->frequencies = calloc(ranks * (size_t)e->spec.config->model.vocabulary_size, sizeof *e->frequencies)) &&
          (e->watched = calloc((size_t)rows * heads, sizeof *e->watched)) &&
          (e->entropies = calloc(ranks * (size_t)e->slices * heads, sizeof *e->entropies)) &&
-         (e->entropy = calloc(heads, sizeof *e->entropy));
+         (e->entropy = calloc(parts * heads, sizeof *e->entropy));
 }
 
 heed_status heed_token_evaluator_create(heed_token_evaluator **result, const heed_token_spec *spec) {
@@ -44,8 +46,10 @@ heed_status heed_token_evaluator_create(heed_token_evaluator **result, const hee
   if (!e)
     return heed_error(HEED_FAILED, "out of memory for the evaluation");
   e->spec = *spec;
-  e->slices = train->slices / spec->communication->size;
+  e->data = spec->communication->data;
+  e->slices = train->slices / e->data->size;
   e->heads = spec->config->model.layers * spec->config->model.heads;
+  e->here = spec->config->model.heads / spec->communication->tensor->size;
   int64_t rows = train->batch_sequences / train->slices * spec->slices_at_once, targets = heed_sampler_most_targets(spec->sampler, rows);
   heed_status status = heed_batch_create(&e->batch, spec->slices_at_once, rows, rows * train->sequence_length, targets,
                                          spec->config->objective.next_sentence);
@@ -99,12 +103,13 @@ static void score_pairs(heed_token_evaluator *e, const float *parameters, slice_
 /* Sums over the rows of each slice, in their order, so that they are the same whatever slices a pass brings. */
 static void sum_entropies(heed_token_evaluator *e, double *sums) {
   const heed_batch *batch = &e->batch;
-  int64_t of_layer = e->spec.config->model.heads, rows = batch->stream.sequences;
+  const int64_t of_layer = e->spec.config->model.heads, here = e->here, first = here * e->spec.communication->tensor->rank,
+                rows = batch->stream.sequences, layers = e->spec.config->model.layers;
   memset(sums, 0, (size_t)(batch->slices * e->heads) * sizeof *sums);
   for (int64_t g = 0; g < batch->slices; g++)
     for (int64_t b = batch->slice_rows[g]; b < batch->slice_rows[g + 1]; b++)
-      for (int64_t head = 0; head < e->heads; head++)
-        sums[g * e->heads + head] += e->watched[(head / of_layer * rows + b) * of_layer + head % of_layer];
+      for (int64_t i = 0; i < layers * here; i++)
+        sums[g * e->heads + i / here * of_layer + first + i % here] += e->watched[(i / here * rows + b) * here + i % here];
 }
 
 static void count_group(void *self, const float *logits, int64_t first, int64_t rows) {
@@ -118,7 +123,7 @@ static void count_group(void *self, const float *logits, int64_t first, int64_t 
 static void score_batch(heed_token_evaluator *e, const float *parameters, slice_scores *scores) {
   const heed_batch *batch = &e->batch;
   int64_t vocabulary = e->spec.config->model.vocabulary_size;
-  double *frequencies = e->frequencies + e->spec.communication->rank * vocabulary;
+  double *frequencies = e->frequencies + e->data->rank * vocabulary;
   memset(scores, 0, (size_t)batch->slices * sizeof *scores);
   if (batch->stream.sequences == 0)
     return;
@@ -140,9 +145,21 @@ static void score_batch(heed_token_evaluator *e, const float *parameters, slice_
     score_pairs(e, parameters, scores);
 }
 
+/* The means over so many queries, of the heads of all parts. */
+static void mean_entropies(heed_token_evaluator *e, double queries) {
+  heed_communication *c = e->data, *tensor = e->spec.communication->tensor;
+  double *own = e->entropy + tensor->rank * e->heads;
+  c->allgather(c, e->entropies, e->slices * e->heads);
+  for (int64_t head = 0; head < e->heads; head++)
+    own[head] = heed_tree_sum(e->entropies + head, c->size * e->slices, e->heads) / queries;
+  tensor->allgather(tensor, e->entropy, e->heads);
+  for (int64_t i = e->heads; i < tensor->size * e->heads; i++)
+    e->entropy[i % e->heads] += e->entropy[i];
+}
+
 /* Scores of one global batch, summed over all slices along the tree; of the first one the entropies too. */
 static slice_scores score_global_batch(heed_token_evaluator *e, const float *parameters, int64_t number) {
-  heed_communication *c = e->spec.communication;
+  heed_communication *c = e->data;
   int64_t stride = e->slices * SCORES, heads_stride = e->slices * e->heads;
   double *mine = e->scores + c->rank * stride, *entropies = e->entropies + c->rank * heads_stride;
   bool watched = number == 0;
@@ -160,16 +177,13 @@ static slice_scores score_global_batch(heed_token_evaluator *e, const float *par
     total[n] = heed_tree_sum(e->scores + n, c->size * e->slices, SCORES);
   slice_scores scores;
   memcpy(&scores, total, sizeof scores);
-  if (watched) {
-    c->allgather(c, e->entropies, heads_stride);
-    for (int64_t head = 0; head < e->heads; head++)
-      e->entropy[head] = heed_tree_sum(e->entropies + head, c->size * e->slices, e->heads) / (scores.tokens > 0 ? scores.tokens : 1);
-  }
+  if (watched)
+    mean_entropies(e, scores.tokens > 0 ? scores.tokens : 1);
   return scores;
 }
 
 static double highest_frequency(heed_token_evaluator *e) {
-  heed_communication *c = e->spec.communication;
+  heed_communication *c = e->data;
   int64_t vocabulary = e->spec.config->model.vocabulary_size;
   double highest = 0;
   c->allgather(c, e->frequencies, vocabulary);
@@ -194,7 +208,7 @@ static void show(const heed_token_evaluator *e, int64_t done, int64_t all, doubl
 heed_token_scores heed_token_evaluate(heed_token_evaluator *e, const float *parameters, int64_t batches) {
   int64_t all = (heed_sampler_samples(e->spec.sampler) + e->spec.config->train.batch_sequences - 1) / e->spec.config->train.batch_sequences;
   slice_scores sum = {0};
-  memset(e->frequencies, 0, (size_t)(e->spec.communication->size * e->spec.config->model.vocabulary_size) * sizeof *e->frequencies);
+  memset(e->frequencies, 0, (size_t)(e->data->size * e->spec.config->model.vocabulary_size) * sizeof *e->frequencies);
   double last = heed_seconds();
   all = batches > 0 && batches < all ? batches : all;
   for (int64_t n = 0; n < all; n++) {

@@ -21,7 +21,8 @@ typedef struct heed_token_scores {
 
 typedef struct heed_token_evaluator heed_token_evaluator;
 
-/** `model` was planned for the slices that this rank reads at once (slices / ranks, or a divisor); all are borrowed.
+/** `model` was planned for the slices that this rank reads at once (slices / data ranks, or a divisor), and for the communication's tensor
+ *  ranks; all are borrowed.
  *  slices_at_once: what the model was planned for. */
 typedef struct heed_token_spec {
   heed_model *model;

@@ -221,7 +221,7 @@ static inline heed_attention_counters heed_attention_counters_of(int64_t query) 
 }
 
 static inline heed_draws heed_attention_draws(const heed_attention_unit *u, const heed_dropout *dropout) {
-  return heed_draws_of(dropout->first_row + (uint32_t)u->sequence, dropout->site | (uint32_t)u->head << 16, dropout);
+  return heed_draws_of(dropout->first_row + (uint32_t)u->sequence, dropout->site + ((uint32_t)u->head << 16), dropout);
 }
 
 /* attention_few.c */

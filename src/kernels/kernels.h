@@ -20,13 +20,13 @@
 
 /** Dropout whose mask is never stored: forward and backward draw it from the same counters.  For logical element e of a row, 16 bits
  *  of Philox(counter {e / 8, row, site, data position}, key {seed, HEED_FOR_DROPOUT}) below `threshold` drop it; the others are scaled.
- *  Element: of [T, C] tensors, token-in-sequence · 8⌈C/8⌉ + channel; of attention, the head joins the site and the element is
+ *  Element: of [T, C] tensors, token-in-sequence · 8⌈C/8⌉ + channel; of attention, 65536 · the head is added to the site and the element is
  *  8 · (query · 8192 + key / 8) + key mod 8. */
 typedef struct heed_dropout {
   uint32_t threshold; /**< round(p · 65536); 0 = no dropout */
   float scale;        /**< 1 / (1 − threshold / 65536) */
   uint32_t seed, data_position;
-  uint32_t site;      /**< which dropout of the model, < 65536 */
+  uint32_t site;      /**< which dropout of the model, < 65536; of attention plus 65536 · the first head's number in the model */
   uint32_t first_row; /**< row of the global batch that is sequence 0 of the stream */
 } heed_dropout;
 
@@ -84,6 +84,9 @@ typedef struct heed_linear_weights {
 
 /** Rows of weights that are packed together. */
 enum { HEED_WEIGHT_BAND = 32 };
+
+/** What a part of the vocabulary tells the others of a row of logits. */
+enum { HEED_SOFTMAX_MAXIMUM, HEED_SOFTMAX_SUM, HEED_SOFTMAX_AT_TARGET, HEED_SOFTMAX_SUMS };
 
 typedef struct heed_kernels {
   const char *isa;                 /**< x86-64-v2, …-v3, …-v4, …-v4-bf16, …-v4-amx, or generic */
@@ -180,7 +183,7 @@ typedef struct heed_kernels {
    *  a slice.  Needs order[T] only. */
   void (*embedding_sort)(int32_t *order, const int32_t *ids, const int64_t *starts, int64_t slices);
   /** d_table[id,:] = Σ over slices (tree) Σ tokens t of that id, in their order, d_y[t,:]; 0 of ids that no token has.  rows: of the
-   *  table. */
+   *  table; tokens of ids outside it are passed over. */
   void (*embedding_backward)(float *d_table, const float *d_y, const int32_t *order, const int32_t *ids, const int64_t *starts,
                              int64_t slices, int64_t rows, int64_t width, float *scratch);
 
@@ -195,6 +198,16 @@ typedef struct heed_kernels {
    *  gradient, scale · (softmax − one-hot); the logits are used up then, and in fp32 d_logits may be their memory. */
   void (*softmax_cross_entropy)(double *loss, void *d_logits, float *logits, const int32_t *target, int64_t rows, int64_t vocabulary,
                                 float scale);
+
+  /** The same where the vocabulary is split: this part has ids [first, first + vocabulary).  sums[m] = max, Σ_v exp(logits[m,v] − max), and
+   *  logits[m, target[m]], or 0 where the target is another part's.  With `keep` the logits become exp(logits − max). */
+  void (*softmax_sums)(double (*sums)[HEED_SOFTMAX_SUMS], float *logits, const int32_t *target, int64_t first, int64_t rows,
+                       int64_t vocabulary, bool keep);
+  /** Then, with the sums of all parts [parts][rows], loss[m] and, unless d_logits is NULL, this part of the gradient, elements;
+   * `exponentials`: what softmax_sums kept, in fp32 possibly d_logits' memory. */
+  void (*softmax_cross_entropy_of_parts)(double *loss, void *d_logits, const float *exponentials, const double (*sums)[HEED_SOFTMAX_SUMS],
+                                         int parts, int part, const int32_t *target, int64_t first, int64_t rows, int64_t vocabulary,
+                                         float scale);
 
   /* attention.c (Vaswani et al. 2017, eq. 1), by sequence: each query sees keys of its own sequence only, and of those the shape's. */
   /** out[t, h·D …] = dropout(softmax(scale · q·kᵀ)) · v.  lse[t, h] = log Σ exp of the scaled scores, saved.  A query that sees no key

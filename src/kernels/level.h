@@ -79,6 +79,11 @@ void HEED_KERNEL(gather_rows)(void *y, const float *x, const int64_t *index, int
 void HEED_KERNEL(scatter_rows)(float *d_x, const float *d_y, const int64_t *index, int64_t rows, int64_t width);
 void HEED_KERNEL(softmax_cross_entropy)(double *loss, void *d_logits, float *logits, const int32_t *target, int64_t rows,
                                         int64_t vocabulary, float scale);
+void HEED_KERNEL(softmax_sums)(double (*sums)[HEED_SOFTMAX_SUMS], float *logits, const int32_t *target, int64_t first, int64_t rows,
+                               int64_t vocabulary, bool keep);
+void HEED_KERNEL(softmax_cross_entropy_of_parts)(double *loss, void *d_logits, const float *exponentials,
+                                                 const double (*sums)[HEED_SOFTMAX_SUMS], int parts, int part, const int32_t *target,
+                                                 int64_t first, int64_t rows, int64_t vocabulary, float scale);
 void HEED_KERNEL(attention_forward)(void *out, float *lse, const void *q, const void *k, const void *v, const heed_attention_shape *shape,
                                     const heed_dropout *dropout, float *scratch);
 void HEED_KERNEL(attention_backward)(void *d_q, void *d_k, void *d_v, const void *d_out, const void *out, const float *lse, const void *q,

@@ -23,9 +23,12 @@ static heed_status plan_maps(heed_attention *a, heed_plan *plan, const heed_body
     snprintf(names[i], sizeof names[i], "%s%s", spec->prefix, spec->names[i] ? spec->names[i] : "");
     parts[i] = names[i];
   }
-  heed_linear_spec one = {config->hidden, config->hidden, config->initializer_range, config->biases}, last = one, whole = one;
+  heed_linear_spec one = {config->hidden, config->hidden, config->initializer_range, config->biases, HEED_SPLIT_OUTPUTS, 1}, last = one,
+                   three = one;
   last.deviation = spec->residual_deviation;
-  whole.outputs = 3 * config->hidden;
+  last.split = HEED_SPLIT_INPUTS;
+  three.runs = 3;
+  three.outputs = 3 * config->hidden;
   if (a->cross) {
     HEED_TRY(heed_linear_plan(&a->input, plan, parts, 1, &one));
     HEED_TRY(heed_linear_plan(&a->key_value, plan, parts + 1, 2, &one));
@@ -33,14 +36,19 @@ static heed_status plan_maps(heed_attention *a, heed_plan *plan, const heed_body
   } else if (spec->names[1]) {
     HEED_TRY(heed_linear_plan(&a->input, plan, parts, 3, &one));
   } else {
-    HEED_TRY(heed_linear_plan(&a->input, plan, parts, 1, &whole));
+    HEED_TRY(heed_linear_plan(&a->input, plan, parts, 1, &three));
   }
   return heed_linear_plan(&a->output, plan, parts + 3, 1, &last);
 }
 
 static heed_status plan_attention(heed_attention *a, heed_plan *plan, const heed_body_spec *spec, bool cross) {
   const heed_model_config *config = spec->config;
-  *a = (heed_attention){.heads = config->heads,
+  const int64_t parts = plan->table->parts > 1 ? plan->table->parts : 1, heads = config->heads / parts;
+  if (config->heads % parts)
+    return heed_error(HEED_INVALID, "parallel.tensor: the %lld heads of attention cannot be divided among %lld ranks",
+                      (long long)config->heads, (long long)parts);
+  *a = (heed_attention){.heads = heads,
+                        .first_head = heads * plan->table->part,
                         .head_width = config->hidden / config->heads,
                         .dropout = config->attention_dropout,
                         .number = plan->attentions++,
@@ -54,8 +62,8 @@ static heed_status plan_attention(heed_attention *a, heed_plan *plan, const heed
     choose_band(a, config, spec->block);
   a->turns = a->behind == HEED_EVERYWHERE ? plan->rotary : plan->rotary_local;
   if (plan->cache && !cross)
-    a->cache =
-        heed_arena_reserve(plan->cache, (size_t)(plan->sequences * plan->cache_tokens * 2 * config->hidden), plan->kernels->element_bytes);
+    a->cache = heed_arena_reserve(plan->cache, (size_t)(plan->sequences * plan->cache_tokens * 2 * heads * a->head_width),
+                                  plan->kernels->element_bytes);
   return HEED_OK;
 }
 
@@ -111,6 +119,11 @@ static heed_attention_shape shape_of(const heed_context *context, const heed_att
                                 .scale = (float)(1.0 / sqrt((double)a->head_width))};
 }
 
+/* A head draws the same wherever it is. */
+static heed_dropout dropout_of(const heed_context *context, const heed_attention *a) {
+  return heed_dropout_at(context, a->dropout, a->site + ((uint32_t)a->first_head << 16));
+}
+
 static void turn(const heed_context *context, const heed_attention *a, const operands *o, bool back) {
   const heed_stream *stream = context->stream;
   int64_t stride = 3 * a->heads * a->head_width;
@@ -155,7 +168,7 @@ static void look(const heed_context *context, const heed_attention *a, const ope
 static void forward(const heed_context *context, const heed_residual *r, const void *x, const heed_body *body) {
   const heed_attention *a = &body->attention;
   heed_attention_shape shape = shape_of(context, a);
-  heed_dropout dropout = heed_dropout_at(context, a->dropout, a->site);
+  heed_dropout dropout = dropout_of(context, a);
   operands o = operands_at(context, a, a->queries, a->keys);
   void *attended = heed_buffer(context, a->attended);
 
@@ -177,7 +190,7 @@ static void forward(const heed_context *context, const heed_residual *r, const v
 static void backward(const heed_context *context, float *d_x, bool add, const void *d_y, const void *x, const heed_body *body) {
   const heed_attention *a = &body->attention;
   heed_attention_shape shape = shape_of(context, a);
-  heed_dropout dropout = heed_dropout_at(context, a->dropout, a->site);
+  heed_dropout dropout = dropout_of(context, a);
   operands o = operands_at(context, a, a->queries, a->keys), d = operands_at(context, a, a->d_queries, a->d_keys);
   const void *attended = heed_buffer(context, a->attended);
   void *d_attended = heed_buffer(context, a->d_attended);

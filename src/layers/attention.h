@@ -10,7 +10,8 @@
 /** attended = concat over heads of softmax(q·kᵀ/√D)·v, with q = x·W_qᵀ + b, and k, v likewise of x or of the source;
  *  out = attended·W_oᵀ + b. */
 typedef struct heed_attention {
-  int64_t heads, head_width; /* H, D */
+  int64_t heads, head_width; /* H of this part, D */
+  int64_t first_head;        /**< the number of the part's first */
   double dropout;            /**< of the attention weights */
   int64_t number;            /**< which attention of the model, from 0 */
   uint32_t site;

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "heed/batch.h"
+#include "heed/communication.h"
 #include "heed/config.h"
 #include "heed/parameters.h"
 #include "kernels/kernels.h"
@@ -60,6 +61,7 @@ typedef struct heed_source {
 /** At each call.  Layers keep offsets (of parameters in the flat block, of buffers in the arena); the context turns them into memory. */
 typedef struct heed_context {
   const heed_kernels *kernels;
+  heed_communication *tensor; /**< the ranks over which tensors are split: of one, they are whole */
   const heed_batch *batch;
   const heed_stream *stream; /**< of the batch: the one whose tokens are the rows */
   heed_source source;
@@ -132,6 +134,13 @@ static inline const float *heed_weights(const heed_context *context, int64_t off
 }
 static inline float *heed_gradient(const heed_context *context, int64_t offset) {
   return offset < 0 ? NULL : context->gradients + offset;
+}
+
+/** Adds up over the tensor ranks what each has worked out a share of.  Called by all threads, when all have written. */
+static inline void heed_add_up(const heed_context *context, float *data, int64_t count) {
+#pragma omp master
+  context->tensor->add(context->tensor, data, count);
+#pragma omp barrier
 }
 
 /** The calling thread's scratch. */

@@ -1,20 +1,25 @@
 #include "layers/embedding.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "layers/positions.h"
 
 static heed_status add_table(heed_embedding_table *table, heed_plan *plan, const char *name, int64_t rows, int64_t width, double deviation,
-                             int64_t *index) {
+                             bool split, int64_t *index) {
   *table = (heed_embedding_table){.rows = rows, .at = -1};
   if (rows == 0)
     return HEED_OK;
+  if (split) {
+    table->first = heed_part_begin(rows, plan->table->parts, plan->table->part);
+    table->rows = heed_part_begin(rows, plan->table->parts, plan->table->part + 1) - table->first;
+  }
   heed_parameter parameter = {.rank = 2,
                               .shape = {rows, width},
                               .initialisation = plan->initialisation,
                               .deviation = (float)deviation,
                               .decay = true,
-                              .shard_axis = -1};
+                              .shard_axis = split ? 0 : -1};
   snprintf(parameter.name, sizeof parameter.name, "%s.weight", name);
   table->at = plan->table->total;
   return heed_parameters_add(plan->table, &parameter, index);
@@ -25,9 +30,11 @@ static heed_status plan_tables(heed_embedding *embedding, heed_plan *plan, const
   const int64_t rows[HEED_EMBED_TABLES] = {config->vocabulary_size, config->positions == HEED_POSITIONS_LEARNED ? config->max_positions : 0,
                                            config->token_types};
   const double deviations[HEED_EMBED_TABLES] = {config->initializer_range, spec->position_deviation, config->initializer_range};
-  for (int i = 0; i < HEED_EMBED_TABLES; i++)
-    HEED_TRY(add_table(&embedding->tables[i], plan, spec->tables[i], rows[i], config->hidden, deviations[i],
-                       i == HEED_EMBED_WORDS ? &embedding->words_index : NULL));
+  for (int i = 0; i < HEED_EMBED_TABLES; i++) {
+    const bool words = i == HEED_EMBED_WORDS;
+    HEED_TRY(add_table(&embedding->tables[i], plan, spec->tables[i], rows[i], config->hidden, deviations[i], words && embedding->split,
+                       words ? &embedding->words_index : NULL));
+  }
   return HEED_OK;
 }
 
@@ -36,6 +43,7 @@ heed_status heed_embedding_plan(heed_embedding *embedding, heed_plan *plan, cons
   *embedding = (heed_embedding){.width = config->hidden,
                                 .has_waves = heed_positions_are_waves(config),
                                 .has_norm = config->embedding_norm,
+                                .split = plan->table->parts > 1,
                                 .dropout = config->dropout,
                                 .site = plan->next_site++,
                                 .waves = plan->waves,
@@ -46,16 +54,39 @@ heed_status heed_embedding_plan(heed_embedding *embedding, heed_plan *plan, cons
   embedding->sum = heed_reserve_floats(plan, plan->tokens, config->hidden);
   embedding->out = embedding->has_norm ? heed_reserve_floats(plan, plan->tokens, config->hidden) : embedding->sum;
   embedding->elements = heed_reserve_elements_beside(plan, embedding->out, plan->tokens, config->hidden);
-  if (plan->training) {
-    size_t mark = heed_arena_mark(plan->arena);
-    embedding->order = heed_arena_reserve(plan->arena, HEED_EMBED_TABLES * (size_t)plan->tokens, sizeof(int32_t));
-    heed_arena_release(plan->arena, mark);
+  size_t mark = heed_arena_mark(plan->arena);
+  if (embedding->split) {
+    embedding->gathered = heed_reserve_floats(plan, plan->tokens, config->hidden);
+    embedding->words = heed_arena_reserve(plan->arena, (size_t)plan->tokens, sizeof(int32_t));
   }
+  if (plan->training)
+    embedding->order = heed_arena_reserve(plan->arena, HEED_EMBED_TABLES * (size_t)plan->tokens, sizeof(int32_t));
+  heed_arena_release(plan->arena, mark);
   return HEED_OK;
 }
 
 heed_hidden heed_embedding_output(const heed_context *context, const heed_embedding *embedding) {
   return (heed_hidden){heed_buffer(context, embedding->out), heed_buffer(context, embedding->elements)};
+}
+
+/* The words' rows that are here, and zeros in the place of the other parts', added up over the parts. */
+static void gather_words(const heed_context *context, const heed_embedding *embedding) {
+  const heed_stream *stream = context->stream;
+  const heed_embedding_table *table = &embedding->tables[HEED_EMBED_WORDS];
+  const int64_t width = embedding->width;
+  const size_t bytes = (size_t)width * sizeof(float);
+  float *gathered = heed_buffer(context, embedding->gathered);
+  int32_t *words = heed_buffer(context, embedding->words);
+#pragma omp for schedule(static)
+  for (int64_t t = 0; t < stream->tokens; t++) {
+    const int64_t row = stream->ids[t] - table->first;
+    words[t] = (int32_t)t;
+    if (row >= 0 && row < table->rows)
+      memcpy(gathered + t * width, heed_weights(context, table->at) + row * width, bytes);
+    else
+      memset(gathered + t * width, 0, bytes);
+  }
+  heed_add_up(context, gathered, stream->tokens * width);
 }
 
 heed_hidden heed_embedding_forward(const heed_context *context, const heed_embedding *embedding) {
@@ -64,15 +95,23 @@ heed_hidden heed_embedding_forward(const heed_context *context, const heed_embed
   const heed_layer_norm *norm = &embedding->norm;
   heed_embedding_rows rows = {.ids = stream->ids, .position = stream->positions, .type = stream->token_types};
   rows.words = heed_weights(context, tables[HEED_EMBED_WORDS].at);
+  if (embedding->split) {
+    rows.words = heed_buffer(context, embedding->gathered);
+    rows.ids = heed_buffer(context, embedding->words);
+  }
   rows.positions = embedding->has_waves ? heed_buffer(context, embedding->waves) : heed_weights(context, tables[HEED_EMBED_POSITIONS].at);
   rows.types = heed_weights(context, tables[HEED_EMBED_TYPES].at);
   heed_dropout dropout = heed_dropout_at(context, embedding->dropout, embedding->site);
   void *elements = embedding->elements == embedding->out ? NULL : heed_buffer(context, embedding->elements);
 #pragma omp parallel
-  context->kernels->embedding_forward(heed_buffer(context, embedding->out), elements, heed_buffer(context, embedding->sum),
-                                      heed_buffer(context, norm->mean), heed_buffer(context, norm->rstd), &rows,
-                                      heed_weights(context, norm->gamma), heed_weights(context, norm->beta), stream->sequence_of,
-                                      stream->offsets, stream->tokens, embedding->width, norm->epsilon, &dropout);
+  {
+    if (embedding->split)
+      gather_words(context, embedding);
+    context->kernels->embedding_forward(heed_buffer(context, embedding->out), elements, heed_buffer(context, embedding->sum),
+                                        heed_buffer(context, norm->mean), heed_buffer(context, norm->rstd), &rows,
+                                        heed_weights(context, norm->gamma), heed_weights(context, norm->beta), stream->sequence_of,
+                                        stream->offsets, stream->tokens, embedding->width, norm->epsilon, &dropout);
+  }
   return heed_embedding_output(context, embedding);
 }
 
@@ -88,12 +127,22 @@ static void backward_to_sum(const heed_context *context, float *gradient, const 
       stream->offsets, rows.starts, rows.slices, embedding->width, &dropout, context->workspace, heed_thread_scratch(context));
 }
 
+/* Where the words' rows are in this part's table: outside of it for those of other parts, which backward passes over. */
+static const int32_t *own_words(const heed_context *context, const heed_embedding *embedding) {
+  const heed_stream *stream = context->stream;
+  int32_t *words = heed_buffer(context, embedding->words);
+  for (int64_t t = 0; t < stream->tokens; t++)
+    words[t] = stream->ids[t] - (int32_t)embedding->tables[HEED_EMBED_WORDS].first;
+  return words;
+}
+
 void heed_embedding_backward(const heed_context *context, float *gradient, const heed_embedding *embedding) {
   const heed_stream *stream = context->stream;
   const heed_kernels *kernels = context->kernels;
   heed_rows rows = heed_token_rows(context);
   int32_t *order = heed_arena_at(context->arena, embedding->order);
-  const int32_t *ids[HEED_EMBED_TABLES] = {stream->ids, stream->positions, stream->token_types};
+  const int32_t *ids[HEED_EMBED_TABLES] = {embedding->split ? own_words(context, embedding) : stream->ids, stream->positions,
+                                           stream->token_types};
 #pragma omp parallel
   {
     backward_to_sum(context, gradient, embedding);

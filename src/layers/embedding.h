@@ -7,10 +7,10 @@
 #include "heed/config.h"
 #include "layers/layer_norm.h"
 
-/** A trained table; rows 0: there is none. */
+/** A trained table; rows 0: there is none.  With tensor parallelism that of words is split by rows. */
 typedef struct heed_embedding_table {
-  int64_t rows;
-  int64_t at; /**< offset in the flat block, [rows, C]; −1 without rows */
+  int64_t first, rows; /**< ids [first, first + rows) are here */
+  int64_t at;          /**< offset in the flat block, [rows, C]; −1 without rows */
 } heed_embedding_table;
 
 enum { HEED_EMBED_WORDS, HEED_EMBED_POSITIONS, HEED_EMBED_TYPES, HEED_EMBED_TABLES };
@@ -21,6 +21,8 @@ typedef struct heed_embedding {
   int64_t words_index; /**< place of the word table in the parameter table, for a decoder tied to it */
   size_t waves;        /**< fixed positions, [max_positions, C] */
   bool has_waves, has_norm;
+  bool split;             /**< whether words are */
+  size_t gathered, words; /**< split, shared: [T, C] the words' rows; int32_t [T] their places there, in backward in the part's table */
   heed_layer_norm norm;
   double dropout;
   uint32_t site;

@@ -25,8 +25,10 @@ static heed_status plan(heed_body *body, heed_plan *plan, const heed_body_spec *
 
   *f = (heed_feed_forward){0};
   f->form = heed_activation_form_of(config->activation, &f->gated);
-  heed_linear_spec first = {config->hidden, (f->gated ? 2 : 1) * config->feed_forward, config->initializer_range, config->biases},
-                   second = {config->feed_forward, config->hidden, spec->residual_deviation, config->biases};
+  const int64_t runs = f->gated ? 2 : 1;
+  heed_linear_spec first = {config->hidden, runs * config->feed_forward, config->initializer_range,
+                            config->biases, HEED_SPLIT_OUTPUTS,          runs},
+                   second = {config->feed_forward, config->hidden, spec->residual_deviation, config->biases, HEED_SPLIT_INPUTS, 1};
   HEED_TRY(heed_linear_plan(&f->up, plan, ups, 1, &first));
   return heed_linear_plan(&f->down, plan, downs, 1, &second);
 }

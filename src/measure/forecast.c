@@ -22,10 +22,18 @@ static double bytes_of(int64_t floats) {
 static void add_exchange(heed_forecast *f, const heed_forecast_spec *spec, const heed_run_plan *plan, int ranks, double backward) {
   const double sum = heed_network_half(&spec->network, ranks, bytes_of(plan->gradients)),
                last = heed_network_half(&spec->network, ranks, bytes_of(plan->last_gradients)),
-               back = heed_network_half(&spec->network, ranks, bytes_of(plan->parameters));
+               back = heed_network_half(&spec->network, ranks, bytes_of(plan->part));
   const double beyond = sum - last - backward;
   f->exchange = sum + back;
   f->exposed = last + (beyond > 0 ? beyond : 0) + back;
+}
+
+/* Sums of [tokens, C] of a pass over the tensor ranks: of each layer's two bodies in forward, again in backward, and of the embedding. */
+static double share_seconds(const heed_forecast_spec *spec, double tokens, double passes) {
+  const heed_model_config *model = &spec->config->model;
+  const int parts = (int)spec->config->parallel.tensor;
+  const double sums = passes * (double)(4 * model->layers + 1), bytes = tokens / passes * (double)model->hidden * sizeof(float);
+  return parts > 1 ? sums * 2 * heed_network_half(&spec->tensor, parts, bytes) : 0;
 }
 
 static double checkpoint_seconds(const heed_forecast_spec *spec, const heed_run_plan *plan, int ranks) {
@@ -55,15 +63,17 @@ static double run_seconds(const heed_config *config, const heed_forecast *f) {
 heed_forecast heed_forecast_make(const heed_forecast_spec *spec, const heed_run_plan *plan, int ranks) {
   const heed_rates *rates = &spec->rates;
   const heed_config *config = spec->config;
-  const double tokens = (double)(config->train.batch_sequences * config->train.sequence_length), own = tokens / ranks;
-  const double passes = (double)(plan->slices / plan->slices_at_once), layers = (double)config->model.layers * rates->layer;
-  heed_forecast f = {.optimizer = spec->slowdown * (double)plan->parameters / ranks * rates->optimizer};
-  f.compute = spec->slowdown * (own * (rates->rest + layers) + (passes - 1) * (double)plan->gradients * rates->add);
-  add_exchange(&f, spec, plan, ranks, spec->slowdown * BACKWARD * own / passes * layers);
-  f.step = f.compute + f.optimizer + f.exposed;
+  const int parts = (int)config->parallel.tensor, data = ranks / parts;
+  const double tokens = (double)(config->train.batch_sequences * config->train.sequence_length), own = tokens / data;
+  const double passes = (double)(plan->slices / plan->slices_at_once), layers = (double)config->model.layers * rates->layer / parts;
+  heed_forecast f = {.optimizer = spec->slowdown * (double)plan->part / data * rates->optimizer,
+                     .shares = share_seconds(spec, own, passes)};
+  f.compute = spec->slowdown * (own * (rates->rest / parts + layers) + (passes - 1) * (double)plan->gradients * rates->add);
+  add_exchange(&f, spec, plan, data, spec->slowdown * BACKWARD * own / passes * layers);
+  f.step = f.compute + f.optimizer + f.shares + f.exposed;
   f.tokens_per_second = tokens / f.step;
-  f.network_share = f.exposed / f.step;
-  f.checkpoint = checkpoint_seconds(spec, plan, ranks);
+  f.network_share = (f.shares + f.exposed) / f.step;
+  f.checkpoint = checkpoint_seconds(spec, plan, data);
   f.run = run_seconds(config, &f);
   return f;
 }

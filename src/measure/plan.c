@@ -57,23 +57,31 @@ static int64_t embedding_floats(const heed_parameter_table *table, const char *f
 
 /* Plans as training does, for the most targets that rows may have; then as many slices at once, for the targets that they do have. */
 static heed_status plan_step(heed_run_plan *plan, const heed_run_plan_spec *spec) {
-  heed_communication ranks = *heed_alone(); /* stands for one of them: planning exchanges nothing */
   heed_config config = *spec->config;
+  const int parts = (int)config.parallel.tensor;
+  /* These stand for the ranks of a job: planning exchanges nothing.  The last part is the largest. */
+  heed_communication data = *heed_alone(), tensor = data, world = data;
+  data.size = spec->ranks / parts;
+  data.near = spec->near;
+  tensor.size = parts;
+  tensor.rank = parts - 1;
+  world.size = spec->ranks;
+  world.data = &data;
+  world.tensor = &tensor;
   heed_stepper_spec stepper = {.config = &config,
                                .kernels = spec->kernels,
-                               .communication = &ranks,
+                               .communication = &world,
                                .targets_per_sequence = most_targets(&config),
                                .ranks_on_node = spec->ranks_on_node};
   heed_stepper *s;
-  ranks.size = spec->ranks;
-  ranks.near = spec->near;
   HEED_TRY(heed_stepper_plan(&s, &stepper));
   plan->slices = heed_stepper_slices(s);
   plan->slices_at_once = config.train.slices_at_once = heed_stepper_slices_at_once(s);
   heed_stepper_free(s);
   stepper.targets_per_sequence = heed_synthetic_targets(&config, config.train.sequence_length);
   HEED_TRY(heed_stepper_plan(&s, &stepper));
-  plan->parameters = heed_stepper_table(s)->total;
+  plan->parameters = heed_parameters_whole_total(heed_stepper_table(s));
+  plan->part = heed_stepper_table(s)->total;
   plan->gradients = heed_stepper_table(s)->gradient_total;
   plan->last_gradients = embedding_floats(heed_stepper_table(s), config.model.family);
   plan->memory = heed_stepper_plan_memory(s);
@@ -92,7 +100,7 @@ static heed_status sum_up(heed_run_plan *plan, int ranks_on_node) {
     plan->rank_bytes += parts[i];
   }
   plan->node_bytes = (plan->rank_bytes - memory->neighbours) * (size_t)ranks_on_node;
-  plan->checkpoint_bytes = SAVED_BLOCKS * memory->parameters;
+  plan->checkpoint_bytes = SAVED_BLOCKS * (size_t)plan->parameters * sizeof(float);
   return HEED_OK;
 }
 

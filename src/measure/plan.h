@@ -12,15 +12,16 @@ typedef struct heed_run_plan_spec {
   const heed_config *config;
   const heed_kernels *kernels;
   int ranks, ranks_on_node; /**< of the job; of them that share a machine's memory */
-  int near;                 /**< ranks that read each other's blocks (comm/world.h) */
+  int near;                 /**< data ranks that read each other's blocks (comm/world.h) */
   size_t communication;     /**< bytes that exchanging takes of a rank: buffers, and MPI itself (comm/world.h) */
 } heed_run_plan_spec;
 
 /** Memory is what a step of full rows touches: planned buffers that rows do not fill stay out of it. */
 typedef struct heed_run_plan {
-  int64_t parameters;             /**< how many, tied ones once */
-  int64_t gradients;              /**< floats that are summed over ranks: parameters, tied ones as often as they are used */
-  int64_t last_gradients;         /**< of them, those that backward ends with: of the embeddings */
+  int64_t parameters;             /**< of the model, tied ones once */
+  int64_t part;                   /**< of them, those of a rank: all, or its part (parallel.tensor), the largest */
+  int64_t gradients;              /**< floats that are summed over data ranks: of the part, tied ones as often as they are used */
+  int64_t last_gradients;         /**< of these, those that backward ends with: of the embeddings */
   int64_t slices, slices_at_once; /**< of a rank */
   heed_stepper_memory memory;     /**< bytes of a rank, as what follows */
   size_t batches;                 /**< read ahead */

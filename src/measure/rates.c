@@ -86,6 +86,7 @@ static heed_status open_trial(trial *t, const heed_rates_spec *spec, const sizes
   heed_train_config *train = &t->config.train;
   t->config = *spec->config; /* its strings are borrowed */
   t->alone = *heed_alone();
+  t->alone.data = &t->alone;
   t->config.model.layers = layers;
   train->batch_sequences = s->rows;
   train->slices = train->slices_at_once = s->slices;

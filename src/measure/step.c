@@ -139,13 +139,13 @@ static heed_status judge(bench *b, heed_step_speed *r, double waited) {
   double median = heed_median(b->seconds, b->spec->steps);
   c->broadcast(c, &median, sizeof median); /* steps begin and end together; rank 0's clock speaks for all */
   r->step_ms_median = 1e3 * median;
-  r->tokens_per_second = heed_ceiling_sum((double)b->work.tokens, c) / steps / median;
-  r->flops_per_step = heed_ceiling_sum(heed_training_flops(&b->spec->config->model, &b->work, pooler), c) / steps;
+  r->tokens_per_second = heed_ceiling_sum((double)b->work.tokens, c->data) / steps / median;
+  r->flops_per_step = heed_ceiling_sum(heed_training_flops(&b->spec->config->model, &b->work, pooler), c->data) / steps;
   r->flops_per_second = r->flops_per_step / median;
   r->waited_share = heed_ceiling_sum(waited / spent, c) / c->size;
   r->exposed_share = heed_ceiling_sum(b->exposed / spent, c) / c->size;
   r->peak_bytes = peak_bytes(c);
-  r->parameters = heed_stepper_table(b->stepper)->total;
+  r->parameters = heed_parameters_whole_total(heed_stepper_table(b->stepper));
   for (int more = 0; more < MORE_CEILINGS && r->flops_per_second > b->ceiling; more++)
     raise_ceiling(b);
   r->ceiling = b->ceiling;

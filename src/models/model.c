@@ -16,6 +16,7 @@ struct heed_model {
   const heed_kernels *kernels;
   heed_model_config config; /* its strings are not kept */
   heed_model_sizes sizes;
+  heed_communication *tensor;
   heed_parameter_table table;
   heed_arena arena, scratch, cache_arena;
   heed_panels panels;
@@ -188,6 +189,9 @@ heed_status heed_model_create(heed_model **result, const heed_model_config *conf
   model->kernels = kernels;
   model->config = *config;
   model->sizes = *sizes;
+  model->tensor = sizes->tensor ? sizes->tensor : heed_alone();
+  model->table.parts = model->tensor->size;
+  model->table.part = model->tensor->rank;
   model->arena.name = "activations";
   model->scratch.name = "scratch";
   model->cache_arena.name = "keys and values";
@@ -246,6 +250,7 @@ void heed_model_unpack(heed_model *model) {
 
 static heed_context context_of(heed_model *model, const float *parameters, const heed_batch *batch) {
   return (heed_context){.kernels = model->kernels,
+                        .tensor = model->tensor,
                         .batch = batch,
                         .stream = &batch->stream,
                         .parameters = parameters,

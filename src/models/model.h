@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "heed/batch.h"
+#include "heed/communication.h"
 #include "heed/config.h"
 #include "heed/parameters.h"
 #include "kernels/kernels.h"
@@ -23,6 +24,8 @@ typedef struct heed_model_sizes {
   bool next_sentence;                         /**< whether the next-sentence head and the pooler are there */
   bool token_head;                            /**< whether logits are wanted (not only hidden states) */
   int64_t cache_tokens;                       /**< of a sequence, that heed_model_extend keeps keys and values of; 0 = none */
+  heed_communication *tensor;                 /**< ranks that each hold a part of every tensor: they make the same calls, which are
+                                                 collective then, and get the same results; NULL: this process holds all */
 } heed_model_sizes;
 
 /** The least sizes: for the parameter table and the weights alone, with the token head. */
@@ -79,7 +82,7 @@ const float *heed_model_hidden(heed_model *model, const float *parameters, const
 const float *heed_model_logits(heed_model *model, const float *parameters, const heed_batch *batch);
 
 /** From now on heed_model_hidden and heed_model_logits also write the attention weights of the batch's first sequence, of S tokens, into
- *  maps[layers][heads][query][key], S × S each; NULL ends it. */
+ *  maps[layers][heads][query][key], S × S each; NULL ends it.  Heads, here and below, are those of this part. */
 void heed_model_look(heed_model *model, float *maps);
 
 /** From now on heed_model_hidden and heed_model_logits also write the entropy of each head's attention weights, summed over the queries of

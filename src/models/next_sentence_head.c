@@ -5,7 +5,7 @@ heed_status heed_next_sentence_head_plan(heed_next_sentence_head *head, heed_pla
   const char *poolers[1] = {pooler};
   static const char *const classifiers[1] = {"cls.seq_relationship"};
   int64_t sequences = plan->sequences, width = config->hidden;
-  heed_linear_spec dense = {config->hidden, config->hidden, config->initializer_range, config->biases}, two = dense;
+  heed_linear_spec dense = {config->hidden, config->hidden, config->initializer_range, config->biases, HEED_SPLIT_NOTHING, 1}, two = dense;
   two.outputs = 2;
   *head = (heed_next_sentence_head){0};
   HEED_TRY(heed_linear_plan(&head->pooler, plan, poolers, 1, &dense));

@@ -18,8 +18,8 @@ struct heed_optimizer {
   const heed_parameter_table *table;
   const heed_optimizer_config *config;
   const heed_kernels *kernels;
-  heed_communication *communication;
-  int64_t *starts; /* [chunks + 1] first element of each chunk */
+  heed_communication *communication, *tensor; /* the ranks with other shards of this part of the model; those with the other parts */
+  int64_t *starts;                            /* [chunks + 1] first element of each chunk */
   int64_t chunks;
   int32_t *tensor_of; /* [chunks] */
   int64_t *edges;     /* [buckets + 1] */
@@ -34,7 +34,7 @@ struct heed_optimizer {
   float *direction;    /* [shard], LAMB's u */
   double *sums;        /* [chunks][2] of one or two norms */
   double *exchange;    /* [ranks][2 · most_chunks] */
-  double *tensor_sums; /* [tensors][2] */
+  double *tensor_sums; /* [parts][tensors][2] */
 };
 
 /* Zeros that are not touched yet: fresh pages are. */
@@ -50,7 +50,7 @@ static heed_status allocate(heed_optimizer *o, int64_t shard) {
               (o->config->name != HEED_LAMB || (o->direction = allocate_shard(floats))) &&
               (o->sums = calloc((size_t)o->chunks * 2, sizeof(double))) &&
               (o->exchange = calloc(ranks * 2 * (size_t)o->most_chunks + 1, sizeof(double))) &&
-              (o->tensor_sums = calloc((size_t)o->table->count * 2, sizeof(double)));
+              (o->tensor_sums = calloc((size_t)(o->tensor->size * o->table->count) * 2, sizeof(double)));
   return have ? HEED_OK : heed_error(HEED_FAILED, "out of memory for optimizer moments of %lld parameters", (long long)shard);
 }
 
@@ -146,14 +146,15 @@ heed_status heed_optimizer_create(heed_optimizer **result, const heed_parameter_
   heed_optimizer *o = calloc(1, sizeof *o);
   heed_status status = HEED_OK;
   if (o) {
-    *o = (heed_optimizer){.table = table, .config = config, .kernels = kernels, .communication = communication};
+    *o = (heed_optimizer){
+        .table = table, .config = config, .kernels = kernels, .communication = communication->data, .tensor = communication->tensor};
     status = list_chunks(o);
   } else {
     status = heed_error(HEED_FAILED, "out of memory for the optimizer");
   }
   status = communication->agree(communication, status); /* before the first collective: a rank that failed must not be waited for */
   if (status == HEED_OK)
-    status = divide(o);
+    status = communication->agree(communication, divide(o));
   if (status != HEED_OK) {
     heed_optimizer_free(o);
     return status;
@@ -190,12 +191,23 @@ static void share_sums(heed_optimizer *o, int64_t norms) {
   }
 }
 
+/* The sums of whole tensors: of those that are split the parts' together, of others the first part's, which all have. */
+static void add_parts(heed_optimizer *o, int64_t norms) {
+  const int64_t stride = o->table->count * norms;
+  o->tensor->allgather(o->tensor, o->tensor_sums, stride);
+  for (int64_t i = 0; i < stride; i++)
+    for (int part = 1; part < o->tensor->size && o->table->items[i / norms].shard_axis >= 0; part++)
+      o->tensor_sums[i] += o->tensor_sums[part * stride + i];
+}
+
 /* Adds chunk sums in order: to one sum (or two) a tensor. */
 static void sum_tensors(heed_optimizer *o, int64_t norms) {
-  memset(o->tensor_sums, 0, (size_t)(o->table->count * norms) * sizeof *o->tensor_sums);
+  double *own = o->tensor_sums + o->tensor->rank * o->table->count * norms;
+  memset(own, 0, (size_t)(o->table->count * norms) * sizeof *own);
   for (int64_t i = 0; i < o->chunks; i++)
     for (int64_t n = 0; n < norms; n++)
-      o->tensor_sums[o->tensor_of[i] * norms + n] += o->sums[i * norms + n];
+      own[o->tensor_of[i] * norms + n] += o->sums[i * norms + n];
+  add_parts(o, norms);
 }
 
 void heed_optimizer_sum(heed_optimizer *o, float *gradients, int64_t first) {

@@ -1,4 +1,5 @@
-/** The optimizer: sums gradients over ranks, measures them, and updates each rank's shard (ZeRO stage 1, Rajbhandari et al. 2020). */
+/** The optimizer: sums gradients over ranks, measures them, and updates each rank's shard (ZeRO stage 1, Rajbhandari et al. 2020).  With
+ *  tensor parallelism each part of the model is divided into shards by itself; norms are of whole tensors. */
 #ifndef HEED_TRAIN_OPTIMIZER_H
 #define HEED_TRAIN_OPTIMIZER_H
 

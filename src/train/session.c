@@ -245,15 +245,24 @@ static heed_status write_run_folder(heed_session *s) {
                                                    .config_text = s->config_text,
                                                    .step = s->step,
                                                    .steps = s->config->train.steps,
-                                                   .parameters = heed_stepper_table(s->stepper)->total,
+                                                   .parameters = heed_parameters_whole_total(heed_stepper_table(s->stepper)),
                                                    .ranks = s->communication->size,
                                                    .threads = omp_get_max_threads(),
                                                    .metrics = s->metrics});
+  return HEED_OK;
+}
+
+/* Rank 0 and the ranks with the other parts of its model.  Collective. */
+static void open_showing(heed_session *s) {
+  heed_communication *c = s->communication;
   heed_showing_spec showing = {
       .model = heed_stepper_model(s->stepper), .sampler = s->validation, .tokenizer = s->tokenizer, .config = s->config};
-  if (s->validation && heed_showing_create(&s->showing, &showing) != HEED_OK)
-    heed_warn("%s (training goes on without them)", heed_error_text());
-  return HEED_OK;
+  const bool shows = s->validation && c->data->rank == 0;
+  if (c->agree(c, shows ? heed_showing_create(&s->showing, &showing) : HEED_OK) == HEED_OK)
+    return;
+  heed_warn("%s (training goes on without them)", heed_error_text());
+  heed_showing_free(s->showing);
+  s->showing = NULL;
 }
 
 heed_status heed_session_open(heed_session *s, const heed_config *config, const heed_train_options *options,
@@ -268,6 +277,7 @@ heed_status heed_session_open(heed_session *s, const heed_config *config, const 
   HEED_TRY(open_model(s));
   HEED_TRY(restore(s));
   HEED_TRY(c->agree(c, c->rank == 0 ? write_run_folder(s) : HEED_OK));
+  open_showing(s);
   return c->agree(c, heed_reader_create(&s->reader, s->training, (uint32_t)s->data_position, heed_stepper_first_slice(s->stepper),
                                         heed_stepper_slices(s->stepper), heed_stepper_slices_at_once(s->stepper)));
 }

@@ -25,8 +25,8 @@ typedef struct heed_session {
   heed_token_evaluator *evaluator;
   heed_checkpoint_store *store;
   heed_metrics *metrics; /* rank 0 only */
-  heed_showing *showing; /* with validation data, of rank 0 only */
-  heed_report *report;   /* likewise */
+  heed_showing *showing; /* with validation data, of rank 0 and its tensor ranks */
+  heed_report *report;   /* rank 0 only */
   char *config_text;
   bool fresh;   /* begun at step 0, from no checkpoint of its own */
   char *origin; /* what it begins from, as a message; NULL for nothing */

@@ -1,5 +1,6 @@
 /** What the model makes of some texts of the validation data, for people to look at while a run goes on: sentences with their masked tokens
- *  filled in, or beginnings of texts continued.  The same texts at every evaluation.  Rank-local. */
+ *  filled in, or beginnings of texts continued.  The same texts at every evaluation.  Rank-local, but collective over the tensor ranks of a
+ *  model in parts. */
 #ifndef HEED_TRAIN_SHOWING_H
 #define HEED_TRAIN_SHOWING_H
 
@@ -22,7 +23,8 @@ typedef struct heed_showing_spec {
 heed_status heed_showing_create(heed_showing **showing, const heed_showing_spec *spec);
 void heed_showing_free(heed_showing *showing);
 
-/** Makes the samples of a step and hands them to the report.  What fails is left out; without a showing nothing is done. */
+/** Makes the samples of a step and hands them to the report, if there is one.  What fails is left out; without a showing nothing is done.
+ */
 void heed_showing_make(heed_showing *showing, const float *parameters, int64_t step, heed_report *report);
 
 #endif

@@ -14,6 +14,7 @@ enum { SUMS = sizeof(heed_slice_sums) / sizeof(double), MOST_BLOCKS = 64 };
 
 struct heed_stepper {
   heed_stepper_spec spec;
+  heed_communication *data; /* of the job: the ranks that take other slices with the same part of the model */
   heed_model *model;
   heed_optimizer *optimizer;
   int64_t slices, slices_at_once, passes; /* of this rank */
@@ -38,7 +39,8 @@ static heed_model_sizes sizes_of(const heed_stepper_spec *spec, int64_t slices) 
                             .logits_in_groups = true,
                             .recompute = train->recompute,
                             .next_sentence = spec->config->objective.next_sentence,
-                            .token_head = true};
+                            .token_head = true,
+                            .tensor = spec->communication->tensor};
 }
 
 /* Memory that may be used: three quarters of what is available on this machine, shared by its ranks. */
@@ -66,7 +68,7 @@ static int count_blocks(int64_t passes) {
 /* Of n ranks that share memory each reads its part of the gradients of the others, and their parts of the parameters. */
 static size_t neighbours_bytes(const heed_stepper *s) {
   const heed_parameter_table *table = heed_model_table(s->model);
-  const int64_t near = s->spec.communication->near;
+  const int64_t near = s->data->near;
   return (size_t)((table->total + table->gradient_total) / near * (near - 1)) * sizeof(float);
 }
 
@@ -75,7 +77,7 @@ heed_stepper_memory heed_stepper_plan_memory(const heed_stepper *s) {
   size_t blocks = (size_t)count_blocks(s->slices / s->slices_at_once);
   return (heed_stepper_memory){.parameters = (size_t)table->total * sizeof(float),
                                .gradients = blocks * (size_t)table->gradient_total * sizeof(float),
-                               .moments = heed_optimizer_bytes(table, &s->spec.config->optimizer, s->spec.communication->size),
+                               .moments = heed_optimizer_bytes(table, &s->spec.config->optimizer, s->data->size),
                                .activations = heed_model_bytes(s->model),
                                .neighbours = neighbours_bytes(s)};
 }
@@ -113,10 +115,10 @@ static heed_status allocate(heed_stepper *s) {
   HEED_TRY(c->agree(c, heed_model_commit(s->model)));
   s->passes = s->slices / s->slices_at_once;
   s->block_count = count_blocks(s->passes);
-  s->sums = calloc((size_t)(c->size * (s->slices * SUMS + 1)), sizeof *s->sums);
+  s->sums = calloc((size_t)(s->data->size * (s->slices * SUMS + 1)), sizeof *s->sums);
   HEED_TRY(c->agree(c, s->sums ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the sums of %lld slices", (long long)s->slices)));
-  HEED_TRY(c->allocate(c, &s->parameters, table->total));
-  HEED_TRY(c->allocate(c, &s->blocks[0], table->gradient_total));
+  HEED_TRY(c->agree(c, s->data->allocate(s->data, &s->parameters, table->total)));
+  HEED_TRY(c->agree(c, s->data->allocate(s->data, &s->blocks[0], table->gradient_total)));
   heed_status status = HEED_OK;
   for (int i = 1; i < s->block_count; i++) /* other ranks see the first alone */
     if (!(s->blocks[i] = heed_memory_block(table->gradient_total)))
@@ -137,8 +139,8 @@ static heed_status check_ranks(int64_t slices, int ranks) {
 /* Collective. */
 static heed_status plan(heed_stepper *s) {
   heed_communication *c = s->spec.communication;
-  HEED_TRY(check_ranks(s->spec.config->train.slices, c->size));
-  s->slices = s->spec.config->train.slices / c->size;
+  HEED_TRY(check_ranks(s->spec.config->train.slices, s->data->size));
+  s->slices = s->spec.config->train.slices / s->data->size;
   HEED_TRY(c->agree(c, plan_model(s)));
   /* All ranks take the same passes: the fewest slices at once of any. */
   int64_t fewest = -c->maximum(c, -s->slices_at_once);
@@ -156,8 +158,10 @@ static heed_status plan(heed_stepper *s) {
 heed_status heed_stepper_plan(heed_stepper **result, const heed_stepper_spec *spec) {
   heed_communication *c = spec->communication;
   heed_stepper *s = calloc(1, sizeof *s);
-  if (s)
+  if (s) {
     s->spec = *spec;
+    s->data = c->data;
+  }
   heed_status status = c->agree(c, s ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the training step"));
   if (status == HEED_OK) {
     s->spec.kernels = heed_kernels_of(spec->kernels, spec->config->train.precision);
@@ -193,8 +197,8 @@ void heed_stepper_free(heed_stepper *s) {
   heed_model_free(s->model);
   for (int i = 1; i < s->block_count; i++)
     free(s->blocks[i]);
-  s->spec.communication->release(s->spec.communication, s->blocks[0]);
-  s->spec.communication->release(s->spec.communication, s->parameters);
+  s->data->release(s->data, s->blocks[0]);
+  s->data->release(s->data, s->parameters);
   free(s->sums);
   free(s);
 }
@@ -208,7 +212,7 @@ static void add_block(const heed_kernels *kernels, float *to, const float *from,
 /* Targets / sequences of the global batch: the update divides by the targets (1 when there are none), and the next-sentence loss is a mean
  * over sequences.  Shared before the first backward. */
 static float next_sentence_scale(heed_stepper *s, const heed_batch *batch) {
-  heed_communication *c = s->spec.communication;
+  heed_communication *c = s->data;
   if (!s->spec.config->objective.next_sentence)
     return 0.0f;
   double targets = 0;
@@ -261,9 +265,9 @@ static void run_passes(heed_stepper *s, heed_batch_source source, heed_slice_sum
   }
 }
 
-/* Shares the sums of all slices and adds them along the tree; `request` travels along. */
+/* Shares the sums of all slices and adds them along the tree; `request` travels along, and then to those that hold other parts. */
 static heed_slice_sums share_sums(heed_stepper *s, int64_t request, int64_t *largest_request) {
-  heed_communication *c = s->spec.communication;
+  heed_communication *c = s->data, *tensor = s->spec.communication->tensor;
   int64_t stride = s->slices * SUMS + 1;
   double total[SUMS];
   double *all = s->sums;
@@ -274,6 +278,7 @@ static heed_slice_sums share_sums(heed_stepper *s, int64_t request, int64_t *lar
     int64_t theirs = (int64_t)all[rank * stride + s->slices * SUMS];
     *largest_request = theirs > *largest_request ? theirs : *largest_request;
   }
+  *largest_request = tensor->maximum(tensor, *largest_request);
   /* A rank's slices are a subtree: sum it, then the tree over ranks. */
   for (int n = 0; n < SUMS; n++) {
     for (int rank = 0; rank < c->size; rank++)
@@ -293,9 +298,8 @@ static double lap(double *begun) {
 }
 
 heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, double learning_rate, int64_t t, int64_t request) {
-  heed_communication *c = s->spec.communication;
   heed_step_result result = {0};
-  heed_slice_sums *mine = (heed_slice_sums *)(s->sums + c->rank * (s->slices * SUMS + 1));
+  heed_slice_sums *mine = (heed_slice_sums *)(s->sums + s->data->rank * (s->slices * SUMS + 1));
   double clock = heed_seconds();
   run_passes(s, source, mine);
   result.timeline.passes = lap(&clock);
@@ -338,7 +342,7 @@ heed_model *heed_stepper_model(heed_stepper *s) {
   return s->model;
 }
 int64_t heed_stepper_first_slice(const heed_stepper *s) {
-  return s->spec.communication->rank * s->slices;
+  return s->data->rank * s->slices;
 }
 int64_t heed_stepper_slices(const heed_stepper *s) {
   return s->slices;

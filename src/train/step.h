@@ -1,4 +1,7 @@
-/** One training step: a rank's slices go through the model, the gradients through the tree, the update to all. */
+/** One training step: a rank's slices go through the model, the gradients through the tree, the update to all.
+ *
+ *  With tensor parallelism (communication->tensor) each part of the model is trained so by its own data ranks, and the parts exchange what
+ *  layers share of activations. */
 #ifndef HEED_TRAIN_STEP_H
 #define HEED_TRAIN_STEP_H
 

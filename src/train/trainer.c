@@ -42,11 +42,9 @@ static void evaluate(heed_session *s) {
                                            .layers = s->config->model.layers,
                                            .heads = s->config->model.heads};
   s->validation_loss = scores.loss;
-  if (s->communication->rank != 0)
-    return;
   heed_info("step %lld  validation loss %.4f  perplexity %.2f  accuracy %.2f%%", (long long)s->step, scores.loss, scores.perplexity,
             100.0 * scores.accuracy);
-  if (heed_metrics_evaluation(s->metrics, &record) != HEED_OK)
+  if (s->communication->rank == 0 && heed_metrics_evaluation(s->metrics, &record) != HEED_OK)
     heed_warn("%s (training goes on)", heed_error_text());
   heed_showing_make(s->showing, heed_stepper_parameters(s->stepper), s->step, s->report);
   heed_report_write(s->report);
@@ -153,9 +151,12 @@ static heed_status run(heed_session *s) {
 
 static void introduce(const heed_session *s) {
   int ranks = s->communication->size, threads = omp_get_max_threads();
+  const int parts = s->communication->tensor->size;
   heed_info("%s: %d rank%s × %d thread%s", s->config->run.name, ranks, ranks > 1 ? "s" : "", threads, threads > 1 ? "s" : "");
+  if (parts > 1)
+    heed_info("each layer divided among %d ranks, each step among %d such groups", parts, s->communication->data->size);
   heed_info("%.1f M parameters, %lld training samples, %.0f MiB of activations a rank, kernels %s, OpenBLAS for %s",
-            1e-6 * (double)heed_stepper_table(s->stepper)->total, (long long)heed_sampler_samples(s->training),
+            1e-6 * (double)heed_parameters_whole_total(heed_stepper_table(s->stepper)), (long long)heed_sampler_samples(s->training),
             (double)heed_stepper_plan_memory(s->stepper).activations / 1048576.0, s->kernels->isa, heed_blas_core());
 }
 

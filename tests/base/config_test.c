@@ -47,6 +47,7 @@ static void has_defaults(void) {
   CU_ASSERT_EQUAL(c.train.slices, 4); /* the largest power of two up to 8 that divides the batch */
   CU_ASSERT_EQUAL(c.train.precision, HEED_FP32);
   CU_ASSERT_PTR_NULL(c.train.start_from);
+  CU_ASSERT_EQUAL(c.parallel.tensor, 1);
   CU_ASSERT_EQUAL(c.optimizer.name, HEED_ADAMW);
   CU_ASSERT_EQUAL(c.optimizer.learning_rate, 1e-3);
   CU_ASSERT_EQUAL(c.optimizer.epsilon, 1e-6);
@@ -95,7 +96,8 @@ static const struct {
     {RUN "modle: {layers: 2}\n", "f.yaml:2: unknown section 'modle'; did you mean 'model'?"},
     {RUN "foo: {layers: 2}\n", "f.yaml:2: unknown section 'foo'; sections are: run, model"},
     {RUN "learning_rate: 1\n", "f.yaml:2: unknown section 'learning_rate'; did you mean 'optimizer.learning_rate'?"},
-    {"zebra: 1\n", "f.yaml:1: unknown section 'zebra'; sections are: run, model, data, objective, train, optimizer, schedule, checkpoint,"},
+    {"zebra: 1\n",
+     "f.yaml:1: unknown section 'zebra'; sections are: run, model, data, objective, train, parallel, optimizer, schedule, checkpoint,"},
     {RUN "model:\n  family: bert\n  layesr: 2\n", "f.yaml:4: unknown key 'model.layesr'; did you mean 'model.layers'?"},
     {RUN "train: {learning_rate: 1}\n", "f.yaml:2: unknown key 'train.learning_rate'; did you mean 'optimizer.learning_rate'?"},
     {RUN "log: {colour_of_text: red}\n", "f.yaml:2: unknown key 'log.colour_of_text'; keys of 'log' are: every_steps"},
@@ -165,6 +167,10 @@ static const struct {
     {RUN MODEL TRAIN, "f.yaml: optimizer.learning_rate is missing"},
     {RUN "model: {family: bert, vocabulary_size: 9, layers: 2,\n hidden: 9, heads: 2}\n" TRAIN OPTIMIZER,
      "f.yaml:3: model.hidden 9 is not a multiple of model.heads 2"},
+    {ALL "parallel: {tensor: 3}\n", "f.yaml:5: parallel.tensor: 3 ranks cannot share the 2 heads of a layer evenly"},
+    {ALL "parallel: {tensor: 0}\n", "f.yaml:5: parallel.tensor"},
+    {RUN "model: {family: bert, vocabulary_size: 9, layers: 2,\n hidden: 16, heads: 16}\n" TRAIN OPTIMIZER "parallel: {tensor: 16}\n",
+     "f.yaml:6: parallel.tensor: 16 ranks are more than model.vocabulary_size 9 has parts"},
     {RUN MODEL "train: {steps: 10, sequence_length: 513, batch_sequences: 4}\n" OPTIMIZER,
      "f.yaml:3: train.sequence_length 513 is above model.max_positions 512"},
     {RUN MODEL "train: {steps: 10, sequence_length: 16, batch_sequences: 4, slices: 3}\n" OPTIMIZER,
@@ -320,7 +326,8 @@ static void resumes_only_the_same_run(void) {
   static const char *const allowed[] = {"train.steps=20",          "train.time_limit=3",       "train.slices_at_once=1",
                                         "train.recompute=block",   "run.output=elsewhere",     "schedule.decay=cosine",
                                         "schedule.warmup_steps=2", "checkpoint.every_steps=7", "checkpoint.keep=9",
-                                        "evaluate.batches=3",      "log.every_steps=1",        "model.layers=2"};
+                                        "evaluate.batches=3",      "log.every_steps=1",        "parallel.tensor=2",
+                                        "model.layers=2"};
   static const char *const other[] = {"run.seed=1",
                                       "run.name=other",
                                       "model.layers=3",

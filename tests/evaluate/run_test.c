@@ -98,6 +98,7 @@ static void what_does_not_fit_is_refused(void) {
   heed_token_scores scores;
   int64_t step;
   heed_communication three = *heed_alone();
+  three.data = &three;
   trained_make(&t, "", NULL);
   trained_save(&t, trained_vocabulary);
   CU_ASSERT_EQUAL(heed_evaluate_checkpoint(t.run, NULL, heed_alone(), &scores, &step), HEED_INVALID);

@@ -107,6 +107,66 @@ static void check_bits(const heed_kernels *kernels) {
   CU_ASSERT(memcmp(alone.d_logits, test_behind(kernels, p.d_logits, 4 * VOCABULARY), VOCABULARY * kernels->element_bytes) == 0);
 }
 
+enum { PARTS = 3 };
+
+/* One part of the vocabulary of all rows. */
+typedef struct part {
+  int64_t first, count;
+  float *logits;
+  void *d_logits;
+  double loss[ROWS];
+} part;
+
+typedef struct parts_problem {
+  const problem *whole;
+  part parts[PARTS];
+  double sums[PARTS * ROWS][HEED_SOFTMAX_SUMS];
+  bool gradients;
+} parts_problem;
+
+static void run_parts(const heed_kernels *k, const void *data, float *scratch) {
+  parts_problem *p = (parts_problem *)data;
+  const int32_t *target = p->whole->target;
+  (void)scratch;
+  for (int i = 0; i < PARTS; i++)
+    k->softmax_sums(p->sums + i * ROWS, p->parts[i].logits, target, p->parts[i].first, ROWS, p->parts[i].count, p->gradients);
+  for (int i = 0; i < PARTS; i++) {
+    part *own = &p->parts[i];
+    k->softmax_cross_entropy_of_parts(own->loss, p->gradients ? own->d_logits : NULL, own->logits,
+                                      (const double(*)[HEED_SOFTMAX_SUMS])p->sums, PARTS, i, target, own->first, ROWS, own->count, 0.25f);
+  }
+}
+
+/* The parts of a vocabulary together do what the whole does: each has the loss, and its part of the gradient. */
+static void check_parts(const heed_kernels *kernels) {
+  problem whole = make(kernels);
+  static parts_problem p;
+  p = (parts_problem){.whole = &whole};
+  for (int i = 0; i < PARTS; i++) {
+    const int64_t first = VOCABULARY * i / PARTS, count = VOCABULARY * (i + 1) / PARTS - first;
+    part *own = &p.parts[i];
+    *own = (part){.first = first, .count = count, .logits = test_floats(ROWS * count)};
+    for (int64_t m = 0; m < ROWS; m++)
+      memcpy(own->logits + m * count, whole.logits + m * VOCABULARY + first, (size_t)count * sizeof *own->logits);
+    own->d_logits = test_is_bf16(kernels) ? test_unwritten(kernels, ROWS * count) : own->logits;
+  }
+  test_run(kernels, 2, run, &whole);
+  for (int gradients = 0; gradients < 2; gradients++) { /* losses alone leave the logits */
+    p.gradients = gradients;
+    test_run(kernels, 2, run_parts, &p);
+    for (int64_t m = 0; m < PARTS * ROWS; m++)
+      CU_ASSERT_DOUBLE_EQUAL(p.parts[m / ROWS].loss[m % ROWS], whole.loss[m % ROWS], 1e-6);
+  }
+  const double *want = test_widen(test_values(kernels, whole.d_logits, ALL), ALL);
+  for (int i = 0; i < PARTS; i++) {
+    const part *own = &p.parts[i];
+    double *part_of = test_doubles(ROWS * own->count);
+    for (int64_t m = 0; m < ROWS; m++)
+      memcpy(part_of + m * own->count, want + m * VOCABULARY + own->first, (size_t)own->count * sizeof *part_of);
+    CU_ASSERT(test_element_error(kernels, own->d_logits, part_of, ROWS * own->count) < test_element_bound(kernels, 1e-6));
+  }
+}
+
 static double objective(const double *z, const void *data) {
   (void)data;
   return reference(NULL, z, 20, 3);
@@ -129,9 +189,13 @@ static void twin(void) {
 static void edges(void) {
   test_each_element(check_edges);
 }
+static void parts(void) {
+  test_each_element(check_parts);
+}
 static void bits(void) {
   test_each_element(check_bits);
 }
 
 HEED_TESTS({"loss and gradient are those of the double twin", twin}, {"a shift changes nothing, huge logits and NaN are right", edges},
-           {"bits do not depend on threads or place", bits}, {"the twin's gradient fits differences, a wrong one does not", gradient})
+           {"parts of a vocabulary do what the whole does", parts}, {"bits do not depend on threads or place", bits},
+           {"the twin's gradient fits differences, a wrong one does not", gradient})

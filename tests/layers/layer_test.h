@@ -122,6 +122,7 @@ static inline void layer_commit(layer_fixture *f) {
   f->wide_parameters = test_widen(f->parameters, f->table.total);
   f->wide_gradients = test_doubles(f->table.gradient_total);
   f->context = (heed_context){.kernels = kernels,
+                              .tensor = heed_alone(),
                               .batch = &f->batch,
                               .stream = &f->batch.stream,
                               .parameters = f->parameters,

@@ -6,7 +6,8 @@
 
 enum { PARTS = 3, PART = 16, OUTPUTS = PARTS * PART };
 static const char *const names[PARTS] = {"query", "key", "value"};
-static const heed_linear_spec part = {LAYER_WIDTH, PART, 0.02, true}, bare = {LAYER_WIDTH, PART, 0.02, false};
+static const heed_linear_spec part = {LAYER_WIDTH, PART, 0.02, true, HEED_SPLIT_NOTHING, 1},
+                              bare = {LAYER_WIDTH, PART, 0.02, false, HEED_SPLIT_NOTHING, 1};
 
 static void weights_come_before_biases(void) {
   static const layer_tensor want[] = {{"first.weight", PART, LAYER_WIDTH},

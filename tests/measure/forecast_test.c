@@ -13,6 +13,7 @@ static bool close_to(double a, double b) {
 /* 1,000 tokens a step and 10 layers; 1 ms a token: 10 · 90 µs and 100 µs. */
 static heed_config config = {.model = {.layers = 10},
                              .train = {.steps = 100, .sequence_length = 10, .batch_sequences = 100, .slices = 8},
+                             .parallel = {.tensor = 1},
                              .checkpoint = {.every_steps = 30},
                              .evaluate = {.every_steps = 40, .batches = 2}};
 static const heed_rates rates = {.layer = 90e-6, .rest = 100e-6, .optimizer = 1e-9, .add = 2e-9, .copy = 1e-10, .threads = 1, .ranks = 1};
@@ -20,6 +21,7 @@ static const heed_rates rates = {.layer = 90e-6, .rest = 100e-6, .optimizer = 1e
 /* 100 million parameters, of which 20 million are embeddings' and tied. */
 static heed_run_plan plan_of(int64_t slices, int64_t at_once) {
   return (heed_run_plan){.parameters = 100000000,
+                         .part = 100000000,
                          .gradients = 120000000,
                          .last_gradients = 20000000,
                          .slices = slices,
@@ -108,6 +110,24 @@ static void layers_and_rest_are_told_apart(void) {
   CU_ASSERT_EQUAL(r.rest, 0);
 }
 
+/* Two ranks that share each layer: half the work and half the parameters each; 41 sums of 1,000 tokens of 1,000 channels, 4 MB, of which
+ * half goes to the other rank and half comes back. */
+static void parts_of_a_model_share_the_work(void) {
+  heed_config two = config;
+  two.parallel.tensor = 2;
+  two.model.hidden = 1000;
+  heed_forecast_spec spec = {.config = &two, .rates = rates, .network = {1, 1}, .tensor = {0, 1e9}, .slowdown = 1};
+  heed_run_plan plan = plan_of(8, 8);
+  plan.part = 50000000;
+  heed_forecast f = heed_forecast_make(&spec, &plan, 2);
+  CU_ASSERT(close_to(f.compute, 0.5));
+  CU_ASSERT(close_to(f.optimizer, 0.05));
+  CU_ASSERT(close_to(f.shares, 41 * 2 * 0.002));
+  CU_ASSERT_EQUAL(f.exposed, 0);
+  CU_ASSERT(close_to(f.step, 0.5 + 0.05 + 0.164));
+}
+
 HEED_TESTS({"one rank exchanges nothing", one_rank_exchanges_nothing}, {"passes and checkpoints count", passes_and_checkpoints_count},
            {"evaluations count", evaluations_count}, {"backward hides what it can", backward_hides_what_it_can},
-           {"memory is a network", memory_is_a_network}, {"layers and rest are told apart", layers_and_rest_are_told_apart})
+           {"parts of a model share the work", parts_of_a_model_share_the_work}, {"memory is a network", memory_is_a_network},
+           {"layers and rest are told apart", layers_and_rest_are_told_apart})

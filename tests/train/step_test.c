@@ -345,6 +345,7 @@ static void wrong_passes_are_refused(void) {
 static void ranks_that_do_not_fit_are_refused(void) {
   static const int wrong[] = {3, 5, 6, 16};
   heed_communication ranks = *heed_alone();
+  ranks.data = &ranks;
   heed_config config = config_of(0);
   heed_stepper_spec spec = {
       .config = &config, .kernels = heed_kernels_choose(NULL), .communication = &ranks, .targets_per_sequence = TARGETS};
