@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "heed/batch.h"
 #include "heed/communication.h"
 #include "heed/config.h"
@@ -62,6 +63,7 @@ typedef struct heed_source {
 typedef struct heed_context {
   const heed_kernels *kernels;
   heed_communication *tensor; /**< the ranks over which tensors are split: of one, they are whole */
+  double *adding;             /**< seconds spent in sums over them, added to */
   const heed_batch *batch;
   const heed_stream *stream; /**< of the batch: the one whose tokens are the rows */
   heed_source source;
@@ -139,7 +141,11 @@ static inline float *heed_gradient(const heed_context *context, int64_t offset) 
 /** Adds up over the tensor ranks what each has worked out a share of.  Called by all threads, when all have written. */
 static inline void heed_add_up(const heed_context *context, float *data, int64_t count) {
 #pragma omp master
-  context->tensor->add(context->tensor, data, count);
+  {
+    const double begun = heed_seconds();
+    context->tensor->add(context->tensor, data, count);
+    *context->adding += heed_seconds() - begun;
+  }
 #pragma omp barrier
 }
 

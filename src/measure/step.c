@@ -103,7 +103,7 @@ static void run_steps(bench *b, int64_t steps, double *seconds) {
     heed_step_result result = heed_stepper_run(b->stepper, (heed_batch_source){next_batch, b}, optimizer->learning_rate, ++b->t, 0);
     if (seconds) {
       seconds[i] = heed_seconds() - before;
-      b->exposed += result.timeline.wait + result.timeline.gather;
+      b->exposed += result.timeline.shares + result.timeline.wait + result.timeline.gather;
     }
     b->skipped = b->skipped || result.skipped;
   }

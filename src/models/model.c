@@ -17,6 +17,7 @@ struct heed_model {
   heed_model_config config; /* its strings are not kept */
   heed_model_sizes sizes;
   heed_communication *tensor;
+  double adding; /* heed_model_adding */
   heed_parameter_table table;
   heed_arena arena, scratch, cache_arena;
   heed_panels panels;
@@ -237,6 +238,10 @@ size_t heed_model_bytes(const heed_model *model) {
   return model->arena.peak + model->scratch.peak + model->cache_arena.peak + model->panels.arena.peak;
 }
 
+double heed_model_adding(const heed_model *model) {
+  return model->adding;
+}
+
 /* ---- running ---- */
 
 void heed_model_pack(heed_model *model, const float *parameters) {
@@ -251,6 +256,7 @@ void heed_model_unpack(heed_model *model) {
 static heed_context context_of(heed_model *model, const float *parameters, const heed_batch *batch) {
   return (heed_context){.kernels = model->kernels,
                         .tensor = model->tensor,
+                        .adding = &model->adding,
                         .batch = batch,
                         .stream = &batch->stream,
                         .parameters = parameters,

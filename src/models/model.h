@@ -56,6 +56,9 @@ const heed_parameter_table *heed_model_table(const heed_model *model);
 /** Bytes of activations, of weight panels and of the threads' scratch that commit takes. */
 size_t heed_model_bytes(const heed_model *model);
 
+/** Seconds that this rank has spent so far in sums over the tensor ranks, waiting for slower ones among it. */
+double heed_model_adding(const heed_model *model);
+
 /** Copies the weights, for the matrix products of all calls that follow with these parameters: once a step, in place of once a product.
  *  Before they are changed heed_model_unpack must be called, whereupon products pack at each call, as they do for all parameters but
  *  those packed.  Does nothing if they are packed, or where products take weights as they are: in fp32, or not for training. */

@@ -1,7 +1,8 @@
 /** metrics.jsonl: what happened, a JSON object a line.
  *
  *  A logged step: step, loss, learning_rate, grad_norm, tokens, tokens_per_second, seconds; timeline: seconds of a step on rank 0 in
- * forward and backward (passes), waiting for the sums over the ranks (wait), in the optimizer (update), copying parameters to all (gather).
+ *  forward and backward (passes), in sums of activations over the ranks that share a layer (shares), waiting for the sums of gradients
+ *  (wait), in the optimizer (update), copying parameters to all (gather).
  *  An evaluation: step, validation_loss, validation_accuracy; bits_per_byte where it is known; head_entropy where attention was looked
  *  at: a list a layer, in it a number a head.  Numbers that are not finite stand as null.
  *
@@ -21,8 +22,8 @@ typedef struct heed_metrics_record {
   double loss, learning_rate, gradient_norm; /**< means since the last record; the rate is the last step's */
   int64_t tokens;                            /**< since the last record */
   double tokens_per_second;
-  double seconds;                      /**< since the program began to train */
-  double passes, wait, update, gather; /**< of a step, means since the last record */
+  double seconds;                              /**< since the program began to train */
+  double passes, shares, wait, update, gather; /**< of a step, means since the last record */
 } heed_metrics_record;
 
 typedef struct heed_metrics_evaluation_record {

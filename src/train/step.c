@@ -300,9 +300,10 @@ static double lap(double *begun) {
 heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, double learning_rate, int64_t t, int64_t request) {
   heed_step_result result = {0};
   heed_slice_sums *mine = (heed_slice_sums *)(s->sums + s->data->rank * (s->slices * SUMS + 1));
-  double clock = heed_seconds();
+  double clock = heed_seconds(), adding = heed_model_adding(s->model);
   run_passes(s, source, mine);
-  result.timeline.passes = lap(&clock);
+  result.timeline.shares = heed_model_adding(s->model) - adding;
+  result.timeline.passes = lap(&clock) - result.timeline.shares;
   heed_optimizer_sum_finish(s->optimizer, s->blocks[0]);
   heed_slice_sums sums = share_sums(s, request, &result.request);
   result.timeline.wait = lap(&clock);

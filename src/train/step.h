@@ -27,9 +27,10 @@ typedef struct heed_batch_source {
   void *self;
 } heed_batch_source;
 
-/** Where a step's seconds go on this rank.  `wait` and `gather` are what exchanging costs: the rest of it goes on meanwhile. */
+/** Where a step's seconds go on this rank.  `shares`, `wait` and `gather` are what exchanging costs: the rest of it goes on meanwhile. */
 typedef struct heed_timeline {
   double passes; /**< forward and backward; sums over the ranks begin meanwhile */
+  double shares; /**< sums of activations over the tensor ranks, between them */
   double wait;   /**< for those sums to end, and for slower ranks */
   double update; /**< norms and the optimizer */
   double gather; /**< copying the updated shards to all ranks */

@@ -79,6 +79,7 @@ static void log_step(heed_session *s, interval *since, heed_progress_bar *bar, d
                                 .tokens_per_second = seconds > 0 ? (double)since->tokens / seconds : 0,
                                 .seconds = now - s->begun,
                                 .passes = since->timeline.passes / steps,
+                                .shares = since->timeline.shares / steps,
                                 .wait = since->timeline.wait / steps,
                                 .update = since->timeline.update / steps,
                                 .gather = since->timeline.gather / steps};
@@ -106,6 +107,7 @@ static void take_step(heed_session *s, heed_batch_source source, interval *since
   since->gradient_norm += result.gradient_norm;
   since->tokens += result.tokens;
   since->timeline.passes += result.timeline.passes;
+  since->timeline.shares += result.timeline.shares;
   since->timeline.wait += result.timeline.wait;
   since->timeline.update += result.timeline.update;
   since->timeline.gather += result.timeline.gather;

@@ -44,6 +44,7 @@ static const heed_metrics_record record = {.step = 10,
                                            .tokens_per_second = 12345.6789,
                                            .seconds = 3.00049,
                                            .passes = 0.12345678,
+                                           .shares = 0.25,
                                            .wait = 0.001,
                                            .update = 0.02,
                                            .gather = 0.0000004};
@@ -71,8 +72,9 @@ static void lines_are_json_that_reads_back(void) {
   CU_ASSERT_EQUAL(json_number_value(json_object_get(step, "tokens_per_second")), 12345.679);
   CU_ASSERT_EQUAL(json_number_value(json_object_get(step, "seconds")), 3.0);
   json_t *timeline = json_object_get(step, "timeline");
-  CU_ASSERT_EQUAL(json_object_size(timeline), 4);
+  CU_ASSERT_EQUAL(json_object_size(timeline), 5);
   CU_ASSERT_EQUAL(json_number_value(json_object_get(timeline, "passes")), 0.123457);
+  CU_ASSERT_EQUAL(json_number_value(json_object_get(timeline, "shares")), 0.25);
   CU_ASSERT_EQUAL(json_number_value(json_object_get(timeline, "wait")), 0.001);
   CU_ASSERT_EQUAL(json_number_value(json_object_get(timeline, "update")), 0.02);
   CU_ASSERT_EQUAL(json_number_value(json_object_get(timeline, "gather")), 0);
