@@ -89,9 +89,10 @@ static heed_status look_at_run(heed_communication *world, const heed_config *con
   heed_status status = heed_world_check_ranks(config->train.slices, config->parallel.tensor, world->size);
   snprintf(refused, HEED_DOCTOR_TEXT, "%s", status == HEED_OK ? "" : heed_error_text());
   HEED_TRY(world->agree(world, heed_doctor_read_files(mine, config)));
-  if (status == HEED_OK)
-    heed_doctor_plan(mine, config, world->size, on_node, world->near,
-                     heed_world_buffer_bytes(world->size, on_node) + heed_world_mpi_bytes(world->size, on_node), &checkpoint);
+  if (status == HEED_OK) {
+    const heed_foresight job = heed_world_foresee(world->size, on_node, (int)config->parallel.tensor);
+    heed_doctor_plan(mine, config, world->size, on_node, world->near > 1 ? job.near : 1, job.bytes, &checkpoint);
+  }
   heed_doctor_try_folder(run, mine, config, world);
   run->checkpoint_bytes = checkpoint;
   return HEED_OK;

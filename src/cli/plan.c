@@ -154,15 +154,14 @@ static heed_status plan_ranks(plan_row *row, const plan_options *o, const heed_c
   row->ranks = ranks;
   row->ranks_on_node = ranks < m->ranks ? ranks : m->ranks;
   row->nodes = ranks == o->ranks ? (int)o->nodes : (ranks + m->ranks - 1) / m->ranks;
-  const int parts = (int)config->parallel.tensor, data = ranks / parts,
-            data_on_node = row->ranks_on_node > parts ? row->ranks_on_node / parts : 1;
+  const heed_foresight job = heed_world_foresee(ranks, row->ranks_on_node, (int)config->parallel.tensor);
   const heed_run_plan_spec spec = {.config = config,
                                    .kernels = m->kernels,
                                    .ranks = ranks,
                                    .ranks_on_node = row->ranks_on_node,
-                                   .near = heed_world_near(data, data_on_node),
-                                   .communication =
-                                       heed_world_buffer_bytes(data, data_on_node) + heed_world_mpi_bytes(ranks, row->ranks_on_node)};
+
+                                   .near = job.near,
+                                   .communication = job.bytes};
   return heed_run_plan_make(&row->plan, &spec);
 }
 

@@ -68,3 +68,10 @@ heed_status heed_world_divide(heed_communication *table, int size) {
   table->tensor = &tensor.table;
   return HEED_OK;
 }
+
+heed_foresight heed_world_foresee(int ranks, int ranks_on_node, int size) {
+  const int data_ranks = ranks / size, on_node = ranks_on_node > size ? ranks_on_node / size : 1;
+  const size_t adding = size > 1 ? HEED_ADD_BYTES : 0;
+  return (heed_foresight){heed_world_near(data_ranks, on_node),
+                          heed_world_buffer_bytes(data_ranks, on_node) + heed_world_mpi_bytes(ranks, ranks_on_node) + adding};
+}

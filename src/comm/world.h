@@ -76,6 +76,15 @@ size_t heed_world_buffer_bytes(int ranks, int ranks_on_node);
  *  4.1 on one machine; a network's own library adds what it needs.  0 for one rank alone.  Pure. */
 size_t heed_world_mpi_bytes(int ranks, int ranks_on_node);
 
+/** What a job will be, in which each layer is divided among `tensor` ranks. */
+typedef struct heed_foresight {
+  int near;     /**< data ranks that will read each other's blocks */
+  size_t bytes; /**< that exchanging takes of a rank: receive buffers, and MPI itself */
+} heed_foresight;
+
+/** Of `ranks` that lie on machines one after the other, `ranks_on_node` on each.  Pure. */
+heed_foresight heed_world_foresee(int ranks, int ranks_on_node, int tensor);
+
 /** The smallest of all ranks' values.  Collective. */
 int64_t heed_world_lowest(heed_communication *world, int64_t value);
 
