@@ -120,6 +120,11 @@ typedef struct heed_evaluate_config {
   int64_t batches;     /**< 0 = all data */
 } heed_evaluate_config;
 
+typedef struct heed_guard_config {
+  int64_t skips; /**< so many updates skipped in a row (loss or gradient not finite) roll back to the last checkpoint; 0 = never */
+  double spike;  /**< a loss so many deviations above those before is reported; 0 = never */
+} heed_guard_config;
+
 typedef struct heed_log_config {
   int64_t every_steps;
 } heed_log_config;
@@ -135,6 +140,7 @@ typedef struct heed_config {
   heed_schedule_config schedule;
   heed_checkpoint_config checkpoint;
   heed_evaluate_config evaluate;
+  heed_guard_config guard;
   heed_log_config log;
 } heed_config;
 
@@ -158,7 +164,7 @@ heed_status heed_config_check_training(const heed_config *config, const char *na
 heed_status heed_config_print(const heed_config *config, char **text);
 
 /** Checks that a run saved with `saved` may go on with `now`: only train.steps, train.time_limit, train.slices_at_once, train.recompute,
- *  parallel, schedule, checkpoint, evaluate, log and run.output may differ, and what differs is printed.
+ *  parallel, schedule, checkpoint, evaluate, guard, log and run.output may differ, and what differs is printed.
  *  Errors: HEED_INVALID naming the key and both values. */
 heed_status heed_config_check_resume(const heed_config *saved, const heed_config *now);
 

@@ -111,6 +111,9 @@ const heed_config_field heed_config_fields[] = {
     {WHOLE(evaluate.every_steps, 0, 4294967295), .fallback = "250", .may_change = true},
     {WHOLE(evaluate.batches, 0, 4294967295), .fallback = "20", .may_change = true},
 
+    {WHOLE(guard.skips, 0, 4294967295), .fallback = "5", .may_change = true},
+    {REAL(guard.spike, 0, 1e6), .fallback = "8", .may_change = true},
+
     {WHOLE(log.every_steps, 1, 4294967295), .fallback = "10", .may_change = true},
 };
 const int heed_config_field_count = CYAML_ARRAY_LEN(heed_config_fields);

@@ -25,14 +25,15 @@ const char *const heed_failpoint_names[HEED_FAILPOINT_COUNT] = {
     [HEED_AT_SAVE_UNLINK] = "save.unlink",
     [HEED_AT_LOAD_PIECE] = "load.piece",
     [HEED_AT_STORE_OPEN] = "store.open",
+    [HEED_AT_GRADIENTS] = "step.gradients",
 };
 
 typedef enum action { ACTION_KILL, ACTION_EXIT, ACTION_ERROR, ACTION_COUNT } action;
 static const char *const action_names[ACTION_COUNT] = {"kill", "exit", "error"};
 
 static bool environment_read;
-static int armed = -1; /* the armed place, −1 for none */
-static long passings_left;
+static int armed = -1;           /* the armed place, −1 for none */
+static long passed, first, last; /* it acts at these passings */
 static action armed_action;
 
 static int find(const char *const *names, int count, const char *name, size_t length) {
@@ -42,19 +43,33 @@ static int find(const char *const *names, int count, const char *name, size_t le
   return -1;
 }
 
-/* NAME[:N[:ACTION]] */
+/* N or N-M.  \param[out] end  behind them */
+static bool understand_passings(const char *text, char **end) {
+  first = last = strtol(text, end, 10);
+  if (*end == text || first < 1)
+    return false;
+  const char *more = *end + 1;
+  if (**end != '-')
+    return true;
+  last = strtol(more, end, 10);
+  return *end != more && last >= first;
+}
+
+/* NAME[:N[-M][:ACTION]] */
 static bool understand(const char *text) {
   size_t length = strcspn(text, ":");
   armed = find(heed_failpoint_names, HEED_FAILPOINT_COUNT, text, length);
-  passings_left = 1;
+  passed = 0;
+  first = last = 1;
   armed_action = ACTION_KILL;
   text += length;
   if (armed < 0 || !*text)
     return armed >= 0;
   char *end;
-  passings_left = strtol(text + 1, &end, 10);
-  if (end == text + 1 || passings_left < 1 || !*end)
-    return end != text + 1 && passings_left >= 1;
+  if (!understand_passings(text + 1, &end))
+    return false;
+  if (!*end)
+    return true;
   int chosen = *end == ':' ? find(action_names, ACTION_COUNT, end + 1, strlen(end + 1)) : -1;
   armed_action = chosen < 0 ? ACTION_KILL : (action)chosen;
   return chosen >= 0;
@@ -65,7 +80,7 @@ void heed_failpoint_set(const char *text) {
   armed = -1;
   if (!text || !*text || understand(text))
     return;
-  fprintf(stderr, "error: HEED_FAILPOINT=%s is not NAME[:N[:kill|exit|error]]; names:", text);
+  fprintf(stderr, "error: HEED_FAILPOINT=%s is not NAME[:N[-M][:kill|exit|error]]; names:", text);
   for (int i = 0; i < HEED_FAILPOINT_COUNT; i++)
     fprintf(stderr, " %s", heed_failpoint_names[i]);
   fputc('\n', stderr);
@@ -75,9 +90,10 @@ void heed_failpoint_set(const char *text) {
 heed_status heed_failpoint(heed_failpoint_place place) {
   if (!environment_read)
     heed_failpoint_set(getenv("HEED_FAILPOINT"));
-  if (armed != (int)place || --passings_left > 0)
+  if (armed != (int)place || ++passed < first)
     return HEED_OK;
-  armed = -1;
+  if (passed >= last)
+    armed = -1;
   if (armed_action == ACTION_KILL)
     raise(SIGKILL);
   if (armed_action == ACTION_EXIT)

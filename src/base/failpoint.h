@@ -1,8 +1,9 @@
 /** Failpoints: named places where a test can end the program or make a step fail.
  *
- *  HEED_FAILPOINT=NAME[:N[:ACTION]] acts on the N-th passing of the place NAME (default 1).  ACTION: `kill` (the default) is SIGKILL to
- *  the process itself, as a lost node would; `exit` leaves at once with code 1; `error` lets the step fail with HEED_IO, so that the
- *  error path is walked.  They are part of release builds too, since what is shipped is what should be tested. */
+ *  HEED_FAILPOINT=NAME[:N[-M][:ACTION]] acts on the N-th passing of the place NAME (default 1), and on those up to the M-th.  ACTION:
+ * `kill` (the default) is SIGKILL to the process itself, as a lost node would; `exit` leaves at once with code 1; `error` lets the step
+ * fail with HEED_IO, so that the error path is walked.  They are part of release builds too, since what is shipped is what should be
+ * tested. */
 #ifndef HEED_BASE_FAILPOINT_H
 #define HEED_BASE_FAILPOINT_H
 
@@ -27,6 +28,7 @@ typedef enum heed_failpoint_place {
   HEED_AT_SAVE_UNLINK,        /**< renamed away, before its files are unlinked (likewise) */
   HEED_AT_LOAD_PIECE,         /**< before a piece of a tensor is read (passed many times) */
   HEED_AT_STORE_OPEN,         /**< every rank, when a run folder is taken: also where HEED_FAILPOINT is first read */
+  HEED_AT_GRADIENTS,          /**< a step's gradients are worked out: `error` makes one of them not a number */
   HEED_FAILPOINT_COUNT
 } heed_failpoint_place;
 

@@ -134,14 +134,16 @@ static heed_status append(heed_metrics *metrics, const char *line, size_t bytes)
 
 heed_status heed_metrics_step(heed_metrics *metrics, const heed_metrics_record *r) {
   char line[768], n[10][32];
-  int bytes =
-      snprintf(line, sizeof line,
-               "{\"step\": %lld, \"loss\": %s, \"learning_rate\": %s, \"grad_norm\": %s, \"tokens\": %lld, \"tokens_per_second\": %s, "
-               "\"seconds\": %s, \"timeline\": {\"passes\": %s, \"shares\": %s, \"wait\": %s, \"update\": %s, \"gather\": %s}}\n",
-               (long long)r->step, print_number(n[0], r->loss), print_number(n[1], r->learning_rate), print_number(n[2], r->gradient_norm),
-               (long long)r->tokens, print_number(n[3], rounded(r->tokens_per_second)), print_number(n[4], rounded(r->seconds)),
-               print_number(n[5], fine(r->passes)), print_number(n[6], fine(r->shares)), print_number(n[7], fine(r->wait)),
-               print_number(n[8], fine(r->update)), print_number(n[9], fine(r->gather)));
+  int bytes = snprintf(
+      line, sizeof line,
+      "{\"step\": %lld, \"loss\": %s, \"learning_rate\": %s, \"grad_norm\": %s, \"tokens\": %lld, \"skipped\": %lld, \"spikes\": %lld, "
+      "\"rollbacks\": %lld, \"tokens_per_second\": %s, "
+      "\"seconds\": %s, \"timeline\": {\"passes\": %s, \"shares\": %s, \"wait\": %s, \"update\": %s, \"gather\": %s}}\n",
+      (long long)r->step, print_number(n[0], r->loss), print_number(n[1], r->learning_rate), print_number(n[2], r->gradient_norm),
+      (long long)r->tokens, (long long)r->skipped, (long long)r->spikes, (long long)r->rollbacks,
+      print_number(n[3], rounded(r->tokens_per_second)), print_number(n[4], rounded(r->seconds)), print_number(n[5], fine(r->passes)),
+      print_number(n[6], fine(r->shares)), print_number(n[7], fine(r->wait)), print_number(n[8], fine(r->update)),
+      print_number(n[9], fine(r->gather)));
   return append(metrics, line, (size_t)bytes);
 }
 

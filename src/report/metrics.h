@@ -1,10 +1,10 @@
 /** metrics.jsonl: what happened, a JSON object a line.
  *
- *  A logged step: step, loss, learning_rate, grad_norm, tokens, tokens_per_second, seconds; timeline: seconds of a step on rank 0 in
- *  forward and backward (passes), in sums of activations over the ranks that share a layer (shares), waiting for the sums of gradients
- *  (wait), in the optimizer (update), copying parameters to all (gather).
- *  An evaluation: step, validation_loss, validation_accuracy; bits_per_byte where it is known; head_entropy where attention was looked
- *  at: a list a layer, in it a number a head.  Numbers that are not finite stand as null.
+ *  A logged step: step, loss, learning_rate, grad_norm, tokens, skipped, spikes, rollbacks, tokens_per_second, seconds; timeline: seconds
+ * of a step on rank 0 in forward and backward (passes), in sums of activations over the ranks that share a layer (shares), waiting for the
+ * sums of gradients (wait), in the optimizer (update), copying parameters to all (gather). An evaluation: step, validation_loss,
+ * validation_accuracy; bits_per_byte where it is known; head_entropy where attention was looked at: a list a layer, in it a number a head.
+ * Numbers that are not finite stand as null.
  *
  *  A run keeps its lines in memory too: pictures and pages of a long run are made in milliseconds, without reading it again. */
 #ifndef HEED_REPORT_METRICS_H
@@ -21,6 +21,7 @@ typedef struct heed_metrics_record {
   int64_t step;
   double loss, learning_rate, gradient_norm; /**< means since the last record; the rate is the last step's */
   int64_t tokens;                            /**< since the last record */
+  int64_t skipped, spikes, rollbacks;        /**< since the last record: updates not made, losses that leapt, returns to a checkpoint */
   double tokens_per_second;
   double seconds;                              /**< since the program began to train */
   double passes, shares, wait, update, gather; /**< of a step, means since the last record */

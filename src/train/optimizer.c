@@ -176,6 +176,11 @@ float *heed_optimizer_moment(heed_optimizer *o, int moment) {
   return o->moments[moment];
 }
 
+void heed_optimizer_forget(heed_optimizer *o) {
+  for (int i = 0; i < 2; i++)
+    memset(o->moments[i], 0, (size_t)o->communication->shard_floats * sizeof *o->moments[i]);
+}
+
 /* Shares the chunk sums of all ranks: `norms` numbers a chunk. */
 static void share_sums(heed_optimizer *o, int64_t norms) {
   heed_communication *c = o->communication;

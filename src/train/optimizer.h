@@ -31,6 +31,9 @@ size_t heed_optimizer_bytes(const heed_parameter_table *table, const heed_optimi
 /** This rank's shard of moment 0 (m, of gradients) or 1 (v, of their squares). */
 float *heed_optimizer_moment(heed_optimizer *optimizer, int moment);
 
+/** Begins anew: moments are zeros. */
+void heed_optimizer_forget(heed_optimizer *optimizer);
+
 /** The gradients of elements [first, total) are final, and so are the second ones of tied tensors: begins to sum over the ranks what is
  * whole of them and not begun yet, and goes on with what is.  `first` falls from call to call.  Collective, without waiting. */
 void heed_optimizer_sum(heed_optimizer *optimizer, float *gradients, int64_t first);

@@ -199,6 +199,26 @@ static heed_status begin(heed_session *s) {
   return HEED_OK;
 }
 
+heed_status heed_session_roll_back(heed_session *s, char **from) {
+  heed_communication *c = s->communication;
+  heed_checkpoint_info info = {0};
+  char *folder;
+  HEED_TRY(heed_checkpoint_newest(s->store, from));
+  heed_checkpoint_tensors tensors = tensors_of(s, heed_stepper_change_parameters(s->stepper), true);
+  if (*from) {
+    heed_status status = read_saved(s, *from, true, &info, &folder);
+    free(folder);
+    if (status == HEED_OK)
+      status = heed_checkpoint_load(*from, &tensors, c);
+    HEED_TRY(status);
+  } else {
+    heed_optimizer_forget(heed_stepper_optimizer(s->stepper));
+    HEED_TRY(c->agree(c, begin(s)));
+  }
+  s->updates = info.updates;
+  return HEED_OK;
+}
+
 /* Takes the run folder, last of all: what is refused before leaves nothing behind. */
 static heed_status restore(heed_session *s) {
   char *from = NULL;

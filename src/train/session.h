@@ -44,6 +44,11 @@ heed_status heed_session_open(heed_session *session, const heed_config *config, 
                               heed_communication *communication);
 void heed_session_close(heed_session *session);
 
+/** Weights, moments and the count of updates are those of the newest good checkpoint again, or of the beginning if there is none; step and
+ *  data go on, so that what was read since is not read again.  Collective.
+ *  \param[out] from  the checkpoint, allocated; NULL: none */
+heed_status heed_session_roll_back(heed_session *session, char **from);
+
 /** Saves the present state.  Collective. */
 heed_status heed_session_save(heed_session *session);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/memory.h"
 #include "base/tree.h"
 #include "models/level.h"
@@ -229,6 +230,12 @@ static void add_passes(heed_stepper *s, int64_t first, int64_t end) {
     add_block(s->spec.kernels, s->blocks[depth - 1] + first, s->blocks[depth] + first, end - first);
 }
 
+/* What a fault of the arithmetic would leave (tests). */
+static void spoil(heed_stepper *s) {
+  if (heed_failpoint(HEED_AT_GRADIENTS) != HEED_OK)
+    s->blocks[0][0] = NAN;
+}
+
 /* Gradients from `first` on are final for this pass.  In the last one they go on to the other ranks, while backward goes on here. */
 static void gradients_ready(void *self, int64_t first) {
   heed_stepper *s = self;
@@ -239,6 +246,8 @@ static void gradients_ready(void *self, int64_t first) {
     add_passes(s, table->total, table->gradient_total);
   add_passes(s, first, s->ready < table->total ? s->ready : table->total);
   s->ready = first;
+  if (first == 0)
+    spoil(s);
   heed_optimizer_sum(s->optimizer, s->blocks[0], first);
 }
 

@@ -3,11 +3,13 @@
 #include <math.h>
 #include <omp.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/blas.h"
 #include "base/clock.h"
 #include "heed/log.h"
 #include "report/report.h"
+#include "train/guard.h"
 #include "train/progress.h"
 #include "train/schedule.h"
 #include "train/session.h"
@@ -64,17 +66,20 @@ static heed_status save(heed_session *s, bool last) {
 
 /* Numbers since the last logged step. */
 typedef struct interval {
-  double begun, loss, gradient_norm;
+  double begun, loss, gradient_norm; /* of updates that were made */
   heed_timeline timeline;
-  int64_t steps, tokens;
+  int64_t steps, updates, tokens, spikes, rollbacks;
 } interval;
 
 static void log_step(heed_session *s, interval *since, heed_progress_bar *bar, double learning_rate) {
-  double now = heed_seconds(), seconds = now - since->begun, steps = (double)since->steps;
+  double now = heed_seconds(), seconds = now - since->begun, steps = (double)since->steps, updates = (double)since->updates;
   heed_metrics_record record = {.step = s->step,
-                                .loss = since->loss / steps,
+                                .loss = since->loss / updates, /* none: not a number */
                                 .learning_rate = learning_rate,
-                                .gradient_norm = since->gradient_norm / steps,
+                                .gradient_norm = since->gradient_norm / updates,
+                                .skipped = since->steps - since->updates,
+                                .spikes = since->spikes,
+                                .rollbacks = since->rollbacks,
                                 .tokens = since->tokens,
                                 .tokens_per_second = seconds > 0 ? (double)since->tokens / seconds : 0,
                                 .seconds = now - s->begun,
@@ -92,7 +97,45 @@ static void log_step(heed_session *s, interval *since, heed_progress_bar *bar, d
   *since = (interval){.begun = now};
 }
 
-static void take_step(heed_session *s, heed_batch_source source, interval *since, int64_t *request, double *learning_rate) {
+/* Collective.  Errors: HEED_FAILED when rolling back did not help before. */
+static heed_status roll_back(heed_session *s, const heed_guard *guard) {
+  enum { MOST_ROLLBACKS = 3 };
+  char *from = NULL;
+  if (guard->rollbacks > MOST_ROLLBACKS)
+    return heed_error(HEED_FAILED,
+                      "step %lld: no update is finite, not even after rolling back %d times; lower optimizer.learning_rate, and run again "
+                      "with --resume",
+                      (long long)s->step, MOST_ROLLBACKS);
+  heed_status status = heed_session_roll_back(s, &from);
+  if (status == HEED_OK)
+    heed_warn(
+        "step %lld: %lld updates in a row were skipped; weights and moments are those of %s again, and the data since are passed over",
+        (long long)s->step, (long long)s->config->guard.skips, from ? from : "the beginning");
+  free(from);
+  return status;
+}
+
+/* What the guard says of a step, and does about it. */
+static heed_status judge(heed_session *s, heed_guard *guard, const heed_step_result *result, interval *since) {
+  switch (heed_guard_judge(guard, &s->config->guard, result->loss, result->skipped)) {
+  case HEED_STEP_GOOD:
+    return HEED_OK;
+  case HEED_STEP_LEAPT:
+    since->spikes++;
+    heed_warn("step %lld: the loss leapt to %.4f, from %.4f on average", (long long)s->step, result->loss, guard->mean);
+    return HEED_OK;
+  case HEED_STEP_ROLLS_BACK:
+    since->rollbacks++;
+    return roll_back(s, guard);
+  case HEED_STEP_SKIPPED:
+    heed_warn("step %lld: %s is not finite; its update is skipped", (long long)s->step,
+              isfinite(result->loss) ? "the gradient" : "the loss");
+    return HEED_OK;
+  }
+  return HEED_OK;
+}
+
+static heed_step_result take_step(heed_session *s, heed_batch_source source, interval *since, double *learning_rate) {
   *learning_rate = heed_schedule_rate(&s->config->schedule, &s->config->optimizer, s->step, s->config->train.steps);
   heed_step_result result = heed_stepper_run(s->stepper, source, *learning_rate, s->updates + 1, stop_request(s));
   s->step++;
@@ -100,11 +143,9 @@ static void take_step(heed_session *s, heed_batch_source source, interval *since
   s->data_position++;
   s->samples_seen += s->config->train.batch_sequences;
   s->updates += !result.skipped;
-  if (result.skipped)
-    heed_warn("step %lld: %s is not finite; its update is skipped", (long long)s->step,
-              isfinite(result.loss) ? "the gradient" : "the loss");
-  since->loss += result.loss;
-  since->gradient_norm += result.gradient_norm;
+  since->updates += !result.skipped;
+  since->loss += result.skipped ? 0 : result.loss;
+  since->gradient_norm += result.skipped ? 0 : result.gradient_norm;
   since->tokens += result.tokens;
   since->timeline.passes += result.timeline.passes;
   since->timeline.shares += result.timeline.shares;
@@ -112,7 +153,7 @@ static void take_step(heed_session *s, heed_batch_source source, interval *since
   since->timeline.update += result.timeline.update;
   since->timeline.gather += result.timeline.gather;
   since->steps++;
-  *request = result.request;
+  return result;
 }
 
 static const heed_batch *next_batch(void *reader) {
@@ -123,15 +164,21 @@ static heed_status run(heed_session *s) {
   const heed_config *config = s->config;
   heed_batch_source source = {next_batch, s->reader};
   heed_progress_bar bar;
+  heed_guard guard = {0};
   int64_t request = GO_ON;
-  heed_status saved = HEED_OK;
+  heed_status saved = HEED_OK, judged = HEED_OK;
   if (evaluation_is_due(s) && isnan(s->validation_loss)) /* left out when the run was stopped here */
     evaluate(s);
   interval since = {.begun = heed_seconds()};
   heed_progress_begin(&bar, s->step, config->train.steps);
   while (s->step < config->train.steps && request == GO_ON) {
     double learning_rate;
-    take_step(s, source, &since, &request, &learning_rate);
+    const int64_t rollbacks = since.rollbacks;
+    const heed_step_result result = take_step(s, source, &since, &learning_rate);
+    request = result.request;
+    if ((judged = judge(s, &guard, &result, &since)) != HEED_OK)
+      break;
+    const bool rolled_back = since.rollbacks > rollbacks;
     bool last = s->step == config->train.steps;
     if (is_due(s->step, config->log.every_steps) || last || request != GO_ON)
       log_step(s, &since, &bar, learning_rate);
@@ -140,11 +187,12 @@ static heed_status run(heed_session *s) {
     double paused = heed_seconds();
     if (evaluation_is_due(s) && (last || request == GO_ON)) /* a save that was asked for does not wait for an evaluation */
       evaluate(s);
-    if (is_due(s->step, config->checkpoint.every_steps) || last || request != GO_ON)
+    if (is_due(s->step, config->checkpoint.every_steps) || last || request != GO_ON || rolled_back) /* a resume too passes over the data */
       saved = save(s, last || request != GO_ON);
     since.begun += heed_seconds() - paused; /* tokens/s is of training alone */
   }
   heed_report_write(s->report);
+  HEED_TRY(judged);
   if (s->step < config->train.steps && saved == HEED_OK)
     return heed_error(HEED_STOPPED, "stopped at step %lld of %lld (%s) and saved; run again with --resume to go on", (long long)s->step,
                       (long long)config->train.steps, request == SIGNAL_CAME ? "a signal came" : "train.time_limit is reached");

@@ -32,12 +32,22 @@ static void acts_at_the_nth_passing(void) {
   CU_ASSERT_EQUAL(in_child("save.sync:2:exit", 2), 1);
   CU_ASSERT_EQUAL(in_child("save.sync:2:error", 2), HEED_IO);
   CU_ASSERT_EQUAL(in_child("save.rename", 3), 0);
+  CU_ASSERT_EQUAL(in_child("save.sync:2-3:error", 1), 0);
 }
 
 static void nonsense_ends_the_program(void) {
-  static const char *const nonsense[] = {"save.snyc", "save.sync:0", "save.sync:x", "save.sync:1:explode", "save.sync:", "save", ":1"};
+  static const char *const nonsense[] = {
+      "save.snyc",    "save.sync:0", "save.sync:x", "save.sync:1:explode", "save.sync:", "save.sync:3-2", "save.sync:3-",
+      "save.sync:-3", "save",        ":1"};
   for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++)
     CU_ASSERT_EQUAL(in_child(nonsense[i], 1), HEED_USAGE);
+}
+
+static void acts_from_one_passing_to_another(void) {
+  heed_failpoint_set("save.agree:2-4:error");
+  for (int passing = 1; passing <= 6; passing++)
+    CU_ASSERT_EQUAL(heed_failpoint(HEED_AT_SAVE_AGREE), passing >= 2 && passing <= 4 ? HEED_IO : HEED_OK);
+  heed_failpoint_set(NULL);
 }
 
 static void acts_once_and_names_itself(void) {
@@ -52,4 +62,5 @@ static void acts_once_and_names_itself(void) {
 }
 
 HEED_TESTS({"acts at the n-th passing", acts_at_the_nth_passing}, {"nonsense ends the program", nonsense_ends_the_program},
+           {"acts from one passing to another", acts_from_one_passing_to_another},
            {"acts once and names itself", acts_once_and_names_itself})

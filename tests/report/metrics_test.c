@@ -41,6 +41,9 @@ static const heed_metrics_record record = {.step = 10,
                                            .learning_rate = 5e-4 / 7,
                                            .gradient_norm = 1.0000000000000002,
                                            .tokens = 81920,
+                                           .skipped = 2,
+                                           .spikes = 1,
+                                           .rollbacks = 3,
                                            .tokens_per_second = 12345.6789,
                                            .seconds = 3.00049,
                                            .passes = 0.12345678,
@@ -63,7 +66,10 @@ static void lines_are_json_that_reads_back(void) {
   heed_metrics_close(metrics);
   char *line = (char *)get(), *second = strchr(line, '\n') + 1;
   json_t *step = json_loadb(line, (size_t)(second - line), 0, NULL), *evaluation = json_loads(second, 0, NULL);
-  CU_ASSERT_EQUAL(json_object_size(step), 8);
+  CU_ASSERT_EQUAL(json_object_size(step), 11);
+  CU_ASSERT_EQUAL(json_integer_value(json_object_get(step, "skipped")), 2);
+  CU_ASSERT_EQUAL(json_integer_value(json_object_get(step, "spikes")), 1);
+  CU_ASSERT_EQUAL(json_integer_value(json_object_get(step, "rollbacks")), 3);
   CU_ASSERT_EQUAL(json_integer_value(json_object_get(step, "step")), 10);
   CU_ASSERT_EQUAL(json_integer_value(json_object_get(step, "tokens")), 81920);
   CU_ASSERT_EQUAL(json_number_value(json_object_get(step, "loss")), record.loss);

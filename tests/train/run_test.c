@@ -180,6 +180,25 @@ static void refuses_what_does_not_fit(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "vocabulary_size"));
 }
 
+/* Gradients that are not finite: updates are skipped on all ranks, five in a row return to the last checkpoint, and a resume does not read
+ * their data again. */
+static void rolls_back_and_goes_on(void) {
+  static char uninterrupted[65536], resumed[65536];
+  CU_ASSERT(command_ended(train(2, "rolled", "", "HEED_FAILPOINT=step.gradients:7-11:error"), 0));
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "step 7: the gradient is not finite; its update is skipped"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "step 11: 5 updates in a row were skipped; weights and moments are those of "
+                                                "rolled/checkpoints/step-00000006 again"));
+  tensors_of("rolled", 12, uninterrupted, sizeof uninterrupted);
+  CU_ASSERT(command_ended(
+      command_run("cd %s && grep -c '\"rollbacks\": 1' rolled/metrics.jsonl && rm -r rolled/checkpoints/step-00000012", folder), 0));
+  CU_ASSERT(command_ended(train(1, "rolled", "--resume", ""), 0));
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "resuming at step 11"));
+  tensors_of("rolled", 12, resumed, sizeof resumed);
+  CU_ASSERT_STRING_EQUAL(resumed, uninterrupted);
+  CU_ASSERT(command_ended(train(1, "hopeless", "--set guard.skips=2", "HEED_FAILPOINT=step.gradients:1-99:error"), 1));
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "not even after rolling back 3 times"));
+}
+
 static void resume_without_a_checkpoint_starts(void) {
   CU_ASSERT(command_ended(train(0, "fresh", "--resume", ""), 0));
   CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "step 0"));
@@ -260,7 +279,7 @@ HEED_TESTS({"prepares data", prepares}, {"trains to the end", trains_to_the_end}
            {"in bf16 too", in_bf16_too}, {"loses nothing when killed in a save", loses_nothing_when_killed_in_a_save},
            {"stops on a signal", stops_on_a_signal}, {"trains without what people look at", trains_without_what_people_look_at},
            {"stops at the time limit", stops_at_the_time_limit}, {"refuses what does not fit", refuses_what_does_not_fit},
-           {"resume without a checkpoint starts", resume_without_a_checkpoint_starts},
+           {"rolls back and goes on", rolls_back_and_goes_on}, {"resume without a checkpoint starts", resume_without_a_checkpoint_starts},
            {"evaluates what a stop left out", evaluates_what_a_stop_left_out},
            {"starts from weights that fit", starts_from_weights_that_fit}, {"another vocabulary is refused", another_vocabulary_is_refused},
            {"evaluates and fills", evaluates_and_fills}, {"a full disk is no success", a_full_disk_is_no_success}, {"cleans up", cleans_up})
