@@ -83,6 +83,10 @@ struct heed_communication {
    *  `count` floats on rank 0 and is ignored elsewhere. */
   void (*gather_range)(heed_communication *, float *root, const float *shard, int64_t first, int64_t count);
 
+  /** Brings `bytes` bytes of rank `from` to rank 0: from its `data` to rank 0's `root`, which do not overlap.  The other ranks do nothing
+   *  and may return at once; `root` is ignored outside rank 0, `data` outside `from`. */
+  void (*bring)(heed_communication *, void *root, const void *data, size_t bytes, int from);
+
   /** Ends the whole job at once with this exit code and the error text: for what cannot be agreed on. */
   void (*abort)(heed_communication *, heed_status status);
 };

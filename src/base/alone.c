@@ -60,6 +60,10 @@ static void alone_gather_range(heed_communication *c, float *root, const float *
   (void)c;
   memcpy(root, shard + first, (size_t)count * sizeof *root);
 }
+static void alone_bring(heed_communication *c, void *root, const void *data, size_t bytes, int from) {
+  (void)c, (void)from;
+  memcpy(root, data, bytes);
+}
 static void alone_abort(heed_communication *c, heed_status status) {
   (void)c;
   heed_rank_warn("%s", heed_error_text());
@@ -86,6 +90,7 @@ heed_communication *heed_alone(void) {
                                      .sum_finish = alone_sum_go_on,
                                      .allgather_shards = alone_allgather_shards,
                                      .gather_range = alone_gather_range,
+                                     .bring = alone_bring,
                                      .abort = alone_abort};
   return &alone;
 }

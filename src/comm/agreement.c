@@ -7,7 +7,9 @@
 #include "comm/job.h"
 #include "heed/log.h"
 
-enum { BROADCAST_BYTES = 1 << 30 }; /* of one call: MPI counts are int */
+enum { CALL_BYTES = 1 << 30 }; /* of one call: MPI counts are int */
+
+enum { TAG_BRING = 5 };
 
 /* The text of the last failure that ranks agreed on: of the world, or of a group, on which the world may agree after that. */
 static char agreed[2048];
@@ -40,13 +42,30 @@ static heed_status agree(heed_communication *table, heed_status mine) {
   return lowest == INT_MAX ? HEED_OK : take_failure(job, lowest, mine);
 }
 
+static size_t smaller(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+
 static void broadcast(heed_communication *table, void *data, size_t bytes) {
   char *next = data;
   while (bytes > 0) {
-    const size_t piece = bytes < BROADCAST_BYTES ? bytes : BROADCAST_BYTES;
+    const size_t piece = smaller(bytes, CALL_BYTES);
     MPI_Bcast(next, heed_int((int64_t)piece), MPI_BYTE, 0, heed_job_of(table)->ranks);
     next += piece;
     bytes -= piece;
+  }
+}
+
+static void bring(heed_communication *table, void *root, const void *data, size_t bytes, int from) {
+  heed_job *job = heed_job_of(table);
+  if (from == 0 && table->rank == 0)
+    memcpy(root, data, bytes);
+  for (size_t first = 0; from != 0 && first < bytes; first += CALL_BYTES) {
+    const int piece = heed_int((int64_t)smaller(bytes - first, CALL_BYTES));
+    if (table->rank == from)
+      MPI_Send((const char *)data + first, piece, MPI_BYTE, 0, TAG_BRING, job->ranks);
+    else if (table->rank == 0)
+      MPI_Recv((char *)root + first, piece, MPI_BYTE, from, TAG_BRING, job->ranks, MPI_STATUS_IGNORE);
   }
 }
 
@@ -75,5 +94,6 @@ void heed_job_set_agreement(heed_job *job) {
   job->table.allgather = allgather;
   job->table.maximum = maximum;
   job->table.barrier = barrier;
+  job->table.bring = bring;
   job->table.abort = abort_job;
 }

@@ -64,8 +64,8 @@ void heed_job_fill(heed_job *job, MPI_Comm ranks, heed_job *world);
 /** Frees all that a job has; harmless for one of zeros.  Collective. */
 void heed_job_close(heed_job *job);
 
-/** Fill the operations of a job's table: agree … abort (agreement.c), allocate, release (node.c), shard, gather_range (shards.c),
- *  sum_start … sum_finish (sums.c), allgather_shards (gather.c), add (add.c). */
+/** Fill the operations of a job's table: agree … barrier, bring, abort (agreement.c), allocate, release (node.c), shard, gather_range
+ * (shards.c), sum_start … sum_finish (sums.c), allgather_shards (gather.c), add (add.c). */
 void heed_job_set_agreement(heed_job *job);
 void heed_job_set_node(heed_job *job);
 void heed_job_set_shards(heed_job *job);

@@ -9,7 +9,7 @@
 static void agrees_with_itself(void) {
   heed_communication *c = heed_alone();
   double values[3] = {1, 2, 3};
-  char data = 'x';
+  char data = 'x', copy = 0;
   CU_ASSERT_EQUAL(c->rank, 0);
   CU_ASSERT_EQUAL(c->size, 1);
   heed_error(HEED_INVALID, "what failed");
@@ -20,7 +20,8 @@ static void agrees_with_itself(void) {
   c->broadcast(c, &data, 1);
   c->allgather(c, values, 3);
   c->barrier(c);
-  CU_ASSERT(data == 'x' && values[0] == 1 && values[2] == 3);
+  c->bring(c, &copy, &data, 1, 0);
+  CU_ASSERT(copy == 'x' && data == 'x' && values[0] == 1 && values[2] == 3);
 }
 
 static void owns_the_whole_block(void) {

@@ -58,6 +58,24 @@ static void allgather_keeps_the_order_of_ranks(void) {
       CU_ASSERT_EQUAL(values[r][i], r * 10 + i);
 }
 
+static void bytes_come_to_rank_0(void) {
+  static const size_t sizes[] = {0, 1, 4097, (5u << 20) + 3};
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+    for (int from = 0; from < world->size; from++) {
+      const size_t bytes = sizes[s];
+      unsigned char *data = malloc(bytes + 1), *root = calloc(bytes + 1, 1);
+      for (size_t i = 0; i < bytes; i++)
+        data[i] = (unsigned char)((i + (size_t)world->rank) % 251 + 1);
+      world->bring(world, world->rank == 0 ? root : NULL, world->rank == from ? data : NULL, bytes, from);
+      size_t wrong = root[bytes] != 0;
+      for (size_t i = 0; world->rank == 0 && i < bytes; i++)
+        wrong += root[i] != (unsigned char)((i + (size_t)from) % 251 + 1);
+      CU_ASSERT_EQUAL(wrong, 0);
+      free(data);
+      free(root);
+    }
+}
+
 static void maximum_and_lowest(void) {
   CU_ASSERT_EQUAL(world->maximum(world, world->rank), world->size - 1);
   CU_ASSERT_EQUAL(world->maximum(world, -world->rank), 0);
@@ -90,5 +108,5 @@ static void threads_never_oversubscribe(void) {
 }
 
 HEED_RANK_TESTS({"lowest failure is everybody's", lowest_failure_is_everybodys}, {"broadcast copies any size", broadcast_copies_any_size},
-                {"allgather keeps the order of ranks", allgather_keeps_the_order_of_ranks}, {"maximum and lowest", maximum_and_lowest},
-                {"threads never oversubscribe", threads_never_oversubscribe})
+                {"allgather keeps the order of ranks", allgather_keeps_the_order_of_ranks}, {"bytes come to rank 0", bytes_come_to_rank_0},
+                {"maximum and lowest", maximum_and_lowest}, {"threads never oversubscribe", threads_never_oversubscribe})
