@@ -1,5 +1,5 @@
 /** Checkpoints: one HDF5 file and one manifest a step, written so that a kill at any moment loses nothing (the commit protocol is in
- *  src/checkpoint/commit.c).  They hold global, logical tensors only: the number of ranks leaves no trace. */
+ *  src/checkpoint/commit.c).  They hold global, logical tensors only: the number of ranks, and of parts, leaves no trace. */
 #ifndef HEED_CHECKPOINT_H
 #define HEED_CHECKPOINT_H
 
@@ -26,13 +26,15 @@ typedef struct heed_checkpoint_info {
   char *vocabulary;       /**< as heed_tokenizer_text gives it; likewise */
 } heed_checkpoint_info;
 
-/** The tensors of a save or a load: blocks laid out by the table. */
+/** The tensors of a save or a load: blocks laid out by the table, of which each rank gives its part (parameters.h); they are stored
+ *  whole.  Shards are those of the data ranks (communication.h: `data`'s runs). */
 typedef struct heed_checkpoint_tensors {
   const heed_parameter_table *table;
-  float *parameters;                          /**< the whole flat block, the same on every rank */
+  float *parameters;                          /**< the whole flat block, the same on every data rank */
+  bool parameters_sharded;                    /**< `parameters` is this rank's shard of it instead */
   int moments;                                /**< 0 (weights only) to HEED_MAX_MOMENTS */
   const char *moment_names[HEED_MAX_MOMENTS]; /**< "m", "v" */
-  float *moment_shards[HEED_MAX_MOMENTS];     /**< this rank's shard of each (communication.h) */
+  float *moment_shards[HEED_MAX_MOMENTS];     /**< this rank's shard of each */
 } heed_checkpoint_tensors;
 
 typedef struct heed_checkpoint_store heed_checkpoint_store;

@@ -1,7 +1,7 @@
 /* Saving: the commit protocol.
  *
  *  1. rank 0 makes step-S.tmp-X/ and in it state.h5, with its structure and without tensors          (prepare)
- *  2. the ranks stream their shards to rank 0, which writes each piece to its place and keeps a checksum of it   (stream)
+ *  2. the ranks stream their parts and shards to rank 0, which writes each piece to its place and keeps a checksum of it   (stream)
  *  3. rank 0 syncs the file, drops it from the page cache, reads it back and compares                 (seal)
  *  4. rank 0 writes MANIFEST, syncs it, and then the folder                                           (seal)
  *  5. the ranks agree that all went well; only then does the folder get its name, and checkpoints/ is synced   (publish)
@@ -21,11 +21,12 @@
 #include "base/hash.h"
 #include "checkpoint/file.h"
 #include "checkpoint/folder.h"
+#include "checkpoint/parts.h"
 #include "checkpoint/state.h"
 #include "checkpoint/store.h"
 #include "heed/log.h"
 
-enum { PIECE_FLOATS = HEED_PIECE_BYTES / (int)sizeof(float), TEXTS = 2, COMPONENT = 256 };
+enum { TEXTS = 2, COMPONENT = 256 };
 
 typedef struct save {
   heed_checkpoint_store *store;
@@ -35,9 +36,9 @@ typedef struct save {
   const char *name;
   bool replace; /* whether a folder of that name gives way */
   char temporary[COMPONENT], displaced[COMPONENT];
-  bool made, named;    /* the temporary folder is there; it has got its name */
-  int folder, file;    /* the temporary folder and state.h5 */
-  float *piece;        /* rank 0: a piece of a moment */
+  bool made, named; /* the temporary folder is there; it has got its name */
+  int folder, file; /* the temporary folder and state.h5 */
+  heed_parts parts;
   heed_hasher *hasher; /* rank 0: of the tensor being written */
 } save;
 
@@ -81,9 +82,6 @@ static heed_status prepare(save *s) {
   s->manifest.info = *s->info;
   s->manifest.info.config = s->manifest.info.vocabulary = NULL;
   HEED_TRY(add_items(s));
-  int64_t floats = s->tensors->table->total < PIECE_FLOATS ? s->tensors->table->total : PIECE_FLOATS;
-  if (s->tensors->moments > 0 && !(s->piece = malloc((size_t)floats * sizeof *s->piece)))
-    return heed_error(HEED_FAILED, "out of memory for gathering a checkpoint");
   heed_random_digits(digits);
   snprintf(s->temporary, sizeof s->temporary, "%s.tmp-%s", s->name, digits);
   if (!s->replace && faccessat(folder, s->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
@@ -100,16 +98,16 @@ static heed_status prepare(save *s) {
   return write_texts(s);
 }
 
-/* Rank 0: a part of a tensor to its place; the checksum is of what is in memory. */
-static heed_status write_span(save *s, int block, const heed_span *span, const float *values) {
-  const heed_parameter *p = &s->tensors->table->items[span->parameter];
-  heed_item *item = &s->manifest.items[TEXTS + block * s->tensors->table->count + span->parameter];
-  size_t bytes = (size_t)span->count * sizeof *values;
+/* Rank 0: a piece of a tensor to its place; the checksum is of what is in memory. */
+static heed_status write_piece(save *s, int block, const heed_piece *piece, const float *values) {
+  const heed_parameter_table *table = s->tensors->table;
+  heed_item *item = &s->manifest.items[TEXTS + block * table->count + piece->parameter];
+  size_t bytes = (size_t)(piece->end - piece->first) * sizeof *values;
   if (!s->hasher)
     HEED_TRY(heed_hasher_begin(&s->hasher));
   heed_hasher_add(s->hasher, values, bytes);
-  HEED_TRY(heed_file_write(s->file, HEED_STATE_FILE, values, bytes, item->offset + (span->first - p->offset) * (int64_t)sizeof *values));
-  if (span->first + span->count == p->offset + p->count) {
+  HEED_TRY(heed_file_write(s->file, HEED_STATE_FILE, values, bytes, item->offset + piece->first * (int64_t)sizeof *values));
+  if (heed_piece_is_last(table, piece)) {
     item->checksum = heed_hasher_end(s->hasher);
     s->hasher = NULL;
   }
@@ -118,21 +116,14 @@ static heed_status write_span(save *s, int block, const heed_span *span, const f
 
 /* 2, on every rank.  After a failure rank 0 goes on gathering, since the others cannot know. */
 static heed_status stream(save *s) {
-  heed_communication *communication = s->store->communication;
-  const heed_parameter_table *table = s->tensors->table;
-  bool root = communication->rank == 0;
+  const bool root = s->store->communication->rank == 0;
   heed_status status = HEED_OK;
-  for (int block = 0; block <= s->tensors->moments; block++) {
-    heed_span span = {0};
-    for (int64_t first = 0; first < table->total; first += PIECE_FLOATS) {
-      int64_t end = table->total - first < PIECE_FLOATS ? table->total : first + PIECE_FLOATS;
-      const float *values = block == 0 ? s->tensors->parameters + first : s->piece;
-      if (block > 0)
-        communication->gather_range(communication, s->piece, s->tensors->moment_shards[block - 1], first, end - first);
-      while (root && status == HEED_OK && heed_span_next(table, end, &span))
-        status = write_span(s, block, &span, values + (span.first - first));
+  for (int block = 0; block <= s->tensors->moments; block++)
+    for (heed_piece piece = {0}; heed_piece_next(s->tensors->table, &piece);) {
+      const float *values = heed_parts_gather(&s->parts, block, &piece);
+      if (root && status == HEED_OK)
+        status = write_piece(s, block, &piece, values);
     }
-  }
   return status;
 }
 
@@ -245,7 +236,7 @@ static void release(save *s) {
   if (s->folder >= 0)
     close(s->folder);
   s->file = s->folder = -1;
-  free(s->piece);
+  heed_parts_close(&s->parts);
   heed_manifest_free(&s->manifest);
 }
 
@@ -253,7 +244,7 @@ static void release(save *s) {
 static heed_status run(save *s) {
   heed_communication *communication = s->store->communication;
   bool root = communication->rank == 0;
-  heed_status status = heed_tensors_check(s->tensors);
+  heed_status status = heed_parts_open(&s->parts, s->tensors, communication);
   if (status == HEED_OK && (s->info->step < 0 || s->info->updates < 0 || s->info->data_position < 0 || s->info->samples_seen < 0))
     status = heed_error(HEED_INVALID, "a checkpoint's counts cannot be negative");
   if (status == HEED_OK)

@@ -6,10 +6,9 @@
 #include "base/hash.h"
 #include "checkpoint/file.h"
 #include "checkpoint/folder.h"
+#include "checkpoint/parts.h"
 #include "checkpoint/state.h"
 #include "checkpoint/store.h"
-
-enum { PIECE_FLOATS = HEED_PIECE_BYTES / (int)sizeof(float) };
 
 typedef struct load {
   heed_communication *communication;
@@ -17,7 +16,7 @@ typedef struct load {
   heed_folder folder;      /* rank 0 */
   const heed_item **items; /* rank 0: where each tensor is, block after block in the order of the table */
   heed_hasher *hasher;     /* rank 0: of the tensor being read */
-  float *piece;            /* every rank: a piece of a moment */
+  heed_parts parts;        /* every rank */
 } load;
 
 /* Rank 0: where each tensor of the table is, and that it is what the table says. */
@@ -48,60 +47,40 @@ static heed_status find_items(load *l) {
   return HEED_OK;
 }
 
-/* Rank 0: a part of a tensor from its place; at its end its checksum is compared. */
-static heed_status read_span(load *l, int block, const heed_span *span, float *values) {
-  const heed_parameter *p = &l->tensors->table->items[span->parameter];
-  const heed_item *item = l->items[block * l->tensors->table->count + span->parameter];
-  size_t bytes = (size_t)span->count * sizeof *values;
+/* Rank 0: a piece of a tensor from its place; at the tensor's end its checksum is compared. */
+static heed_status read_piece(load *l, int block, const heed_piece *piece, float *values) {
+  const heed_parameter_table *table = l->tensors->table;
+  const heed_item *item = l->items[block * table->count + piece->parameter];
+  size_t bytes = (size_t)(piece->end - piece->first) * sizeof *values;
   HEED_TRY(heed_failpoint(HEED_AT_LOAD_PIECE));
-  HEED_TRY(
-      heed_file_read(l->folder.file, HEED_STATE_FILE, values, bytes, item->offset + (span->first - p->offset) * (int64_t)sizeof *values));
+  HEED_TRY(heed_file_read(l->folder.file, HEED_STATE_FILE, values, bytes, item->offset + piece->first * (int64_t)sizeof *values));
   if (!l->hasher)
     HEED_TRY(heed_hasher_begin(&l->hasher));
   heed_hasher_add(l->hasher, values, bytes);
-  if (span->first + span->count < p->offset + p->count)
+  if (!heed_piece_is_last(table, piece))
     return HEED_OK;
   uint64_t hash = heed_hasher_end(l->hasher);
   l->hasher = NULL;
   return hash == item->checksum ? HEED_OK : heed_error(HEED_INVALID, HEED_STATE_FILE ": %s does not match its checksum", item->path);
 }
 
-/* What of a piece lies in this rank's shard. */
-static void keep_shard(const load *l, float *shard, int64_t first, int64_t end) {
-  const heed_communication *c = l->communication;
-  for (int64_t i = 0; i < c->run_count; i++) {
-    const heed_shard_run *run = &c->runs[i];
-    const int64_t from = first > run->first ? first : run->first, to = end < run->end ? end : run->end;
-    if (from < to)
-      memcpy(shard + run->at + (from - run->first), l->piece + (from - first), (size_t)(to - from) * sizeof *shard);
-  }
-}
-
 /* After a failure rank 0 goes on sending, since the others cannot know. */
 static heed_status stream(load *l) {
   heed_communication *communication = l->communication;
-  const heed_parameter_table *table = l->tensors->table;
   heed_status status = HEED_OK;
-  for (int block = 0; block <= l->tensors->moments; block++) {
-    heed_span span = {0};
-    for (int64_t first = 0; first < table->total; first += PIECE_FLOATS) {
-      int64_t end = table->total - first < PIECE_FLOATS ? table->total : first + PIECE_FLOATS;
-      float *values = block == 0 ? l->tensors->parameters + first : l->piece;
-      while (communication->rank == 0 && status == HEED_OK && heed_span_next(table, end, &span))
-        status = read_span(l, block, &span, values + (span.first - first));
-      communication->broadcast(communication, values, (size_t)(end - first) * sizeof *values);
-      if (block > 0)
-        keep_shard(l, l->tensors->moment_shards[block - 1], first, end);
+  for (int block = 0; block <= l->tensors->moments; block++)
+    for (heed_piece piece = {0}; heed_piece_next(l->tensors->table, &piece);) {
+      float *values = heed_parts_place(&l->parts, block, &piece);
+      if (communication->rank == 0 && status == HEED_OK)
+        status = read_piece(l, block, &piece, values);
+      communication->broadcast(communication, values, (size_t)(piece.end - piece.first) * sizeof *values);
+      heed_parts_keep(&l->parts, block, &piece);
     }
-  }
   return status == HEED_OK ? HEED_OK : heed_error_in(status, "%s", l->folder.path);
 }
 
 static heed_status begin(load *l, const char *path) {
-  HEED_TRY(heed_tensors_check(l->tensors));
-  int64_t floats = l->tensors->table->total < PIECE_FLOATS ? l->tensors->table->total : PIECE_FLOATS;
-  if (l->tensors->moments > 0 && !(l->piece = calloc((size_t)floats, sizeof *l->piece)))
-    return heed_error(HEED_FAILED, "out of memory for receiving a checkpoint");
+  HEED_TRY(heed_parts_open(&l->parts, l->tensors, l->communication));
   if (l->communication->rank != 0)
     return HEED_OK;
   HEED_TRY(heed_checkpoint_folder_open_any(&l->folder, path));
@@ -117,7 +96,7 @@ heed_status heed_checkpoint_load(const char *path, const heed_checkpoint_tensors
     heed_hasher_end(l.hasher);
   heed_checkpoint_folder_close(&l.folder);
   free(l.items);
-  free(l.piece);
+  heed_parts_close(&l.parts);
   return status;
 }
 

@@ -1,22 +1,9 @@
-/* The tensors of a save or a load as a run over flat blocks. */
+/* What a caller gave to save or to load into, and the names of it in the file. */
 #include <stdio.h>
 #include <string.h>
 
 #include "checkpoint/manifest.h"
 #include "checkpoint/store.h"
-
-bool heed_span_next(const heed_parameter_table *table, int64_t end, heed_span *span) {
-  int64_t first = span->first + span->count;
-  if (first >= end)
-    return false;
-  const heed_parameter *p = &table->items[span->parameter];
-  while (p->offset + p->count <= first)
-    p = &table->items[++span->parameter];
-  int64_t stop = p->offset + p->count < end ? p->offset + p->count : end;
-  span->first = first;
-  span->count = stop - first;
-  return true;
-}
 
 void heed_item_path(char path[], const heed_checkpoint_tensors *tensors, int block, int64_t parameter) {
   const char *name = tensors->table->items[parameter].name;
