@@ -52,6 +52,21 @@ bool heed_checkpoint_store_is_empty(heed_checkpoint_store *store);
  *  On failure the earlier checkpoints are untouched and all ranks return the same status. */
 heed_status heed_checkpoint_save(heed_checkpoint_store *store, const heed_checkpoint_info *info, const heed_checkpoint_tensors *tensors);
 
+/** Begins the same: when it returns the tensors may be changed, while a thread of rank 0 goes on to write a copy of them.  Where that has
+ * no room for a copy, all of the save is done before it returns.  No save goes on when it is called.  The texts of `info` are borrowed
+ * until the end.  Until then nothing else is asked of the store, nor of HDF5 by rank 0.  Collective.  Errors: as heed_checkpoint_save's. */
+heed_status heed_checkpoint_begin(heed_checkpoint_store *store, const heed_checkpoint_info *info, const heed_checkpoint_tensors *tensors);
+
+/** Whether a save that was begun has not ended yet: the same on all ranks. */
+bool heed_checkpoint_is_begun(const heed_checkpoint_store *store);
+
+/** On rank 0: whether it is written, so that its end will not wait. */
+bool heed_checkpoint_is_written(const heed_checkpoint_store *store);
+
+/** Ends the save that was begun: waits until it is written, and then the checkpoint is there.  Collective.
+ *  \param[out] step  of the checkpoint.  Errors: as heed_checkpoint_save's. */
+heed_status heed_checkpoint_end(heed_checkpoint_store *store, int64_t *step);
+
 /** Writes one checkpoint outside any run (weights from elsewhere), by the same protocol: the folder `path`, which must not be there yet,
  *  appears whole or not at all (a kill leaves PATH.tmp-…, which may be removed).  Rank-local.
  *  Errors: HEED_INVALID when `path` is there already or no folder can be made at its place; HEED_IO for a failed write; HEED_FAILED

@@ -113,6 +113,7 @@ typedef struct heed_schedule_config {
 typedef struct heed_checkpoint_config {
   int64_t every_steps; /**< 0 = only at the end and when stopped */
   int64_t keep;
+  bool background; /**< whether training goes on while rank 0 writes a copy of the state */
 } heed_checkpoint_config;
 
 typedef struct heed_evaluate_config {

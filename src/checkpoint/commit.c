@@ -21,29 +21,14 @@
 #include "base/hash.h"
 #include "checkpoint/file.h"
 #include "checkpoint/folder.h"
-#include "checkpoint/parts.h"
+#include "checkpoint/save.h"
 #include "checkpoint/state.h"
-#include "checkpoint/store.h"
 #include "heed/log.h"
 
-enum { TEXTS = 2, COMPONENT = 256 };
+enum { TEXTS = 2 };
 
-typedef struct save {
-  heed_checkpoint_store *store;
-  const heed_checkpoint_info *info;
-  const heed_checkpoint_tensors *tensors;
-  heed_manifest manifest; /* rank 0: texts, then block after block in the order of the table */
-  const char *name;
-  bool replace; /* whether a folder of that name gives way */
-  char temporary[COMPONENT], displaced[COMPONENT];
-  bool made, named; /* the temporary folder is there; it has got its name */
-  int folder, file; /* the temporary folder and state.h5 */
-  heed_parts parts;
-  heed_hasher *hasher; /* rank 0: of the tensor being written */
-} save;
-
-static heed_status add_items(save *s) {
-  const char *const texts[TEXTS][2] = {{"/config", s->info->config}, {"/vocabulary", s->info->vocabulary}};
+static heed_status add_items(heed_save *s) {
+  const char *const texts[TEXTS][2] = {{"/config", s->info.config}, {"/vocabulary", s->info.vocabulary}};
   const int64_t most[TEXTS] = {HEED_MAX_CONFIG, HEED_MAX_VOCABULARY};
   for (int i = 0; i < TEXTS; i++) {
     const char *text = texts[i][1] ? texts[i][1] : "";
@@ -65,8 +50,8 @@ static heed_status add_items(save *s) {
   return HEED_OK;
 }
 
-static heed_status write_texts(const save *s) {
-  const char *const texts[TEXTS] = {s->info->config, s->info->vocabulary};
+static heed_status write_texts(const heed_save *s) {
+  const char *const texts[TEXTS] = {s->info.config, s->info.vocabulary};
   for (int i = 0; i < TEXTS; i++) {
     const heed_item *item = &s->manifest.items[i];
     HEED_TRY(heed_file_write(s->file, HEED_STATE_FILE, texts[i] ? texts[i] : "", (size_t)item->bytes, item->offset));
@@ -75,11 +60,11 @@ static heed_status write_texts(const save *s) {
 }
 
 /* 1, on rank 0. */
-static heed_status prepare(save *s) {
+heed_status heed_save_prepare(heed_save *s) {
   char digits[17];
   int folder = s->store->folder;
   HEED_TRY(heed_lock_check(s->store->lock));
-  s->manifest.info = *s->info;
+  s->manifest.info = s->info;
   s->manifest.info.config = s->manifest.info.vocabulary = NULL;
   HEED_TRY(add_items(s));
   heed_random_digits(digits);
@@ -99,7 +84,7 @@ static heed_status prepare(save *s) {
 }
 
 /* Rank 0: a piece of a tensor to its place; the checksum is of what is in memory. */
-static heed_status write_piece(save *s, int block, const heed_piece *piece, const float *values) {
+heed_status heed_save_write(heed_save *s, int block, const heed_piece *piece, const float *values) {
   const heed_parameter_table *table = s->tensors->table;
   heed_item *item = &s->manifest.items[TEXTS + block * table->count + piece->parameter];
   size_t bytes = (size_t)(piece->end - piece->first) * sizeof *values;
@@ -115,20 +100,20 @@ static heed_status write_piece(save *s, int block, const heed_piece *piece, cons
 }
 
 /* 2, on every rank.  After a failure rank 0 goes on gathering, since the others cannot know. */
-static heed_status stream(save *s) {
+static heed_status stream(heed_save *s) {
   const bool root = s->store->communication->rank == 0;
   heed_status status = HEED_OK;
   for (int block = 0; block <= s->tensors->moments; block++)
     for (heed_piece piece = {0}; heed_piece_next(s->tensors->table, &piece);) {
       const float *values = heed_parts_gather(&s->parts, block, &piece);
       if (root && status == HEED_OK)
-        status = write_piece(s, block, &piece, values);
+        status = heed_save_write(s, block, &piece, values);
     }
   return status;
 }
 
 /* 3: what the disk has is what memory had. */
-static heed_status read_back(save *s) {
+static heed_status read_back(heed_save *s) {
   heed_folder written = {.path = s->temporary, .file = s->file, .manifest = s->manifest};
   HEED_TRY(heed_failpoint(HEED_AT_SAVE_SYNC));
   HEED_TRY(heed_file_sync(s->file, HEED_STATE_FILE));
@@ -144,7 +129,7 @@ static heed_status read_back(save *s) {
 }
 
 /* 4. */
-static heed_status write_manifest(save *s) {
+static heed_status write_manifest(heed_save *s) {
   char *text;
   size_t bytes;
   HEED_TRY(heed_manifest_print(&s->manifest, &text, &bytes));
@@ -161,7 +146,7 @@ static heed_status write_manifest(save *s) {
 }
 
 /* 3 and 4, on rank 0. */
-static heed_status seal(save *s) {
+heed_status heed_save_seal(heed_save *s) {
   HEED_TRY(read_back(s));
   HEED_TRY(write_manifest(s));
   HEED_TRY(heed_failpoint(HEED_AT_SAVE_FOLDER_SYNC));
@@ -175,7 +160,7 @@ static bool is_unsupported(int error) {
 
 /* A folder of this step is there already: a damaged one that resume has passed over, or the same step saved before.  It changes
  * places with the new one at once; where the file system cannot, it steps aside first. */
-static bool displace(save *s) {
+static bool displace(heed_save *s) {
   int folder = s->store->folder;
   if (renameat2(folder, s->temporary, folder, s->name, RENAME_EXCHANGE) == 0) {
     strcpy(s->displaced, s->temporary);
@@ -183,7 +168,7 @@ static bool displace(save *s) {
   }
   if (!is_unsupported(errno))
     return false;
-  char digits[17], aside[COMPONENT];
+  char digits[17], aside[HEED_SAVE_NAME];
   heed_random_digits(digits);
   snprintf(aside, sizeof aside, HEED_TRASH_PREFIX "%s-%s", s->name, digits);
   if (renameat(folder, s->name, folder, aside) != 0)
@@ -199,7 +184,7 @@ static bool displace(save *s) {
 }
 
 /* 5, on rank 0. */
-static heed_status publish(save *s) {
+heed_status heed_save_publish(heed_save *s) {
   int folder = s->store->folder;
   HEED_TRY(heed_lock_check(s->store->lock));
   HEED_TRY(heed_failpoint(HEED_AT_SAVE_RENAME));
@@ -215,8 +200,8 @@ static heed_status publish(save *s) {
   return heed_file_sync(folder, s->store->path);
 }
 
-/* Takes back what this save did, so that "failed" means that nothing of it is there.  Rank 0; keeps the error text. */
-static void withdraw(save *s) {
+/* Takes back what this save did, so that "failed" means that nothing of it is there.  Keeps the error text. */
+static void withdraw(heed_save *s) {
   int folder = s->store->folder;
   if (s->named && !s->displaced[0])
     renameat(folder, s->name, folder, s->temporary);
@@ -228,67 +213,70 @@ static void withdraw(save *s) {
               s->store->lock ? "the next start sweeps it" : "remove it");
 }
 
-static void release(save *s) {
+void heed_save_end(heed_save *s, heed_status status) {
   if (s->hasher)
     heed_hasher_end(s->hasher);
   if (s->file >= 0)
     close(s->file);
   if (s->folder >= 0)
     close(s->folder);
-  s->file = s->folder = -1;
   heed_parts_close(&s->parts);
   heed_manifest_free(&s->manifest);
-}
-
-/* The steps in order.  What one rank could not do, all agree on before the next. */
-static heed_status run(save *s) {
-  heed_communication *communication = s->store->communication;
-  bool root = communication->rank == 0;
-  heed_status status = heed_parts_open(&s->parts, s->tensors, communication);
-  if (status == HEED_OK && (s->info->step < 0 || s->info->updates < 0 || s->info->data_position < 0 || s->info->samples_seen < 0))
-    status = heed_error(HEED_INVALID, "a checkpoint's counts cannot be negative");
-  if (status == HEED_OK)
-    status = heed_failpoint(HEED_AT_SAVE_BEGIN);
-  HEED_TRY(communication->agree(communication, status));
-  HEED_TRY(communication->agree(communication, root ? prepare(s) : HEED_OK));
-  status = stream(s);
-  if (root && status == HEED_OK)
-    status = seal(s);
-  HEED_TRY(communication->agree(communication, status));
-  return communication->agree(communication, root ? publish(s) : HEED_OK);
-}
-
-/* All of it.  On failure rank 0 takes back what was made. */
-static heed_status commit(save *s) {
-  heed_status status = run(s);
-  release(s);
   if (s->store->communication->rank != 0)
-    return status;
+    return;
   if (status != HEED_OK)
     withdraw(s);
   else if (s->displaced[0] && !heed_tree_remove(s->store->folder, s->displaced))
     heed_warn("%s/%s: cannot be removed: %s; the next start sweeps it", s->store->path, s->displaced, strerror(errno));
-  return status;
+}
+
+heed_status heed_save_begin(heed_save *s) {
+  heed_communication *communication = s->store->communication;
+  heed_status status = heed_parts_open(&s->parts, s->tensors, communication);
+  if (status == HEED_OK && (s->info.step < 0 || s->info.updates < 0 || s->info.data_position < 0 || s->info.samples_seen < 0))
+    status = heed_error(HEED_INVALID, "a checkpoint's counts cannot be negative");
+  if (status == HEED_OK)
+    status = heed_failpoint(HEED_AT_SAVE_BEGIN);
+  return communication->agree(communication, status);
+}
+
+/* The steps in order.  What one rank could not do, all agree on before the next. */
+static heed_status run(heed_save *s) {
+  heed_communication *communication = s->store->communication;
+  bool root = communication->rank == 0;
+  HEED_TRY(heed_save_begin(s));
+  HEED_TRY(communication->agree(communication, root ? heed_save_prepare(s) : HEED_OK));
+  heed_status status = stream(s);
+  if (root && status == HEED_OK)
+    status = heed_save_seal(s);
+  HEED_TRY(communication->agree(communication, status));
+  return communication->agree(communication, root ? heed_save_publish(s) : HEED_OK);
 }
 
 heed_status heed_checkpoint_save(heed_checkpoint_store *store, const heed_checkpoint_info *info, const heed_checkpoint_tensors *tensors) {
   char name[32];
   heed_checkpoint_name(name, info->step);
-  save s = {.store = store, .name = name, .replace = true, .info = info, .tensors = tensors, .folder = -1, .file = -1};
-  heed_status status = commit(&s);
+  heed_save s = {.store = store, .name = name, .replace = true, .info = *info, .tensors = tensors, .folder = -1, .file = -1};
+  heed_status status = run(&s);
+  heed_save_end(&s, status);
   if (status != HEED_OK)
-    return heed_error_in(status, "%s/%s was not saved (earlier checkpoints are untouched)", store->path, name);
+    return heed_save_failed(&s, status);
   if (store->communication->rank == 0)
     heed_checkpoint_retire(store, info->step);
   return HEED_OK;
+}
+
+heed_status heed_save_failed(const heed_save *s, heed_status status) {
+  return heed_error_in(status, "%s/%s was not saved (earlier checkpoints are untouched)", s->store->path, s->name);
 }
 
 heed_status heed_checkpoint_write(const char *path, const heed_checkpoint_info *info, const heed_checkpoint_tensors *tensors) {
   heed_target target;
   HEED_TRY(heed_target_open(&target, path));
   heed_checkpoint_store store = {.communication = heed_alone(), .path = target.parent, .run = -1, .folder = target.folder};
-  save s = {.store = &store, .name = target.name, .info = info, .tensors = tensors, .folder = -1, .file = -1};
-  heed_status status = commit(&s);
+  heed_save s = {.store = &store, .name = target.name, .info = *info, .tensors = tensors, .folder = -1, .file = -1};
+  heed_status status = run(&s);
+  heed_save_end(&s, status);
   heed_target_close(&target);
   return status == HEED_OK ? HEED_OK : heed_error_in(status, "%s was not written", path);
 }

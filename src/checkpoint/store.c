@@ -97,6 +97,7 @@ heed_status heed_checkpoint_store_open(heed_checkpoint_store **opened, const cha
 void heed_checkpoint_store_close(heed_checkpoint_store *store) {
   if (!store)
     return;
+  heed_background_drop(store);
   heed_lock_release(store->lock);
   if (store->folder >= 0)
     close(store->folder);

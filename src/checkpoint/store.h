@@ -5,6 +5,8 @@
 #include "checkpoint/lock.h"
 #include "heed/checkpoint.h"
 
+typedef struct heed_background heed_background;
+
 struct heed_checkpoint_store {
   heed_communication *communication;
   char *path; /**< RUN/checkpoints */
@@ -12,7 +14,12 @@ struct heed_checkpoint_store {
   /* rank 0 only */
   int run, folder; /**< RUN and RUN/checkpoints, open; −1 elsewhere */
   heed_lock *lock;
+  heed_background *background; /**< a save that goes on (background.c), on every rank; NULL: none */
+  float *copy;                 /**< the state that it writes, rank 0 */
 };
+
+/** Waits for a save that goes on and takes it back, and frees what saves in the background keep.  Rank-local. */
+void heed_background_drop(heed_checkpoint_store *store);
 
 /** Retires what is no longer kept after `step` was committed: the newest `keep` good checkpoints, the best, and `step` itself stay.
  *  Rank 0.  What goes wrong here is a warning: the commit stands. */

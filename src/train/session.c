@@ -317,7 +317,7 @@ void heed_session_close(heed_session *s) {
   free(s->origin);
 }
 
-heed_status heed_session_save(heed_session *s) {
+heed_status heed_session_save(heed_session *s, bool now) {
   size_t bytes;
   heed_checkpoint_info info = {.step = s->step,
                                .updates = s->updates,
@@ -331,5 +331,6 @@ heed_status heed_session_save(heed_session *s) {
   snprintf(info.isa, sizeof info.isa, "%s", s->kernels->isa);
   snprintf(info.blas, sizeof info.blas, "%s", heed_blas_core());
   heed_checkpoint_tensors tensors = tensors_of(s, (float *)heed_stepper_parameters(s->stepper), true);
-  return heed_checkpoint_save(s->store, &info, &tensors);
+  return now || !s->config->checkpoint.background ? heed_checkpoint_save(s->store, &info, &tensors)
+                                                  : heed_checkpoint_begin(s->store, &info, &tensors);
 }

@@ -49,8 +49,8 @@ void heed_session_close(heed_session *session);
  *  \param[out] from  the checkpoint, allocated; NULL: none */
 heed_status heed_session_roll_back(heed_session *session, char **from);
 
-/** Saves the present state.  Collective. */
-heed_status heed_session_save(heed_session *session);
+/** Saves the present state: `now`, or it begins to, where checkpoint.background allows it (heed_checkpoint_begin).  Collective. */
+heed_status heed_session_save(heed_session *session, bool now);
 
 /** Room for run.output (at most 4,096 bytes) and a name below it. */
 enum { HEED_RUN_PATH = 4096 + 64 };

@@ -15,14 +15,16 @@
 #include "train/session.h"
 #include "train/signals.h"
 
-/* Why to stop, larger = more urgent: travels with the losses, so that all ranks stop at the same step. */
-enum { GO_ON, TIME_IS_UP, SIGNAL_CAME };
+/* What a rank asks of all, larger = more urgent: travels with the losses, so that all do it at the same step. */
+enum { GO_ON, SAVE_IS_WRITTEN, TIME_IS_UP, SIGNAL_CAME };
 
-static int64_t stop_request(const heed_session *s) {
+static int64_t request_of(const heed_session *s) {
   double limit = 60.0 * s->config->train.time_limit;
   if (heed_signals_pending())
     return SIGNAL_CAME;
-  return limit > 0 && heed_seconds() - s->begun >= limit ? TIME_IS_UP : GO_ON;
+  if (limit > 0 && heed_seconds() - s->begun >= limit)
+    return TIME_IS_UP;
+  return heed_checkpoint_is_written(s->store) ? SAVE_IS_WRITTEN : GO_ON;
 }
 
 static bool is_due(int64_t step, int64_t every) {
@@ -53,15 +55,29 @@ static void evaluate(heed_session *s) {
 }
 
 /* A save that fails leaves the earlier checkpoints as they were: training goes on, loudly, and the `last` one is the error of the run. */
-static heed_status save(heed_session *s, bool last) {
-  heed_status status = heed_session_save(s);
+static heed_status tell_saved(const heed_session *s, heed_status status, int64_t step, bool last) {
   if (status == HEED_OK)
-    heed_info("step %lld  saved in %s/checkpoints/step-%08lld", (long long)s->step, s->config->run.output, (long long)s->step);
+    heed_info("step %lld  saved in %s/checkpoints/step-%08lld", (long long)step, s->config->run.output, (long long)step);
   else if (last)
     heed_error(status, "%s; mend that and run again with --resume", heed_error_text());
   else
     heed_warn("%s; training goes on", heed_error_text());
   return status;
+}
+
+/* Of the save that goes on while training does, if there is one. */
+static heed_status finish_save(heed_session *s) {
+  int64_t step;
+  if (!heed_checkpoint_is_begun(s->store))
+    return HEED_OK;
+  const heed_status status = heed_checkpoint_end(s->store, &step);
+  return tell_saved(s, status, step, false);
+}
+
+static heed_status save(heed_session *s, bool last) {
+  finish_save(s);
+  const heed_status status = heed_session_save(s, last);
+  return heed_checkpoint_is_begun(s->store) ? HEED_OK : tell_saved(s, status, s->step, last);
 }
 
 /* Numbers since the last logged step. */
@@ -106,6 +122,7 @@ static heed_status roll_back(heed_session *s, const heed_guard *guard) {
                       "step %lld: no update is finite, not even after rolling back %d times; lower optimizer.learning_rate, and run again "
                       "with --resume",
                       (long long)s->step, MOST_ROLLBACKS);
+  finish_save(s);
   heed_status status = heed_session_roll_back(s, &from);
   if (status == HEED_OK)
     heed_warn(
@@ -137,7 +154,7 @@ static heed_status judge(heed_session *s, heed_guard *guard, const heed_step_res
 
 static heed_step_result take_step(heed_session *s, heed_batch_source source, interval *since, double *learning_rate) {
   *learning_rate = heed_schedule_rate(&s->config->schedule, &s->config->optimizer, s->step, s->config->train.steps);
-  heed_step_result result = heed_stepper_run(s->stepper, source, *learning_rate, s->updates + 1, stop_request(s));
+  heed_step_result result = heed_stepper_run(s->stepper, source, *learning_rate, s->updates + 1, request_of(s));
   s->step++;
   s->validation_loss = NAN;
   s->data_position++;
@@ -171,7 +188,7 @@ static heed_status run(heed_session *s) {
     evaluate(s);
   interval since = {.begun = heed_seconds()};
   heed_progress_begin(&bar, s->step, config->train.steps);
-  while (s->step < config->train.steps && request == GO_ON) {
+  while (s->step < config->train.steps && request < TIME_IS_UP) {
     double learning_rate;
     const int64_t rollbacks = since.rollbacks;
     const heed_step_result result = take_step(s, source, &since, &learning_rate);
@@ -179,18 +196,21 @@ static heed_status run(heed_session *s) {
     if ((judged = judge(s, &guard, &result, &since)) != HEED_OK)
       break;
     const bool rolled_back = since.rollbacks > rollbacks;
-    bool last = s->step == config->train.steps;
-    if (is_due(s->step, config->log.every_steps) || last || request != GO_ON)
+    const bool last = s->step == config->train.steps || request >= TIME_IS_UP;
+    if (is_due(s->step, config->log.every_steps) || last)
       log_step(s, &since, &bar, learning_rate);
     else if (s->communication->rank == 0)
       heed_progress_tick(&bar, s->step);
     double paused = heed_seconds();
-    if (evaluation_is_due(s) && (last || request == GO_ON)) /* a save that was asked for does not wait for an evaluation */
+    if (request == SAVE_IS_WRITTEN)
+      finish_save(s);
+    if (evaluation_is_due(s) && request < TIME_IS_UP) /* a save that was asked for does not wait for an evaluation */
       evaluate(s);
-    if (is_due(s->step, config->checkpoint.every_steps) || last || request != GO_ON || rolled_back) /* a resume too passes over the data */
-      saved = save(s, last || request != GO_ON);
+    if (is_due(s->step, config->checkpoint.every_steps) || last || rolled_back) /* a resume too passes over the data */
+      saved = save(s, last);
     since.begun += heed_seconds() - paused; /* tokens/s is of training alone */
   }
+  finish_save(s);
   heed_report_write(s->report);
   HEED_TRY(judged);
   if (s->step < config->train.steps && saved == HEED_OK)
