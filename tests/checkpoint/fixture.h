@@ -81,8 +81,10 @@ static inline heed_checkpoint_store *fixture_store(const fixture *f, int64_t kee
   return store;
 }
 
-/* Saves state number `step` (its tensors are a function of the step). */
-static inline heed_status fixture_save(const fixture *f, heed_checkpoint_store *store, int64_t step, double loss) {
+typedef heed_status fixture_saver(heed_checkpoint_store *, const heed_checkpoint_info *, const heed_checkpoint_tensors *);
+
+/* Saves state number `step` (its tensors are a function of the step), by heed_checkpoint_save or _begin. */
+static inline heed_status fixture_save_by(const fixture *f, heed_checkpoint_store *store, int64_t step, double loss, fixture_saver *save) {
   static char config[] = "run:\n  name: ünïcode\n", vocabulary[] = "[PAD]\n[UNK]\nword\n";
   heed_checkpoint_info info = {.step = step,
                                .updates = step > 0 ? step - 1 : 0,
@@ -96,7 +98,11 @@ static inline heed_status fixture_save(const fixture *f, heed_checkpoint_store *
                                .config = config,
                                .vocabulary = vocabulary};
   fixture_fill(f, (uint32_t)step);
-  return heed_checkpoint_save(store, &info, &f->tensors);
+  return save(store, &info, &f->tensors);
+}
+
+static inline heed_status fixture_save(const fixture *f, heed_checkpoint_store *store, int64_t step, double loss) {
+  return fixture_save_by(f, store, step, loss, heed_checkpoint_save);
 }
 
 /* Whether what `path` holds is state number `step`, bit for bit. */
