@@ -1,6 +1,6 @@
 /* Embeddings: rows of three tables added, normalised and dropped from in one pass; backward sums the gradients of equal ids.
  *
- *     forward    sum = word + position + type,  y = dropout(norm(sum)), or dropout(sum)
+ *     forward    sum = word + position (or wave) + type,  y = dropout(norm(sum)), or dropout(sum)
  *
  * Backward of the tables walks the tokens of each slice sorted by id (embedding_sort), so that threads share the rows of the table, nothing
  * is added by two threads, and ids that do not occur cost a row of zeros.  A slice without an id adds an exact zero: its branch is left
@@ -14,25 +14,52 @@
 
 enum { ROWS = 64, COLUMNS = 128 }; /* of the table that a thread takes at a time */
 
-/** y = a (+ b) (+ c) of one token; b and c may be NULL. */
-static void add_rows(float *y, const float *a, const float *b, const float *c, int64_t width) {
+/** What a table's row holds at place i. */
+static inline float entry(const void *row, int64_t i, const bool wide) {
+  return heed_value_of(wide ? heed_element_of(((const float *)row)[i]) : ((const heed_element *)row)[i]);
+}
+
+/** The row of a table; NULL: there is no such table. */
+static inline const void *row_of(const void *table, const int32_t *rows, int64_t t, int64_t width, const bool wide) {
+  return table ? (const char *)table + rows[t] * width * (int64_t)(wide ? sizeof(float) : sizeof(heed_element)) : NULL;
+}
+
+/** y = a (+ b) (+ c) of one token; b and c may be NULL; b is floats with `wave`. */
+static inline __attribute__((always_inline)) void add_rows(float *y, const void *a, const void *b, const void *c, int64_t width,
+                                                           const bool wide, const bool wave) {
   if (b && c) {
 #pragma omp simd
     for (int64_t i = 0; i < width; i++)
-      y[i] = a[i] + b[i] + c[i];
-  } else if (b || c) {
-    const float *other = b ? b : c;
+      y[i] = entry(a, i, wide) + (wave ? ((const float *)b)[i] : entry(b, i, wide)) + entry(c, i, wide);
+  } else if (b) {
 #pragma omp simd
     for (int64_t i = 0; i < width; i++)
-      y[i] = a[i] + other[i];
+      y[i] = entry(a, i, wide) + (wave ? ((const float *)b)[i] : entry(b, i, wide));
+  } else if (c) {
+#pragma omp simd
+    for (int64_t i = 0; i < width; i++)
+      y[i] = entry(a, i, wide) + entry(c, i, wide);
   } else {
-    memcpy(y, a, (size_t)width * sizeof *y);
+#pragma omp simd
+    for (int64_t i = 0; i < width; i++)
+      y[i] = entry(a, i, wide);
   }
 }
 
+static inline __attribute__((always_inline)) void add_token(float *y, const heed_embedding_rows *rows, int64_t t, int64_t width,
+                                                            const bool wide) {
+  const void *word = row_of(rows->words, rows->ids, t, width, wide), *type = row_of(rows->types, rows->type, t, width, wide);
+  if (rows->waves)
+    add_rows(y, word, rows->waves + rows->position[t] * width, type, width, wide, true);
+  else
+    add_rows(y, word, row_of(rows->positions, rows->position, t, width, wide), type, width, wide, false);
+}
+
 /** Words lie anywhere in the largest table, out of every cache: the next token's is on its way while this one's is worked on. */
-static void fetch_row(const float *row, int64_t width) {
-  for (int64_t c = 0; c < width; c += HEED_LANES)
+static void fetch_row(const heed_embedding_rows *rows, int64_t t, int64_t width) {
+  const int64_t bytes = width * (int64_t)(rows->wide ? sizeof(float) : sizeof(heed_element));
+  const char *row = (const char *)rows->words + rows->ids[t] * bytes;
+  for (int64_t c = 0; c < bytes; c += HEED_LANES * (int64_t)sizeof(float))
     __builtin_prefetch(row + c);
 }
 
@@ -43,10 +70,12 @@ void HEED_KERNEL(embedding_forward)(float *y, void *elements, float *sum, float 
   for (int64_t t = 0; t < tokens; t++) {
     float *out = y + t * width, *added = gamma ? sum + t * width : out;
     if (t + 1 < tokens)
-      fetch_row(rows->words + rows->ids[t + 1] * width, width);
+      fetch_row(rows, t + 1, width);
     heed_row_draws draws = heed_row_draws_of(t, sequence_of, offsets, width, dropout);
-    add_rows(added, rows->words + rows->ids[t] * width, rows->positions ? rows->positions + rows->position[t] * width : NULL,
-             rows->types ? rows->types + rows->type[t] * width : NULL, width);
+    if (rows->wide)
+      add_token(added, rows, t, width, true);
+    else
+      add_token(added, rows, t, width, false);
     if (gamma)
       heed_normalise_row(out, NULL, mean + t, rstd + t, added, gamma, beta, width, epsilon);
     heed_drop_row(out, out, width, &draws);

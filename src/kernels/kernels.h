@@ -46,11 +46,14 @@ typedef struct heed_attention_shape {
   int64_t behind, ahead;                   /* ≥ 0, or HEED_EVERYWHERE */
 } heed_attention_shape;
 
-/** Rows of tables that make a token's embedding: words[ids[t],:] + positions[position[t],:] + types[type[t],:]; `positions` and `types`
- *  may be NULL. */
+/** Rows of tables that make a token's embedding: words[ids[t],:] + positions[position[t],:] + types[type[t],:], or with `waves` these in
+ *  place of positions; all but `words` may be NULL.  The tables of trained rows are elements, or floats (`wide`), which are rounded to
+ *  elements as they are read, so that both give the same bits; waves are floats and stay so. */
 typedef struct heed_embedding_rows {
   const int32_t *ids, *position, *type;
-  const float *words, *positions, *types;
+  const void *words, *positions, *types;
+  const float *waves;
+  bool wide;
 } heed_embedding_rows;
 
 /** Forms of an activation. */

@@ -93,14 +93,15 @@ heed_hidden heed_embedding_forward(const heed_context *context, const heed_embed
   const heed_stream *stream = context->stream;
   const heed_embedding_table *tables = embedding->tables;
   const heed_layer_norm *norm = &embedding->norm;
-  heed_embedding_rows rows = {.ids = stream->ids, .position = stream->positions, .type = stream->token_types};
+  heed_embedding_rows rows = {.ids = stream->ids, .position = stream->positions, .type = stream->token_types, .wide = true};
   rows.words = heed_weights(context, tables[HEED_EMBED_WORDS].at);
   if (embedding->split) {
     rows.words = heed_buffer(context, embedding->gathered);
     rows.ids = heed_buffer(context, embedding->words);
   }
-  rows.positions = embedding->has_waves ? heed_buffer(context, embedding->waves) : heed_weights(context, tables[HEED_EMBED_POSITIONS].at);
+  rows.positions = heed_weights(context, tables[HEED_EMBED_POSITIONS].at);
   rows.types = heed_weights(context, tables[HEED_EMBED_TYPES].at);
+  rows.waves = embedding->has_waves ? heed_buffer(context, embedding->waves) : NULL;
   heed_dropout dropout = heed_dropout_at(context, embedding->dropout, embedding->site);
   void *elements = embedding->elements == embedding->out ? NULL : heed_buffer(context, embedding->elements);
 #pragma omp parallel

@@ -3,13 +3,14 @@
 #include "reference/dropout.h"
 #include "reference/layer_norm.h"
 
-enum { SLICES = 12, ROWS = 150, WIDTH = 77, ABOUT = 90, TABLE = ROWS * WIDTH };
+enum { SLICES = 12, ROWS = 150, WIDTH = 77, ABOUT = 90, TABLE = ROWS * WIDTH, POSITIONS = 40 * WIDTH };
 static const float epsilon = 1e-5f;
 
 typedef struct problem {
   int64_t *starts, slices, tokens;
   int32_t *ids, *position, *type, *order;
-  float *words, *positions, *types, *d_y, *y, *d_table;
+  float *words, *positions, *waves, *types, *d_y, *y, *d_table;
+  const void *word_elements; /* with those of the other tables behind; NULL: tables are floats */
   void *elements;
   int64_t offsets[2]; /* all tokens are one sequence */
   int32_t *sequence_of;
@@ -30,9 +31,9 @@ static problem make(int64_t slices) {
     p.position[t] = (int32_t)(t % 40);
     p.type[t] = (int32_t)(t % 3 == 0);
   }
-  p.words = test_random(TABLE, 1, 1.0);
-  p.positions = test_random(40 * WIDTH, 2, 1.0);
-  p.types = test_random(2 * WIDTH, 3, 1.0);
+  p.words = test_random(TABLE + POSITIONS + 2 * WIDTH, 1, 1.0);
+  p.positions = p.words + TABLE;
+  p.types = p.positions + POSITIONS;
   p.d_y = test_random(p.tokens * WIDTH, 4, 1.0);
   p.y = test_floats(p.tokens * WIDTH);
   p.d_table = test_floats(TABLE);
@@ -56,7 +57,13 @@ static void give_norm(problem *p, const heed_kernels *kernels) {
 static void forward(const heed_kernels *k, const void *data, float *scratch) {
   const problem *p = data;
   (void)scratch;
-  heed_embedding_rows rows = {p->ids, p->position, p->type, p->words, p->positions, p->types};
+  heed_embedding_rows rows = {p->ids, p->position, p->type, p->words, p->positions, p->types, p->waves, true};
+  if (p->word_elements) {
+    rows.wide = false;
+    rows.words = p->word_elements;
+    rows.positions = p->positions ? test_behind(k, p->word_elements, TABLE) : NULL;
+    rows.types = p->types ? test_behind(k, p->word_elements, TABLE + POSITIONS) : NULL;
+  }
   k->embedding_forward(p->y, p->elements, p->sum, p->mean, p->rstd, &rows, p->gamma, p->beta, p->sequence_of, p->offsets, p->tokens, WIDTH,
                        epsilon, &p->dropout);
 }
@@ -86,18 +93,30 @@ static void slices_backward(const heed_kernels *k, const void *data, float *scra
   k->embedding_backward(s->gradient, p->d_y, p->order, p->ids, p->starts + s->first, s->slices, ROWS, WIDTH, scratch);
 }
 
-/* With all three tables, with either left out, and with words alone. */
+/* Rounds the tables to values that elements can have. */
+static void round_tables(problem *p, const heed_kernels *kernels) {
+  test_rounded(kernels, p->words, TABLE + POSITIONS + 2 * WIDTH);
+}
+
+/* With all three tables, with either left out, and with words alone; tables of elements, and of floats that become such; waves stay what
+ * they are. */
 static void check_forward(const heed_kernels *kernels) {
-  for (int without = 0; without < 4; without++) {
+  for (int without = 0; without < 16; without++) {
     problem p = make(3);
+    void *elements = test_unwritten(kernels, TABLE + POSITIONS + 2 * WIDTH);
+    kernels->narrow(elements, p.words, TABLE + POSITIONS + 2 * WIDTH);
+    p.word_elements = without & 8 ? elements : NULL;
     p.types = without & 1 ? NULL : p.types;
     p.positions = without & 2 ? NULL : p.positions;
+    p.waves = without & 4 ? test_random(POSITIONS, 2, 1.0) : NULL;
     test_run(kernels, 2, forward, &p);
+    round_tables(&p, kernels);
     int64_t wrong = 0;
     for (int64_t t = 0; t < p.tokens; t++)
       for (int64_t c = 0; c < WIDTH; c++) {
         float sum = p.words[p.ids[t] * WIDTH + c];
-        sum = p.positions ? sum + p.positions[p.position[t] * WIDTH + c] : sum;
+        const float *positions = p.waves ? p.waves : p.positions;
+        sum = positions ? sum + positions[p.position[t] * WIDTH + c] : sum;
         wrong += p.y[t * WIDTH + c] != (p.types ? sum + p.types[p.type[t] * WIDTH + c] : sum);
       }
     CU_ASSERT_EQUAL(wrong, 0);
@@ -109,6 +128,7 @@ static void check_twin_of(const heed_kernels *kernels, bool norm, double rate) {
   uint32_t threshold = (uint32_t)(rate * 65536.0);
   problem p = make(3);
   int64_t count = p.tokens * WIDTH;
+  round_tables(&p, kernels);
   if (norm)
     give_norm(&p, kernels);
   p.dropout = (heed_dropout){threshold, (float)(65536.0 / (65536.0 - threshold)), 9, 100, 5, 17};
@@ -199,7 +219,7 @@ static void check_bits(const heed_kernels *kernels) {
 }
 
 static void embedding(void) {
-  test_each_level(check_forward);
+  test_each_element(check_forward);
 }
 static void twin(void) {
   test_each_element(check_twin);
