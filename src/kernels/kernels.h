@@ -240,7 +240,7 @@ typedef struct heed_kernels {
   void (*lamb_apply)(float *w, const float *u, float step, int64_t count);
   /** y += x. */
   void (*add)(float *y, const float *x, int64_t count);
-  /** y = x as elements; shared by the threads. */
+  /** y = x as elements. */
   void (*narrow)(void *y, const float *x, int64_t count);
 } heed_kernels;
 

@@ -1,6 +1,6 @@
 /* Optimizers and sums over the flat block: element by element, one thread a call (the caller shares chunks among threads). */
+#include "kernels/element.h"
 #include "kernels/level.h"
-#include "kernels/vector_math.h"
 
 double HEED_KERNEL(square_sum)(const float *x, int64_t count) {
   double lane[HEED_LANES] = {0};
@@ -51,4 +51,8 @@ void HEED_KERNEL(add)(float *y, const float *x, int64_t count) {
 #pragma omp simd
   for (int64_t i = 0; i < count; i++)
     y[i] += x[i];
+}
+
+void HEED_KERNEL(narrow)(void *y, const float *x, int64_t count) {
+  heed_elements(y, x, count);
 }

@@ -2,8 +2,6 @@
 #include "kernels/element.h"
 #include "kernels/level.h"
 
-enum { BLOCK = 4096 }; /* floats a thread takes at a time */
-
 void HEED_KERNEL(gather_rows)(void *y, const float *x, const int64_t *index, int64_t rows, int64_t width) {
 #pragma omp for schedule(static)
   for (int64_t m = 0; m < rows; m++)
@@ -18,10 +16,4 @@ void HEED_KERNEL(scatter_rows)(float *d_x, const float *d_y, const int64_t *inde
     for (int64_t c = 0; c < width; c++)
       into[c] += d_y[m * width + c];
   }
-}
-
-void HEED_KERNEL(narrow)(void *y, const float *x, int64_t count) {
-#pragma omp for schedule(static)
-  for (int64_t first = 0; first < count; first += BLOCK)
-    heed_elements((heed_element *)y + first, x + first, heed_at_most(BLOCK, count - first));
 }

@@ -81,11 +81,8 @@ static heed_status prepare(layer *l, const heed_kernels *kernels, int64_t length
   int64_t count = (int64_t)tokens * WIDTH;
   for (int64_t i = 0; i < 3 * count; i++)
     values[i] = (float)(i * 7919 % 2001 - 1000) * 1e-3f;
-#pragma omp parallel
-  {
-    kernels->narrow(l->qkv, values, 3 * count);
-    kernels->narrow(l->d_out, values, count);
-  }
+  kernels->narrow(l->qkv, values, 3 * count);
+  kernels->narrow(l->d_out, values, count);
   return HEED_OK;
 }
 

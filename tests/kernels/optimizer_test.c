@@ -1,5 +1,7 @@
-/* AdamW, LAMB and sums of squares against the formulas in double; an element's bits do not depend on where a run is cut. */
+/* AdamW, LAMB and sums of squares against the formulas in double; an element's bits do not depend on where a run is cut.  Floats as
+ * elements. */
 #include "kernels/kernel_test.h"
+#include "kernels/vector_math.h"
 
 enum { COUNT = 4001 };
 
@@ -87,6 +89,36 @@ static void check_cuts(const heed_kernels *kernels) {
   CU_ASSERT(memcmp(whole.v, cut.v, COUNT * sizeof(float)) == 0);
 }
 
+/* In each place of a vector and of its tail: ties to even, what rounds up to the next power or to infinity, infinities, zeros, and what is
+ * not a number. */
+static void check_narrow(const heed_kernels *kernels) {
+  static const float hard[] = {1.00390625f, 1.01171875f, 1.9999999f, -1.00390625f, 0x1.FFp127f, -0x1.FFp127f, 0x1.FEFFFEp127f, INFINITY,
+                               -INFINITY,   0.0f,        -0.0f,      0x1p-126f,    1.0039064f,  1.0039062f,   1.0f / 3.0f};
+  enum { HARD = sizeof hard / sizeof *hard };
+  static const int64_t counts[] = {1, 15, 16, 17, 33, 4096, 4097, 10001};
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+    int mark = test_pool_count;
+    const int64_t count = counts[i];
+    float *x = test_floats(count);
+    void *y = test_unwritten(kernels, count + 1);
+    for (int64_t c = 0; c < count; c++)
+      x[c] = hard[c * 7 % HARD];
+    kernels->narrow(y, x, count);
+    float *rounded = test_rounded(kernels, memcpy(test_floats(count), x, (size_t)count * sizeof(float)), count);
+    CU_ASSERT(memcmp(y, test_elements(kernels, rounded, count), (size_t)count * kernels->element_bytes) == 0);
+    CU_ASSERT(isnan(test_values(kernels, test_behind(kernels, y, count), 1)[0])); /* not written */
+    for (int64_t c = 0; c < count; c++)
+      x[c] = heed_float_of(c % 2 ? 0x7F800001 : 0xFFFFFFFF); /* the NaNs that a careless rounding makes infinite, or 0 */
+    kernels->narrow(y, x, count);
+    int64_t wrong = 0;
+    float *values = test_values(kernels, y, count);
+    for (int64_t c = 0; c < count; c++)
+      wrong += !isnan(values[c]);
+    CU_ASSERT_EQUAL(wrong, 0);
+    test_release_to(mark);
+  }
+}
+
 static void updates(void) {
   test_each_level(check_updates);
 }
@@ -96,5 +128,9 @@ static void sums(void) {
 static void cuts(void) {
   test_each_level(check_cuts);
 }
+static void narrowed(void) {
+  test_each_element(check_narrow);
+}
 
-HEED_TESTS({"AdamW and LAMB follow their formulas", updates}, {"sums of squares and of blocks", sums}, {"bits do not depend on cuts", cuts})
+HEED_TESTS({"AdamW and LAMB follow their formulas", updates}, {"sums of squares and of blocks", sums}, {"bits do not depend on cuts", cuts},
+           {"floats become elements", narrowed})
