@@ -18,6 +18,18 @@ typedef struct heed_shard_run {
   int64_t first, end, at;
 } heed_shard_run;
 
+/** A block with elements of the flat one, of `bytes` bytes each: all of them, or with `parts` those of [first, end) of each part, in their
+ *  order and without gaps; `at` is where a part begins. */
+typedef struct heed_gathered {
+  void *data;
+  size_t bytes;
+  const heed_shard_run *parts;
+  int64_t part_count;
+} heed_gathered;
+
+/** Blocks that are gathered together, at most. */
+enum { HEED_MOST_GATHERED = 2 };
+
 typedef struct heed_communication heed_communication;
 
 struct heed_communication {
@@ -76,8 +88,8 @@ struct heed_communication {
   /** Waits for all sums that were begun.  The parts of their data inside this rank's shard hold them; the rest is undefined. */
   void (*sum_finish)(heed_communication *);
 
-  /** The flat block `data`: each rank's shard is copied to all. */
-  void (*allgather_shards)(heed_communication *, float *data);
+  /** Each rank's shard of these blocks is copied to all, as fast as where they lie allows: all in memory of `allocate`, or none. */
+  void (*allgather_shards)(heed_communication *, const heed_gathered *blocks, int count);
 
   /** Brings elements [first, first + count) of a sharded block to rank 0.  `shard` is this rank's shard, run after run; `root` receives
    *  `count` floats on rank 0 and is ignored elsewhere. */

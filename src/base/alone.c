@@ -53,8 +53,8 @@ static void alone_sum_start(heed_communication *c, float *data, int64_t first, i
 static void alone_sum_go_on(heed_communication *c) {
   (void)c;
 }
-static void alone_allgather_shards(heed_communication *c, float *data) {
-  (void)c, (void)data;
+static void alone_allgather_shards(heed_communication *c, const heed_gathered *blocks, int count) {
+  (void)c, (void)blocks, (void)count;
 }
 static void alone_gather_range(heed_communication *c, float *root, const float *shard, int64_t first, int64_t count) {
   (void)c;

@@ -47,7 +47,7 @@ struct heed_job {
   int64_t buckets;
   int64_t *edges; /**< [buckets][P + 1]: place s of a bucket is [edges[s], edges[s + 1]) */
   heed_shard_run *runs;
-  MPI_Request *copies; /**< [2 · buckets] of allgather_shards */
+  MPI_Request *copies; /**< [HEED_MOST_GATHERED · 2 · buckets] of allgather_shards */
   heed_sums *sums;     /**< under way (sums.c) */
 
   heed_addition *addition; /**< what `add` works with (add.c) */

@@ -157,9 +157,9 @@ static heed_status share(heed_job *job, heed_node_block **result, int64_t count)
   return HEED_OK;
 }
 
-/* The link that leads to the block of an element, or the last one of the list. */
-static heed_node_block **find(heed_node_block **link, const float *data) {
-  while (*link && (data < (*link)->own || data >= (*link)->own + (*link)->count))
+/* The link that leads to the block where `data` lies, or the last one of the list. */
+static heed_node_block **find(heed_node_block **link, const void *data) {
+  while (*link && ((const float *)data < (*link)->own || (const float *)data >= (*link)->own + (*link)->count))
     link = &(*link)->next;
   return link;
 }
@@ -242,13 +242,13 @@ void heed_node_close(heed_job *job) {
     MPI_Comm_free(&job->near_ranks);
 }
 
-bool heed_node_shares(heed_job *job, const float *data) {
+bool heed_node_shares(heed_job *job, const void *data) {
   return job->near > 1 && *find(&job->blocks, data);
 }
 
-const float *heed_node_peer(heed_job *job, const float *data, int member) {
+const void *heed_node_peer(heed_job *job, const void *data, int member) {
   const heed_node_block *block = *find(&job->blocks, data);
-  return block->peers[member] + (data - block->own);
+  return (const char *)block->peers[member] + ((const char *)data - (const char *)block->own);
 }
 
 /* ---- waiting ---- */

@@ -25,10 +25,10 @@ size_t heed_node_room(const heed_job *world);
 void heed_node_close(heed_job *job);
 
 /** Whether `data` lies in a block that all near ranks share. */
-bool heed_node_shares(heed_job *job, const float *data);
+bool heed_node_shares(heed_job *job, const void *data);
 
-/** The place of an element that is shared, in the block of near rank `member` (0 ≤ member < near). */
-const float *heed_node_peer(heed_job *job, const float *data, int member);
+/** The place of what is shared, in the block of near rank `member` (0 ≤ member < near). */
+const void *heed_node_peer(heed_job *job, const void *data, int member);
 
 /** Tells the near ranks that this one has come to `number`; what it wrote before is seen by who sees the number. */
 void heed_node_tell(heed_job *job, heed_turn turn, int64_t number);

@@ -8,7 +8,7 @@
 #include "comm/sums.h"
 
 enum { TAG_GATHER = 2 };
-enum { MOST_FLOATS = INT32_MAX }; /* of a bucket: MPI counts are int */
+enum { MOST_FLOATS = INT32_MAX / (int)sizeof(float) }; /* of a bucket: MPI counts are int, and some are of bytes */
 
 void heed_job_free_shards(heed_job *job) {
   heed_sums_free(job->sums);
@@ -43,7 +43,7 @@ static heed_status divide(heed_job *job, const int64_t *cuts, int64_t count, con
   job->buckets = buckets;
   job->edges = malloc((size_t)(buckets * (job->table.size + 1)) * sizeof *job->edges);
   job->runs = malloc((size_t)buckets * sizeof *job->runs);
-  job->copies = malloc(2 * (size_t)buckets * sizeof *job->copies);
+  job->copies = malloc(HEED_MOST_GATHERED * 2 * (size_t)buckets * sizeof *job->copies);
   if (!job->edges || !job->runs || !job->copies)
     return heed_error(HEED_FAILED, "out of memory for the shards of %d ranks", job->table.size);
   HEED_TRY(heed_layout_divide(job->edges, job->table.size, cuts, count, edges, buckets));

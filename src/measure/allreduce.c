@@ -38,9 +38,10 @@ static heed_status cut(heed_communication *c, int64_t count) {
 
 /* Ours, as a training step makes it: gradients summed into shards, parameters gathered from them. */
 static void sum_by_tree(heed_communication *c, float *block, int64_t count) {
+  const heed_gathered whole = {.data = block, .bytes = sizeof *block};
   c->sum_start(c, block, 0, count);
   c->sum_finish(c);
-  c->allgather_shards(c, block);
+  c->allgather_shards(c, &whole, 1);
 }
 
 static void fill(float *block, int64_t count) {

@@ -326,7 +326,7 @@ heed_update heed_optimizer_update(heed_optimizer *o, float *parameters, float *g
   else
     adamw(o, parameters, gradients, &settings);
   const double begun = heed_seconds();
-  c->allgather_shards(c, parameters);
+  c->allgather_shards(c, &(heed_gathered){.data = parameters, .bytes = sizeof *parameters}, 1);
   update.gather_seconds = heed_seconds() - begun;
   return update;
 }

@@ -36,7 +36,7 @@ static void owns_the_whole_block(void) {
   c->sum_start(c, block + 10, 10, 7);
   c->sum_poll(c);
   c->sum_finish(c);
-  c->allgather_shards(c, block);
+  c->allgather_shards(c, &(heed_gathered){.data = block, .bytes = sizeof *block}, 1);
   CU_ASSERT_EQUAL(memcmp(block, copy, sizeof block), 0);
   c->gather_range(c, part, block, 12, 5);
   CU_ASSERT_EQUAL(memcmp(part, copy + 12, sizeof part), 0);

@@ -8,12 +8,24 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "comm/node.h"
 #include "comm/world.h"
 #include "mpi/serial_tree.h"
 #include "test.h"
 
 static heed_communication *world;
+
+/** Lets so many ranks share memory as on a machine with so many of them; 0: all. */
+static inline void set_near(const char *most) {
+  if (world->size == 1)
+    return;
+  setenv("HEED_NEAR_RANKS", most, 1);
+  heed_node_close(world->self);
+  heed_job_set_node(world->self);
+  CU_ASSERT_EQUAL_FATAL(heed_node_open(world->self), HEED_OK);
+}
 
 static inline void print_failures(void) {
   for (CU_pFailureRecord failure = CU_get_failure_list(); failure; failure = failure->pNext)

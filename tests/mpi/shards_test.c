@@ -4,20 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "comm/node.h"
 #include "mpi/ranks.h"
 
 enum { CHUNK = 4096 };
-
-/* Lets so many ranks share memory as on a machine with so many of them; 0: all. */
-static void set_near(const char *most) {
-  if (world->size == 1)
-    return;
-  setenv("HEED_NEAR_RANKS", most, 1);
-  heed_node_close(world->self);
-  heed_job_set_node(world->self);
-  CU_ASSERT_EQUAL_FATAL(heed_node_open(world->self), HEED_OK);
-}
 
 static const char *const nears[] = {"1", "2", "4", "64"};
 enum { NEARS = sizeof nears / sizeof *nears };
@@ -209,10 +198,64 @@ static void allgather_brings_every_shard(void) {
       for (int round = 0; round < 3; round++) { /* written again as soon as it returns */
         for (int64_t i = 0; i < total; i++)
           data[i] = is_own(i) ? uneven(7 + round, i) : -1;
-        world->allgather_shards(world, data);
+        world->allgather_shards(world, &(heed_gathered){.data = data, .bytes = sizeof *data}, 1);
         for (int64_t i = 0; i < total; i++)
           wrong += data[i] != uneven(7 + round, i);
       }
+      world->release(world, data);
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+    free(cuts);
+  }
+}
+
+/* The elements of every other tensor, without gaps. */
+static int64_t every_other(const int64_t *sizes, heed_shard_run *parts) {
+  int64_t count = 0, total = 0;
+  for (int64_t tensor = 0, at = 0; sizes[tensor]; total += sizes[tensor++])
+    if (tensor % 2 == 1) {
+      parts[count++] = (heed_shard_run){total, total + sizes[tensor], at};
+      at += sizes[tensor];
+    }
+  return count;
+}
+
+/* Fills this rank's elements of both blocks, and counts those that are wrong afterwards. */
+static int64_t wrong_elements(const int64_t *sizes, uint16_t *data, float *others, int64_t total) {
+  heed_shard_run parts[4];
+  const int64_t part_count = every_other(sizes, parts);
+  const heed_gathered blocks[] = {{.data = data, .bytes = sizeof *data},
+                                  {.data = others, .bytes = sizeof *others, .parts = parts, .part_count = part_count}};
+  int64_t wrong = 0, at = 0;
+  for (int64_t i = 0; i < total; i++)
+    data[i] = is_own(i) ? (uint16_t)(7 * i + 1) : 0;
+  for (int64_t part = 0; part < part_count; part++)
+    for (int64_t i = parts[part].first; i < parts[part].end; i++)
+      others[at++] = is_own(i) ? uneven(3, i) : -1;
+  others[at] = 42;
+  world->allgather_shards(world, blocks, part_count > 0 ? 2 : 1);
+  for (int64_t i = 0; i < total; i++)
+    wrong += data[i] != (uint16_t)(7 * i + 1);
+  at = 0;
+  for (int64_t part = 0; part < part_count; part++)
+    for (int64_t i = parts[part].first; i < parts[part].end; i++)
+      wrong += others[at++] != uneven(3, i);
+  return wrong + (others[at] != 42); /* nothing beyond */
+}
+
+/* Elements of two bytes, at odd places too, together with floats of some tensors alone. */
+static void and_blocks_of_elements_and_of_some_tensors(void) {
+  for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
+    int64_t count, wrong = 0;
+    int64_t *cuts = cuts_of(tables[t], &count);
+    const int64_t total = cuts[count - 1];
+    for (int near = 0; near < NEARS; near++) {
+      float *data;
+      set_near(nears[near]);
+      CU_ASSERT_EQUAL_FATAL(world->allocate(world, &data, 2 * total + 1), HEED_OK);
+      shard(cuts, count, 1 + near);
+      for (int round = 0; round < 2; round++)
+        wrong += wrong_elements(tables[t], (uint16_t *)(void *)data, data + total, total);
       world->release(world, data);
     }
     CU_ASSERT_EQUAL(wrong, 0);
@@ -251,4 +294,5 @@ HEED_RANK_TESTS({"sums are the serial tree", sums_are_the_serial_tree}, {"order 
                 {"sums go on meanwhile", sums_go_on_meanwhile},
                 {"buckets that are no cuts are refused", buckets_that_are_no_cuts_are_refused},
                 {"shards cover the block", shards_cover_the_block}, {"allgather brings every shard", allgather_brings_every_shard},
+                {"and blocks of elements, and of some tensors", and_blocks_of_elements_and_of_some_tensors},
                 {"gather brings a range to rank 0", gather_brings_a_range_to_rank_0})

@@ -44,7 +44,7 @@ static void time_sum(run *r) {
   const double sum = slowest(r, MPI_Wtime() - begin);
   world->barrier(world);
   const double middle = MPI_Wtime();
-  world->allgather_shards(world, r->parameters);
+  world->allgather_shards(world, &(heed_gathered){.data = r->parameters, .bytes = sizeof *r->parameters}, 1);
   const double back = slowest(r, MPI_Wtime() - middle);
   if (world->rank == 0)
     printf("sum %.9f back %.9f\n", sum, back);

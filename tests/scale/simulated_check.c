@@ -64,7 +64,7 @@ static int64_t count_wrong(float *data, int64_t count) {
     wrong += is_mine(i) && memcmp(&expected, &data[i], sizeof expected) != 0;
     data[i] = expected;
   }
-  world->allgather_shards(world, data);
+  world->allgather_shards(world, &(heed_gathered){.data = data, .bytes = sizeof *data}, 1);
   for (int64_t i = world->rank % step; i < count; i += step) {
     const float expected = serial_tree(0, world->size, i);
     wrong += memcmp(&expected, &data[i], sizeof expected) != 0;
