@@ -102,6 +102,10 @@ void heed_parameters_initialise(const heed_parameter_table *table, float *values
 /** The same for tensor `index` alone: its part of `values[total]`. */
 void heed_parameters_initialise_one(const heed_parameter_table *table, int64_t index, float *values, uint32_t seed);
 
+/** The same for its elements [first, first + count), at most HEED_CHUNK from the start of a chunk on, into `values[count]`.  One thread. */
+void heed_parameters_initialise_part(const heed_parameter_table *table, int64_t index, float *values, int64_t first, int64_t count,
+                                     uint32_t seed);
+
 /** The places where a shard may be cut: starts of all chunks in order, and at last `total`.
  *  \param[out] cuts  allocated, to be freed by the caller; \param[out] count  number of cuts, chunks + 1. */
 heed_status heed_parameters_cuts(const heed_parameter_table *table, int64_t **cuts, int64_t *count);

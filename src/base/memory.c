@@ -54,6 +54,17 @@ float *heed_memory_block(int64_t count) {
   return block;
 }
 
+float *heed_memory_fresh(int64_t count, bool large_pages) {
+  const size_t bytes = (size_t)count * sizeof(float), page = (size_t)sysconf(_SC_PAGESIZE);
+  float *block = calloc((size_t)count, sizeof *block);
+  const uintptr_t begin = ((uintptr_t)block + page - 1) / page * page, end = ((uintptr_t)block + bytes) / page * page;
+  if (large_pages)
+    heed_memory_prefer_large_pages(block, bytes);
+  else if (block && end > begin)
+    (void)madvise((void *)begin, end - begin, MADV_NOHUGEPAGE);
+  return block;
+}
+
 void heed_memory_zero(float *block, int64_t count) {
   enum { PIECE = 1 << 12 };
 #pragma omp parallel for schedule(static)

@@ -21,6 +21,9 @@ void heed_memory_prefer_large_pages(void *block, size_t bytes);
  */
 float *heed_memory_block(int64_t count);
 
+/** A block of zeros whose pages are taken as they are touched, large ones or small; to be freed with free.  NULL when memory is short. */
+float *heed_memory_fresh(int64_t count, bool large_pages);
+
 /** Fills a block with zeros: its pages are touched by the threads that will use them, and a shortage shows here. */
 void heed_memory_zero(float *block, int64_t count);
 

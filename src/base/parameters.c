@@ -153,19 +153,23 @@ static void fill(float *x, const heed_parameter *p, uint32_t number, int64_t fir
       x[i] = p->initialisation == HEED_INIT_ONES ? 1.0f : 0.0f;
 }
 
+void heed_parameters_initialise_part(const heed_parameter_table *table, int64_t index, float *values, int64_t first, int64_t count,
+                                     uint32_t seed) {
+  const heed_split split = heed_parameters_split(table, index, table->part);
+  for (int64_t at = first, next; at < first + count; at = next) { /* a run of the part ends, or the range */
+    const int64_t run_end = (at / split.length + 1) * split.length;
+    next = run_end < first + count ? run_end : first + count;
+    fill(values + (at - first), &table->items[index], (uint32_t)index, at / split.length * split.stride + split.first + at % split.length,
+         next - at, seed);
+  }
+}
+
 void heed_parameters_initialise_one(const heed_parameter_table *table, int64_t index, float *values, uint32_t seed) {
   const heed_parameter *p = &table->items[index];
-  const heed_split split = heed_parameters_split(table, index, table->part);
-  float *x = values + p->offset;
 #pragma omp parallel for schedule(static)
-  for (int64_t first = 0; first < p->count; first += HEED_CHUNK) {
-    const int64_t end = p->count - first < HEED_CHUNK ? p->count : first + HEED_CHUNK;
-    for (int64_t at = first, next; at < end; at = next) { /* a run of the part ends, or the chunk */
-      const int64_t run_end = (at / split.length + 1) * split.length;
-      next = run_end < end ? run_end : end;
-      fill(x + at, p, (uint32_t)index, at / split.length * split.stride + split.first + at % split.length, next - at, seed);
-    }
-  }
+  for (int64_t first = 0; first < p->count; first += HEED_CHUNK)
+    heed_parameters_initialise_part(table, index, values + p->offset + first, first,
+                                    p->count - first < HEED_CHUNK ? p->count - first : HEED_CHUNK, seed);
 }
 
 void heed_parameters_initialise(const heed_parameter_table *table, float *values, uint32_t seed) {

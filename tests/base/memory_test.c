@@ -29,4 +29,23 @@ static void what_is_touched_is_resident(void) {
   free(block);
 }
 
-HEED_TESTS({"some is available", some_is_available}, {"what is touched is resident", what_is_touched_is_resident})
+/* Zeros, of which those are resident that were touched. */
+static void fresh_blocks_are_taken_as_they_are_touched(void) {
+  enum { FLOATS = 16 << 20, BYTES = 4 * FLOATS, FAR = 2 << 20 };
+  for (int large_pages = 0; large_pages < 2; large_pages++) {
+    const size_t before = heed_memory_resident();
+    float *block = heed_memory_fresh(FLOATS, large_pages), sum = 0;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(block);
+    for (int64_t i = 0; i < FLOATS; i += FAR)
+      block[i] = 1;
+    const size_t touched = heed_memory_resident() - before;
+    CU_ASSERT(touched <= (large_pages ? BYTES / 4 * 3 : BYTES / 8));
+    for (int64_t i = 0; i < FLOATS; i++)
+      sum += block[i];
+    CU_ASSERT_EQUAL(sum, FLOATS / FAR);
+    free(block);
+  }
+}
+
+HEED_TESTS({"some is available", some_is_available}, {"what is touched is resident", what_is_touched_is_resident},
+           {"fresh blocks are taken as they are touched", fresh_blocks_are_taken_as_they_are_touched})

@@ -213,6 +213,22 @@ static void initial_values_are_box_muller(void) {
   heed_parameters_free(&table);
 }
 
+/* Chunk by chunk, each to a place of its own. */
+static void initial_values_of_parts_are_those_of_the_whole(void) {
+  heed_parameter_table table = {0};
+  float *values, part[HEED_CHUNK];
+  four_kinds(&table, &values);
+  heed_parameters_initialise(&table, values, 7);
+  for (int64_t i = 0; i < table.count; i++)
+    for (int64_t first = 0; first < table.items[i].count; first += HEED_CHUNK) {
+      const int64_t rest = table.items[i].count - first, count = rest < HEED_CHUNK ? rest : HEED_CHUNK;
+      heed_parameters_initialise_part(&table, i, part, first, count, 7);
+      CU_ASSERT_EQUAL(memcmp(part, values + table.items[i].offset + first, (size_t)count * sizeof *part), 0);
+    }
+  free(values);
+  heed_parameters_free(&table);
+}
+
 static void initial_values_ignore_threads(void) {
   heed_parameter_table table = {0};
   float *first, *second;
@@ -242,4 +258,5 @@ HEED_TESTS({"lies without gaps", lies_without_gaps}, {"refuses", refuses}, {"cut
            {"parts make the whole", parts_make_the_whole}, {"refuses what cannot be split", refuses_what_cannot_be_split},
            {"initial values have their moments", initial_values_have_their_moments},
            {"initial values are Box–Muller", initial_values_are_box_muller},
+           {"initial values of parts are those of the whole", initial_values_of_parts_are_those_of_the_whole},
            {"initial values ignore threads", initial_values_ignore_threads})
