@@ -91,7 +91,8 @@ static void print_memory(const plan_report *r) {
   const struct {
     const char *kind, *what;
     size_t bytes;
-  } rows[] = {{"parameters", "", p->memory.parameters},
+  } rows[] = {{"parameters", p->memory.parameters > p->memory.common ? ", and a rank's share of what they are rounded from" : "",
+               p->memory.parameters},
               {"gradients", "", p->memory.gradients},
               {"moments", ", a rank's share", p->memory.moments},
               {"activations", ", packed weights, and scratch of the threads", p->memory.activations},

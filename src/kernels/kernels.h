@@ -104,8 +104,9 @@ typedef struct heed_kernels {
   /** Elements that the panels of a map take which are worth keeping from call to call: what forward reads, [inputs, outputs] as depth and
    *  columns; what backward reads, [outputs, inputs].  0 in fp32: packing a map's weights at each call costs less than two more copies. */
   int64_t (*linear_panels)(int64_t depth, int64_t columns);
-  /** Packs rows [band · HEED_WEIGHT_BAND, …) of w; rank-local, one thread a call.  Products of panels have the bits of those that pack. */
-  void (*linear_pack)(void *forward, void *backward, const float *w, int64_t band, int64_t inputs, int64_t outputs);
+  /** Packs rows [band · HEED_WEIGHT_BAND, …) of w, elements; rank-local, one thread a call.  Products of panels have the bits of those that
+   * pack floats, of which w is the rounded ones. */
+  void (*linear_pack)(void *forward, void *backward, const void *w, int64_t band, int64_t inputs, int64_t outputs);
   /** Floats of workspace that a linear map takes with at most so many rows and slices. */
   int64_t (*linear_workspace)(int64_t rows, int64_t slices, int64_t inputs, int64_t outputs, bool backward);
   /** y[T, outputs] = x[T, inputs] · wᵀ + bias (bias may be NULL); floats when `wide`, else elements. */
@@ -242,6 +243,8 @@ typedef struct heed_kernels {
   void (*add)(float *y, const float *x, int64_t count);
   /** y = x as elements. */
   void (*narrow)(void *y, const float *x, int64_t count);
+  /** y = x, elements, as floats. */
+  void (*widen)(float *y, const void *x, int64_t count);
 } heed_kernels;
 
 /** The table of the highest level that this processor runs, or of the level that HEED_ISA names (v3, or x86-64-v3 …); its elements

@@ -32,7 +32,7 @@ int64_t HEED_KERNEL(attention_scratch)(int64_t longest, int64_t head_width);
 
 int64_t HEED_KERNEL(linear_workspace)(int64_t rows, int64_t slices, int64_t inputs, int64_t outputs, bool backward);
 int64_t HEED_KERNEL(linear_panels)(int64_t depth, int64_t columns);
-void HEED_KERNEL(linear_pack)(void *forward, void *backward, const float *w, int64_t band, int64_t inputs, int64_t outputs);
+void HEED_KERNEL(linear_pack)(void *forward, void *backward, const void *w, int64_t band, int64_t inputs, int64_t outputs);
 void HEED_KERNEL(linear_forward)(void *y, bool wide, const void *x, heed_linear_weights w, const float *bias, int64_t rows, int64_t inputs,
                                  int64_t outputs, void *workspace, float *scratch);
 void HEED_KERNEL(linear_activation_forward)(void *after, bool wide, void *slopes, const void *x, heed_linear_weights w, const float *bias,
@@ -100,5 +100,6 @@ void HEED_KERNEL(lamb_direction)(float *u, float *m, float *v, const float *w, c
 void HEED_KERNEL(lamb_apply)(float *w, const float *u, float step, int64_t count);
 void HEED_KERNEL(add)(float *y, const float *x, int64_t count);
 void HEED_KERNEL(narrow)(void *y, const float *x, int64_t count);
+void HEED_KERNEL(widen)(float *y, const void *x, int64_t count);
 
 #endif

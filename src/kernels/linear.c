@@ -295,13 +295,13 @@ int64_t HEED_KERNEL(linear_panels)(int64_t depth, int64_t columns) {
 }
 
 /** A band is one panel of forward's, and one step in depth of each of backward's. */
-void HEED_KERNEL(linear_pack)(void *forward, void *backward, const float *w, int64_t band, int64_t inputs, int64_t outputs) {
+void HEED_KERNEL(linear_pack)(void *forward, void *backward, const void *w, int64_t band, int64_t inputs, int64_t outputs) {
   int64_t row = band * HEED_WEIGHT_BAND, rows = heed_at_most(HEED_WEIGHT_BAND, outputs - row), room = heed_panel_room(outputs);
-  w += row * inputs;
-  heed_pack_weights_turned((heed_element *)forward + band * heed_panel_room(inputs), w, inputs, rows, inputs);
+  const heed_element *from = (const heed_element *)w + row * inputs;
+  heed_pack_panel_turned((heed_element *)forward + band * heed_panel_room(inputs), from, inputs, rows, inputs);
   for (int64_t p = 0; p * HEED_PANEL < inputs; p++)
-    heed_pack_weights((heed_element *)backward + p * room + row * HEED_PANEL, w + p * HEED_PANEL, inputs,
-                      heed_at_most(HEED_PANEL, inputs - p * HEED_PANEL), rows);
+    heed_pack_panel((heed_element *)backward + p * room + row * HEED_PANEL, from + p * HEED_PANEL, inputs,
+                    heed_at_most(HEED_PANEL, inputs - p * HEED_PANEL), rows);
 }
 
 /* ---- gradients of weights ---- */

@@ -56,3 +56,7 @@ void HEED_KERNEL(add)(float *y, const float *x, int64_t count) {
 void HEED_KERNEL(narrow)(void *y, const float *x, int64_t count) {
   heed_elements(y, x, count);
 }
+
+void HEED_KERNEL(widen)(float *y, const void *x, int64_t count) {
+  heed_values(y, x, count);
+}

@@ -58,4 +58,5 @@ const heed_kernels HEED_KERNEL(kernels) = {
     .lamb_apply = HEED_KERNEL(lamb_apply),
     .add = HEED_KERNEL(add),
     .narrow = HEED_KERNEL(narrow),
+    .widen = HEED_KERNEL(widen),
 };

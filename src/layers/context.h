@@ -68,7 +68,7 @@ typedef struct heed_context {
   const heed_stream *stream; /**< of the batch: the one whose tokens are the rows */
   heed_source source;
   const heed_cache *cache;   /**< NULL: none */
-  const float *parameters;   /**< the flat block */
+  const float *parameters;   /**< the flat block; of it tensors of one dimension alone where panels hold the others */
   const heed_panels *panels; /**< of the parameters; NULL: none */
   float *gradients;          /**< the gradient block, NULL outside training */
   const heed_arena *arena, *cache_arena;
@@ -147,6 +147,15 @@ static inline void heed_add_up(const heed_context *context, float *data, int64_t
     *context->adding += heed_seconds() - begun;
   }
 #pragma omp barrier
+}
+
+/** Where a tensor of two or more dimensions lies: as elements, or as floats where there are no such (`wide`). */
+static inline const void *heed_table(const heed_context *context, int64_t offset, bool *wide) {
+  const void *elements = heed_panels_elements(context->panels, context->parameters);
+  *wide = !elements;
+  if (offset < 0)
+    return NULL;
+  return elements ? heed_behind(context, elements, offset) : context->parameters + offset;
 }
 
 /** The calling thread's scratch. */

@@ -57,6 +57,7 @@ heed_status heed_embedding_plan(heed_embedding *embedding, heed_plan *plan, cons
   size_t mark = heed_arena_mark(plan->arena);
   if (embedding->split) {
     embedding->gathered = heed_reserve_floats(plan, plan->tokens, config->hidden);
+    embedding->gathered_elements = heed_reserve_elements_beside(plan, embedding->gathered, plan->tokens, config->hidden);
     embedding->words = heed_arena_reserve(plan->arena, (size_t)plan->tokens, sizeof(int32_t));
   }
   if (plan->training)
@@ -72,35 +73,46 @@ heed_hidden heed_embedding_output(const heed_context *context, const heed_embedd
 /* The words' rows that are here, and zeros in the place of the other parts', added up over the parts. */
 static void gather_words(const heed_context *context, const heed_embedding *embedding) {
   const heed_stream *stream = context->stream;
+  const heed_kernels *kernels = context->kernels;
   const heed_embedding_table *table = &embedding->tables[HEED_EMBED_WORDS];
   const int64_t width = embedding->width;
-  const size_t bytes = (size_t)width * sizeof(float);
   float *gathered = heed_buffer(context, embedding->gathered);
+  char *elements = heed_buffer(context, embedding->gathered_elements);
   int32_t *words = heed_buffer(context, embedding->words);
+  bool wide;
+  const void *own = heed_table(context, table->at, &wide);
 #pragma omp for schedule(static)
   for (int64_t t = 0; t < stream->tokens; t++) {
     const int64_t row = stream->ids[t] - table->first;
+    float *to = gathered + t * width;
     words[t] = (int32_t)t;
-    if (row >= 0 && row < table->rows)
-      memcpy(gathered + t * width, heed_weights(context, table->at) + row * width, bytes);
+    if (row < 0 || row >= table->rows)
+      memset(to, 0, (size_t)width * sizeof *to);
+    else if (wide)
+      memcpy(to, (const float *)own + row * width, (size_t)width * sizeof *to);
     else
-      memset(gathered + t * width, 0, bytes);
+      kernels->widen(to, heed_behind(context, own, row * width), width);
   }
   heed_add_up(context, gathered, stream->tokens * width);
+  if (wide)
+    return;
+#pragma omp for schedule(static)
+  for (int64_t t = 0; t < stream->tokens; t++)
+    kernels->narrow(elements + t * width * (int64_t)kernels->element_bytes, gathered + t * width, width);
 }
 
 heed_hidden heed_embedding_forward(const heed_context *context, const heed_embedding *embedding) {
   const heed_stream *stream = context->stream;
   const heed_embedding_table *tables = embedding->tables;
   const heed_layer_norm *norm = &embedding->norm;
-  heed_embedding_rows rows = {.ids = stream->ids, .position = stream->positions, .type = stream->token_types, .wide = true};
-  rows.words = heed_weights(context, tables[HEED_EMBED_WORDS].at);
+  heed_embedding_rows rows = {.ids = stream->ids, .position = stream->positions, .type = stream->token_types};
+  rows.words = heed_table(context, tables[HEED_EMBED_WORDS].at, &rows.wide);
+  rows.positions = heed_table(context, tables[HEED_EMBED_POSITIONS].at, &rows.wide);
+  rows.types = heed_table(context, tables[HEED_EMBED_TYPES].at, &rows.wide);
   if (embedding->split) {
-    rows.words = heed_buffer(context, embedding->gathered);
+    rows.words = heed_buffer(context, rows.wide ? embedding->gathered : embedding->gathered_elements);
     rows.ids = heed_buffer(context, embedding->words);
   }
-  rows.positions = heed_weights(context, tables[HEED_EMBED_POSITIONS].at);
-  rows.types = heed_weights(context, tables[HEED_EMBED_TYPES].at);
   rows.waves = embedding->has_waves ? heed_buffer(context, embedding->waves) : NULL;
   heed_dropout dropout = heed_dropout_at(context, embedding->dropout, embedding->site);
   void *elements = embedding->elements == embedding->out ? NULL : heed_buffer(context, embedding->elements);

@@ -21,8 +21,9 @@ typedef struct heed_embedding {
   int64_t words_index; /**< place of the word table in the parameter table, for a decoder tied to it */
   size_t waves;        /**< fixed positions, [max_positions, C] */
   bool has_waves, has_norm;
-  bool split;             /**< whether words are */
-  size_t gathered, words; /**< split, shared: [T, C] the words' rows; int32_t [T] their places there, in backward in the part's table */
+  bool split;                         /**< whether words are */
+  size_t gathered, gathered_elements; /**< split, shared: [T, C] the words' rows, as floats and as elements */
+  size_t words;                       /**< split, shared: int32_t [T] their places there, in backward in the part's table */
   heed_layer_norm norm;
   double dropout;
   uint32_t site;

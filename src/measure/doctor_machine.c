@@ -72,6 +72,6 @@ void heed_doctor_plan(heed_doctor_rank *rank, const heed_config *config, int ran
     return;
   }
   rank->plan_bytes = plan.rank_bytes - plan.memory.neighbours;
-  rank->plan_shared = near > 1 ? plan.memory.parameters + (uint64_t)plan.gradients * sizeof(float) : 0;
+  rank->plan_shared = near > 1 ? plan.memory.common + (uint64_t)plan.gradients * sizeof(float) : 0;
   *checkpoint = plan.checkpoint_bytes;
 }

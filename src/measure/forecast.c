@@ -6,8 +6,10 @@ static const double SHARED_MEMORY_LATENCY = 1e-6;
 /* Of forward and backward together: backward is twice forward. */
 static const double FORWARD = 1.0 / 3, BACKWARD = 2.0 / 3;
 
-/* Weights, and of each two moments: those come from the ranks that own them. */
-static const double GATHERED = 2.0 / 3;
+/* Of a checkpoint, what comes from the ranks that own it: two moments for each weight, and in bf16 the weights too. */
+static double gathered_share(const heed_config *config) {
+  return config->train.precision == HEED_BF16 ? 1 : 2.0 / 3;
+}
 
 heed_network heed_forecast_shared_memory(const heed_rates *rates) {
   const double added_of_both_ways = rates->add / (2 * sizeof(float));
@@ -22,7 +24,7 @@ static double bytes_of(int64_t floats) {
 static void add_exchange(heed_forecast *f, const heed_forecast_spec *spec, const heed_run_plan *plan, int ranks, double backward) {
   const double sum = heed_network_half(&spec->network, ranks, bytes_of(plan->gradients)),
                last = heed_network_half(&spec->network, ranks, bytes_of(plan->last_gradients)),
-               back = heed_network_half(&spec->network, ranks, bytes_of(plan->part));
+               back = heed_network_half(&spec->network, ranks, (double)plan->memory.common);
   const double beyond = sum - last - backward;
   f->exchange = sum + back;
   f->exposed = last + (beyond > 0 ? beyond : 0) + back;
@@ -38,7 +40,7 @@ static double share_seconds(const heed_forecast_spec *spec, double tokens, doubl
 
 static double checkpoint_seconds(const heed_forecast_spec *spec, const heed_run_plan *plan, int ranks) {
   const double bytes = (double)plan->checkpoint_bytes;
-  const double gathered = ranks > 1 ? GATHERED * bytes * (ranks - 1) / ranks / spec->network.bandwidth : 0;
+  const double gathered = ranks > 1 ? gathered_share(spec->config) * bytes * (ranks - 1) / ranks / spec->network.bandwidth : 0;
   return spec->checkpoint_rate > 0 ? gathered + bytes / spec->checkpoint_rate : 0;
 }
 

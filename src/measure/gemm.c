@@ -114,12 +114,14 @@ static heed_status pack(layer *l) {
     return HEED_OK;
   l->forward = aligned_alloc(64, forward);
   l->backward = aligned_alloc(64, backward);
-  if (!l->forward || !l->backward)
-    return heed_error(HEED_FAILED, "out of memory for panels of %lld × %lld weights", (long long)l->outputs, (long long)l->inputs);
+  void *w = elements(l->kernels, l->outputs * l->inputs);
+  const bool have = w && l->forward && l->backward;
 #pragma omp parallel for schedule(static)
-  for (int64_t band = 0; band < (l->outputs + HEED_WEIGHT_BAND - 1) / HEED_WEIGHT_BAND; band++)
-    l->kernels->linear_pack(l->forward, l->backward, l->w, band, l->inputs, l->outputs);
-  return HEED_OK;
+  for (int64_t band = 0; band < (have ? (l->outputs + HEED_WEIGHT_BAND - 1) / HEED_WEIGHT_BAND : 0); band++)
+    l->kernels->linear_pack(l->forward, l->backward, w, band, l->inputs, l->outputs);
+  free(w);
+  return have ? HEED_OK
+              : heed_error(HEED_FAILED, "out of memory for panels of %lld × %lld weights", (long long)l->outputs, (long long)l->inputs);
 }
 
 static heed_status prepare(layer *l, const heed_kernels *kernels, const int64_t shape[3]) {

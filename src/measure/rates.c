@@ -96,7 +96,7 @@ static heed_status open_trial(trial *t, const heed_rates_spec *spec, const sizes
                                      .targets_per_sequence = heed_synthetic_targets(&t->config, train->sequence_length),
                                      .ranks_on_node = spec->ranks};
   HEED_TRY(heed_stepper_create(&t->stepper, &stepper));
-  heed_parameters_initialise(heed_stepper_table(t->stepper), heed_stepper_change_parameters(t->stepper), t->config.run.seed);
+  heed_stepper_initialise(t->stepper, t->config.run.seed);
   return heed_synthetic_create(&t->batches, &t->config, (heed_lengths){0}, t->stepper);
 }
 

@@ -77,7 +77,7 @@ static heed_status open_bench(bench *b) {
   heed_status status = open_source(b);
   if (status == HEED_OK && !(b->seconds = malloc((size_t)spec->steps * sizeof *b->seconds)))
     status = heed_error(HEED_FAILED, "out of memory for the times of %lld steps", (long long)spec->steps);
-  heed_parameters_initialise(heed_stepper_table(b->stepper), heed_stepper_change_parameters(b->stepper), config->run.seed);
+  heed_stepper_initialise(b->stepper, config->run.seed);
   return c->agree(c, status);
 }
 

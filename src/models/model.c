@@ -244,9 +244,9 @@ double heed_model_adding(const heed_model *model) {
 
 /* ---- running ---- */
 
-void heed_model_pack(heed_model *model, const float *parameters) {
-  if (model->panels.packed != parameters)
-    heed_panels_pack(&model->panels, model->kernels, parameters);
+void heed_model_pack(heed_model *model, const float *parameters, const void *elements) {
+  if (elements && model->panels.packed != parameters)
+    heed_panels_pack(&model->panels, model->kernels, parameters, elements);
 }
 
 void heed_model_unpack(heed_model *model) {

@@ -59,10 +59,12 @@ size_t heed_model_bytes(const heed_model *model);
 /** Seconds that this rank has spent so far in sums over the tensor ranks, waiting for slower ones among it. */
 double heed_model_adding(const heed_model *model);
 
-/** Copies the weights, for the matrix products of all calls that follow with these parameters: once a step, in place of once a product.
- *  Before they are changed heed_model_unpack must be called, whereupon products pack at each call, as they do for all parameters but
- *  those packed.  Does nothing if they are packed, or where products take weights as they are: in fp32, or not for training. */
-void heed_model_pack(heed_model *model, const float *parameters);
+/** Takes `elements` for the tensors of two or more dimensions in all calls that follow with these parameters, of which then only those of
+ *  one dimension are read; the weights of matrix products are copied, once a step in place of once a product.  Before they are changed
+ *  heed_model_unpack must be called, whereupon floats are read and products pack at each call, as is done with all parameters but those
+ *  packed.  Does nothing if they are packed, or without elements (NULL): in fp32.  The model is one for training.
+ *  \param[in] elements  [total] as in the flat block; borrowed */
+void heed_model_pack(heed_model *model, const float *parameters, const void *elements);
 void heed_model_unpack(heed_model *model);
 
 /** Training: forward and backward of one batch, dropout drawn from `seed`.  Gradients are written to gradients[gradient_total], all of it.

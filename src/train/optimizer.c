@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "train/chunks.h"
 
 struct heed_optimizer {
   const heed_parameter_table *table;
@@ -95,6 +94,10 @@ void heed_optimizer_free(heed_optimizer *o) {
   void *parts[] = {o->all, o->moments[0], o->moments[1], o->direction, o->sums, o->exchange, o->tensor_sums, o};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     free(parts[i]);
+}
+
+const heed_chunks *heed_optimizer_chunks(const heed_optimizer *o) {
+  return &o->chunks;
 }
 
 float *heed_optimizer_moment(heed_optimizer *o, int moment) {
@@ -205,23 +208,24 @@ static heed_adamw settings_at(const heed_optimizer *o, const heed_adamw *setting
   return own;
 }
 
-static void adamw(heed_optimizer *o, float *parameters, const float *gradients, const heed_adamw *settings) {
+static void adamw(heed_optimizer *o, const heed_masters *masters, const float *gradients, const heed_adamw *settings) {
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < o->chunks.own_count; i++) {
     const heed_own_chunk c = o->chunks.own[i];
     const heed_adamw own = settings_at(o, settings, c.chunk);
-    o->kernels->adamw(parameters + o->chunks.starts[c.chunk], o->moments[0] + c.at, o->moments[1] + c.at,
-                      gradients + o->chunks.starts[c.chunk], heed_chunk_floats(&o->chunks, c.chunk), &own);
+    o->kernels->adamw(heed_masters_at(masters, c), o->moments[0] + c.at, o->moments[1] + c.at, gradients + o->chunks.starts[c.chunk],
+                      heed_chunk_floats(&o->chunks, c.chunk), &own);
+    heed_masters_show(masters, c); /* while it is in cache */
   }
 }
 
 /* LAMB (You et al. 2020, algorithm 2): each tensor moves along Adam's direction by a length in proportion to its own norm. */
-static void lamb(heed_optimizer *o, float *parameters, const float *gradients, const heed_adamw *settings) {
+static void lamb(heed_optimizer *o, const heed_masters *masters, const float *gradients, const heed_adamw *settings) {
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < o->chunks.own_count; i++) {
     const heed_own_chunk c = o->chunks.own[i];
     const int64_t count = heed_chunk_floats(&o->chunks, c.chunk);
-    const float *w = parameters + o->chunks.starts[c.chunk];
+    const float *w = heed_masters_at(masters, c);
     const heed_adamw own = settings_at(o, settings, c.chunk);
     o->kernels->lamb_direction(o->direction + c.at, o->moments[0] + c.at, o->moments[1] + c.at, w, gradients + o->chunks.starts[c.chunk],
                                count, &own);
@@ -235,12 +239,14 @@ static void lamb(heed_optimizer *o, float *parameters, const float *gradients, c
     const heed_own_chunk c = o->chunks.own[i];
     const double *norms = o->tensor_sums + 2 * o->chunks.tensor_of[c.chunk];
     const double trust = norms[0] > 0 && norms[1] > 0 ? sqrt(norms[0] / norms[1]) : 1.0;
-    o->kernels->lamb_apply(parameters + o->chunks.starts[c.chunk], o->direction + c.at, (float)(settings->learning_rate * trust),
+    o->kernels->lamb_apply(heed_masters_at(masters, c), o->direction + c.at, (float)(settings->learning_rate * trust),
                            heed_chunk_floats(&o->chunks, c.chunk));
+    heed_masters_show(masters, c);
   }
 }
 
-heed_update heed_optimizer_update(heed_optimizer *o, float *parameters, float *gradients, double divisor, double learning_rate, int64_t t) {
+heed_update heed_optimizer_update(heed_optimizer *o, const heed_masters *masters, float *gradients, double divisor, double learning_rate,
+                                  int64_t t) {
   heed_update update = {.gradient_norm = gradient_norm(o, gradients, divisor)};
   if (!isfinite(update.gradient_norm)) {
     update.skipped = true;
@@ -249,11 +255,11 @@ heed_update heed_optimizer_update(heed_optimizer *o, float *parameters, float *g
   double clip = o->config->clip_norm > 0 && update.gradient_norm > o->config->clip_norm ? o->config->clip_norm / update.gradient_norm : 1.0;
   heed_adamw settings = settings_of(o, learning_rate, t, clip / divisor);
   if (o->config->name == HEED_LAMB)
-    lamb(o, parameters, gradients, &settings);
+    lamb(o, masters, gradients, &settings);
   else
-    adamw(o, parameters, gradients, &settings);
+    adamw(o, masters, gradients, &settings);
   const double begun = heed_seconds();
-  o->communication->allgather_shards(o->communication, &(heed_gathered){.data = parameters, .bytes = sizeof *parameters}, 1);
+  heed_masters_gather(masters);
   update.gather_seconds = heed_seconds() - begun;
   return update;
 }

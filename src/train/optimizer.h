@@ -9,6 +9,7 @@
 #include "heed/config.h"
 #include "heed/parameters.h"
 #include "kernels/kernels.h"
+#include "train/masters.h"
 
 typedef struct heed_optimizer heed_optimizer;
 
@@ -28,6 +29,9 @@ void heed_optimizer_free(heed_optimizer *optimizer);
 /** Bytes that a rank of so many allocates: its shard of the moments, and of LAMB's directions. */
 size_t heed_optimizer_bytes(const heed_parameter_table *table, const heed_optimizer_config *config, int ranks);
 
+/** How the parameters are divided. */
+const heed_chunks *heed_optimizer_chunks(const heed_optimizer *optimizer);
+
 /** This rank's shard of moment 0 (m, of gradients) or 1 (v, of their squares). */
 float *heed_optimizer_moment(heed_optimizer *optimizer, int moment);
 
@@ -41,10 +45,11 @@ void heed_optimizer_sum(heed_optimizer *optimizer, float *gradients, int64_t fir
 /** All gradients are final: begins the sums that are left, and waits for all.  Collective. */
 void heed_optimizer_sum_finish(heed_optimizer *optimizer, float *gradients);
 
-/** One update with gradient / divisor, clipped, after heed_optimizer_sum_finish.  Collective; afterwards all ranks hold the same
- * parameters. \param[in,out] parameters  [total] \param[in,out] gradients   [gradient_total], of the communication's `allocate` for speed;
- * used up \param[in] t  number of this update, from 1 (Adam's t) */
-heed_update heed_optimizer_update(heed_optimizer *optimizer, float *parameters, float *gradients, double divisor, double learning_rate,
-                                  int64_t t);
+/** One update with gradient / divisor, clipped, after heed_optimizer_sum_finish.  Collective; afterwards all ranks have what forward reads.
+ *  \param[in,out] masters    of these chunks
+ *  \param[in,out] gradients  [gradient_total], of the communication's `allocate` for speed; used up
+ *  \param[in] t  number of this update, from 1 (Adam's t) */
+heed_update heed_optimizer_update(heed_optimizer *optimizer, const heed_masters *masters, float *gradients, double divisor,
+                                  double learning_rate, int64_t t);
 
 #endif

@@ -105,14 +105,22 @@ static heed_status open_model(heed_session *s) {
   return s->communication->agree(s->communication, heed_token_evaluator_create(&s->evaluator, &evaluation));
 }
 
-/* `parameters`: of the stepper, to be changed by a load, or as they are for a save, which only reads. */
-static heed_checkpoint_tensors tensors_of(heed_session *s, float *parameters, bool moments) {
+static heed_checkpoint_tensors tensors_of(heed_session *s, bool moments) {
   heed_optimizer *optimizer = heed_stepper_optimizer(s->stepper);
   return (heed_checkpoint_tensors){.table = heed_stepper_table(s->stepper),
-                                   .parameters = parameters,
+                                   .parameters = heed_stepper_masters(s->stepper),
+                                   .parameters_sharded = heed_stepper_is_sharded(s->stepper),
                                    .moments = moments ? 2 : 0,
                                    .moment_names = {"m", "v"},
                                    .moment_shards = {heed_optimizer_moment(optimizer, 0), heed_optimizer_moment(optimizer, 1)}};
+}
+
+/* Reads weights, and moments too if they are wanted.  Collective. */
+static heed_status load(heed_session *s, const char *from, bool moments) {
+  const heed_checkpoint_tensors tensors = tensors_of(s, moments);
+  HEED_TRY(heed_checkpoint_load(from, &tensors, s->communication));
+  heed_stepper_take(s->stepper);
+  return HEED_OK;
 }
 
 /* The ids of a vocabulary have one meaning: weights and data must have been made with the same. */
@@ -173,8 +181,7 @@ static heed_status resume(heed_session *s, const char *from) {
   if (strcmp(info.isa, s->kernels->isa) != 0 || strcmp(info.blas, heed_blas_core()) != 0)
     heed_warn("saved with %s and OpenBLAS for %s, running %s and %s: it goes on, but not bit for bit", info.isa, info.blas, s->kernels->isa,
               heed_blas_core());
-  heed_checkpoint_tensors tensors = tensors_of(s, heed_stepper_change_parameters(s->stepper), true);
-  HEED_TRY(heed_checkpoint_load(from, &tensors, s->communication));
+  HEED_TRY(load(s, from, true));
   return set_origin(s, "resuming at step %lld from %s", (long long)s->step, from);
 }
 
@@ -182,9 +189,8 @@ static heed_status take_weights(heed_session *s, const char *from) {
   heed_checkpoint_info info;
   char *folder; /* rank 0 reads the weights, from the checkpoint that it checked */
   heed_status status = read_saved(s, from, false, &info, &folder);
-  heed_checkpoint_tensors tensors = tensors_of(s, heed_stepper_change_parameters(s->stepper), false);
   if (status == HEED_OK)
-    status = heed_checkpoint_load(folder, &tensors, s->communication);
+    status = load(s, folder, false);
   if (status == HEED_OK)
     status = set_origin(s, "starting at step 0 from the weights of %s (its step %lld)", folder ? folder : from, (long long)info.step);
   free(folder);
@@ -195,7 +201,7 @@ static heed_status take_weights(heed_session *s, const char *from) {
 static heed_status begin(heed_session *s) {
   if (s->config->train.start_from)
     return take_weights(s, s->config->train.start_from);
-  heed_parameters_initialise(heed_stepper_table(s->stepper), heed_stepper_change_parameters(s->stepper), s->config->run.seed);
+  heed_stepper_initialise(s->stepper, s->config->run.seed);
   return HEED_OK;
 }
 
@@ -204,12 +210,11 @@ heed_status heed_session_roll_back(heed_session *s, char **from) {
   heed_checkpoint_info info = {0};
   char *folder;
   HEED_TRY(heed_checkpoint_newest(s->store, from));
-  heed_checkpoint_tensors tensors = tensors_of(s, heed_stepper_change_parameters(s->stepper), true);
   if (*from) {
     heed_status status = read_saved(s, *from, true, &info, &folder);
     free(folder);
     if (status == HEED_OK)
-      status = heed_checkpoint_load(*from, &tensors, c);
+      status = load(s, *from, true);
     HEED_TRY(status);
   } else {
     heed_optimizer_forget(heed_stepper_optimizer(s->stepper));
@@ -330,7 +335,7 @@ heed_status heed_session_save(heed_session *s, bool now) {
                                .vocabulary = (char *)heed_tokenizer_text(s->tokenizer, &bytes)};
   snprintf(info.isa, sizeof info.isa, "%s", s->kernels->isa);
   snprintf(info.blas, sizeof info.blas, "%s", heed_blas_core());
-  heed_checkpoint_tensors tensors = tensors_of(s, (float *)heed_stepper_parameters(s->stepper), true);
+  heed_checkpoint_tensors tensors = tensors_of(s, true);
   return now || !s->config->checkpoint.background ? heed_checkpoint_save(s->store, &info, &tensors)
                                                   : heed_checkpoint_begin(s->store, &info, &tensors);
 }

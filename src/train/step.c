@@ -19,7 +19,7 @@ struct heed_stepper {
   heed_model *model;
   heed_optimizer *optimizer;
   int64_t slices, slices_at_once, passes; /* of this rank */
-  float *parameters;
+  heed_masters masters;
   float *blocks[MOST_BLOCKS]; /* gradient blocks: one a level of the tree over passes */
   int block_count;
   double *sums;   /* [ranks][slices · SUMS + 1] */
@@ -70,13 +70,15 @@ static int count_blocks(int64_t passes) {
 static size_t neighbours_bytes(const heed_stepper *s) {
   const heed_parameter_table *table = heed_model_table(s->model);
   const int64_t near = s->data->near;
-  return (size_t)((table->total + table->gradient_total) / near * (near - 1)) * sizeof(float);
+  const size_t bytes = heed_masters_common_bytes(table, s->spec.kernels) + (size_t)table->gradient_total * sizeof(float);
+  return bytes / (size_t)near * (size_t)(near - 1);
 }
 
 heed_stepper_memory heed_stepper_plan_memory(const heed_stepper *s) {
   const heed_parameter_table *table = heed_model_table(s->model);
   size_t blocks = (size_t)count_blocks(s->slices / s->slices_at_once);
-  return (heed_stepper_memory){.parameters = (size_t)table->total * sizeof(float),
+  return (heed_stepper_memory){.parameters = heed_masters_bytes(table, s->spec.kernels, s->data->size),
+                               .common = heed_masters_common_bytes(table, s->spec.kernels),
                                .gradients = blocks * (size_t)table->gradient_total * sizeof(float),
                                .moments = heed_optimizer_bytes(table, &s->spec.config->optimizer, s->data->size),
                                .activations = heed_model_bytes(s->model),
@@ -118,7 +120,6 @@ static heed_status allocate(heed_stepper *s) {
   s->block_count = count_blocks(s->passes);
   s->sums = calloc((size_t)(s->data->size * (s->slices * SUMS + 1)), sizeof *s->sums);
   HEED_TRY(c->agree(c, s->sums ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the sums of %lld slices", (long long)s->slices)));
-  HEED_TRY(c->agree(c, s->data->allocate(s->data, &s->parameters, table->total)));
   HEED_TRY(c->agree(c, s->data->allocate(s->data, &s->blocks[0], table->gradient_total)));
   heed_status status = HEED_OK;
   for (int i = 1; i < s->block_count; i++) /* other ranks see the first alone */
@@ -183,6 +184,8 @@ heed_status heed_stepper_create(heed_stepper **result, const heed_stepper_spec *
   heed_status status = allocate(s);
   if (status == HEED_OK)
     status = heed_optimizer_create(&s->optimizer, heed_model_table(s->model), &spec->config->optimizer, s->spec.kernels, c);
+  if (status == HEED_OK)
+    status = c->agree(c, heed_masters_create(&s->masters, heed_optimizer_chunks(s->optimizer), s->spec.kernels, s->data));
   if (status != HEED_OK) {
     heed_stepper_free(s);
     return status;
@@ -194,12 +197,12 @@ heed_status heed_stepper_create(heed_stepper **result, const heed_stepper_spec *
 void heed_stepper_free(heed_stepper *s) {
   if (!s)
     return;
+  heed_masters_free(&s->masters);
   heed_optimizer_free(s->optimizer);
   heed_model_free(s->model);
   for (int i = 1; i < s->block_count; i++)
     free(s->blocks[i]);
   s->data->release(s->data, s->blocks[0]);
-  s->data->release(s->data, s->parameters);
   free(s->sums);
   free(s);
 }
@@ -259,13 +262,13 @@ static void run_passes(heed_stepper *s, heed_batch_source source, heed_slice_sum
   s->depth = 0;
   s->ready = floats;
   heed_model_tell_gradients(s->model, gradients_ready, s);
-  heed_model_pack(s->model, s->parameters);
   for (int64_t pass = 0; pass < s->passes; pass++) {
     const heed_batch *batch = source.next(source.self);
     if (pass == 0)
       scale = next_sentence_scale(s, batch);
     s->last_pass = pass == s->passes - 1;
-    heed_model_train(s->model, s->parameters, s->blocks[s->depth], batch, s->spec.config->run.seed, scale, sums + pass * s->slices_at_once);
+    heed_model_train(s->model, s->masters.values, s->blocks[s->depth], batch, s->spec.config->run.seed, scale,
+                     sums + pass * s->slices_at_once);
     if (s->last_pass)
       break;
     s->depth++;
@@ -306,6 +309,10 @@ static double lap(double *begun) {
   return *begun - before;
 }
 
+static void pack(heed_stepper *s) {
+  heed_model_pack(s->model, s->masters.values, s->masters.elements);
+}
+
 heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, double learning_rate, int64_t t, int64_t request) {
   heed_step_result result = {0};
   heed_slice_sums *mine = (heed_slice_sums *)(s->sums + s->data->rank * (s->slices * SUMS + 1));
@@ -326,10 +333,10 @@ heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, dou
     return result;
   }
   heed_model_unpack(s->model);
-  heed_update update = heed_optimizer_update(s->optimizer, s->parameters, s->blocks[0], divisor, learning_rate, t);
+  heed_update update = heed_optimizer_update(s->optimizer, &s->masters, s->blocks[0], divisor, learning_rate, t);
   result.gradient_norm = update.gradient_norm;
   result.skipped = update.skipped;
-  heed_model_pack(s->model, s->parameters);
+  pack(s);
   result.timeline.gather = update.gather_seconds;
   result.timeline.update = lap(&clock) - update.gather_seconds;
   return result;
@@ -339,11 +346,23 @@ const heed_parameter_table *heed_stepper_table(const heed_stepper *s) {
   return heed_model_table(s->model);
 }
 const float *heed_stepper_parameters(const heed_stepper *s) {
-  return s->parameters;
+  return s->masters.values;
 }
-float *heed_stepper_change_parameters(heed_stepper *s) {
+float *heed_stepper_masters(heed_stepper *s) {
+  return s->masters.shard ? s->masters.shard : s->masters.values;
+}
+bool heed_stepper_is_sharded(const heed_stepper *s) {
+  return s->masters.shard;
+}
+void heed_stepper_take(heed_stepper *s) {
   heed_model_unpack(s->model);
-  return s->parameters;
+  heed_masters_take(&s->masters);
+  pack(s);
+}
+void heed_stepper_initialise(heed_stepper *s, uint32_t seed) {
+  heed_model_unpack(s->model);
+  heed_masters_initialise(&s->masters, seed);
+  pack(s);
 }
 heed_optimizer *heed_stepper_optimizer(heed_stepper *s) {
   return s->optimizer;

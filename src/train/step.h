@@ -47,7 +47,8 @@ typedef struct heed_step_result {
 
 /** Bytes of a rank, by kind. */
 typedef struct heed_stepper_memory {
-  size_t parameters;
+  size_t parameters;  /**< as forward reads them, and in bf16 the masters of this rank's shard */
+  size_t common;      /**< of them: what all ranks have alike, which near ones read where it lies, and which an update brings to all */
   size_t gradients;   /**< a block for each level of the tree over passes, with the second parts of tied tensors */
   size_t moments;     /**< this rank's shard of what the optimizer keeps */
   size_t activations; /**< with packed weights and the threads' scratch */
@@ -69,9 +70,21 @@ void heed_stepper_free(heed_stepper *stepper);
 heed_step_result heed_stepper_run(heed_stepper *stepper, heed_batch_source source, double learning_rate, int64_t t, int64_t request);
 
 const heed_parameter_table *heed_stepper_table(const heed_stepper *stepper);
+
+/** What the model's calls take: the parameters, in bf16 only as this model reads them. */
 const float *heed_stepper_parameters(const heed_stepper *stepper);
-/** The parameters, to be changed until the next step: the model's packed copies of them are no longer used. */
-float *heed_stepper_change_parameters(heed_stepper *stepper);
+
+/** The masters: the flat block, the same on every rank; in bf16 this rank's shard of it (heed_stepper_is_sharded), laid out by the
+ *  communication's runs.  Whoever changes them calls heed_stepper_take before anything else. */
+float *heed_stepper_masters(heed_stepper *stepper);
+bool heed_stepper_is_sharded(const heed_stepper *stepper);
+
+/** The masters were changed: makes of them what forward reads.  Collective. */
+void heed_stepper_take(heed_stepper *stepper);
+
+/** Fills the masters with the weights of step 0 (heed_parameters_initialise).  Collective. */
+void heed_stepper_initialise(heed_stepper *stepper, uint32_t seed);
+
 heed_optimizer *heed_stepper_optimizer(heed_stepper *stepper);
 heed_model *heed_stepper_model(heed_stepper *stepper);
 

@@ -2,7 +2,7 @@
 """How near `heed plan` comes to what `heed bench step` takes here, of time and memory: a line a case, and the largest errors.  Needs a build
 and a quiet machine; exit code 1 when a time is more than 20% off or a peak of memory more than 10%.
 
-    tests/bench/plan.py [--cases tiny,mini,small,base] [--rounds N] [--steps N]
+    tests/bench/plan.py [--cases tiny,mini,small,small-bf16,base] [--rounds N] [--steps N]
 
 Large batches are cut down to what takes seconds; slices keep their rows."""
 import argparse
@@ -18,6 +18,7 @@ CASES = {
     "tiny": ("bert-tiny", []),
     "mini": ("bert-mini", []),
     "small": ("bert-small", ["train.batch_sequences=32", "train.slices=2"]),
+    "small-bf16": ("bert-small", ["train.batch_sequences=32", "train.slices=2", "train.precision=bf16"]),
     "base": ("bert-base", ["train.batch_sequences=16", "train.slices=2"]),
 }
 PLACES = [(1, 2), (2, 1)]  # ranks, threads
@@ -50,7 +51,7 @@ def main():
     if unknown:
         parser.error(f"--cases: there is no {unknown[0]}; {', '.join(CASES)} are there")
     times, memories = [], []
-    print(f"{'model':8} {'ranks':>5} {'threads':>7} {'planned, ms':>12} {'taken, ms':>10} {'error':>7} {'planned, MiB':>13} {'taken, MiB':>11} {'error':>7}")
+    print(f"{'model':10} {'ranks':>5} {'threads':>7} {'planned, ms':>12} {'taken, ms':>10} {'error':>7} {'planned, MiB':>13} {'taken, MiB':>11} {'error':>7}")
     for name in names:
         for ranks, threads in PLACES:
             for _ in range(options.rounds):
@@ -59,7 +60,7 @@ def main():
                 memory, peak = plan["peak_rss_bytes"] / 2**20, step["peak_rss_bytes"] / 2**20
                 times.append(planned / taken - 1)
                 memories.append(memory / peak - 1)
-                print(f"{name:8} {ranks:5} {threads:7} {planned:12.1f} {taken:10.1f} {times[-1]:+7.1%} {memory:13.1f} {peak:11.1f} {memories[-1]:+7.1%}", flush=True)
+                print(f"{name:10} {ranks:5} {threads:7} {planned:12.1f} {taken:10.1f} {times[-1]:+7.1%} {memory:13.1f} {peak:11.1f} {memories[-1]:+7.1%}", flush=True)
     worst, worst_memory = max(map(abs, times)), max(map(abs, memories))
     print(f"time: at most {worst:.1%} off, {statistics.median(map(abs, times)):.1%} in the middle; memory: at most {worst_memory:.1%}")
     return worst > MOST_TIME or worst_memory > MOST_MEMORY

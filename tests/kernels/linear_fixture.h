@@ -65,12 +65,14 @@ static inline heed_linear_weights weights_of(const problem *p) {
   return (heed_linear_weights){p->w, p->panels, p->panels_back};
 }
 
-/** Makes panels of w, in memory of NaN. */
+/** Makes panels of w, rounded, in memory of NaN. */
 static inline void pack(const heed_kernels *k, problem *p) {
+  void *w = test_unwritten(k, p->outputs * p->inputs);
+  k->narrow(w, p->w, p->outputs * p->inputs);
   p->panels = test_unwritten(k, k->linear_panels(p->inputs, p->outputs));
   p->panels_back = test_unwritten(k, k->linear_panels(p->outputs, p->inputs));
   for (int64_t band = 0; band * HEED_WEIGHT_BAND < p->outputs; band++)
-    k->linear_pack(p->panels, p->panels_back, p->w, band, p->inputs, p->outputs);
+    k->linear_pack(p->panels, p->panels_back, w, band, p->inputs, p->outputs);
 }
 
 static inline void forward(const heed_kernels *k, const void *data, float *scratch) {

@@ -107,6 +107,9 @@ static void check_narrow(const heed_kernels *kernels) {
     float *rounded = test_rounded(kernels, memcpy(test_floats(count), x, (size_t)count * sizeof(float)), count);
     CU_ASSERT(memcmp(y, test_elements(kernels, rounded, count), (size_t)count * kernels->element_bytes) == 0);
     CU_ASSERT(isnan(test_values(kernels, test_behind(kernels, y, count), 1)[0])); /* not written */
+    float *widened = test_floats(count);
+    kernels->widen(widened, y, count);
+    CU_ASSERT(memcmp(widened, rounded, (size_t)count * sizeof *widened) == 0);
     for (int64_t c = 0; c < count; c++)
       x[c] = heed_float_of(c % 2 ? 0x7F800001 : 0xFFFFFFFF); /* the NaNs that a careless rounding makes infinite, or 0 */
     kernels->narrow(y, x, count);
@@ -133,4 +136,4 @@ static void narrowed(void) {
 }
 
 HEED_TESTS({"AdamW and LAMB follow their formulas", updates}, {"sums of squares and of blocks", sums}, {"bits do not depend on cuts", cuts},
-           {"floats become elements", narrowed})
+           {"floats become elements, and elements floats", narrowed})

@@ -22,6 +22,7 @@ static const heed_rates rates = {.layer = 90e-6, .rest = 100e-6, .optimizer = 1e
 static heed_run_plan plan_of(int64_t slices, int64_t at_once) {
   return (heed_run_plan){.parameters = 100000000,
                          .part = 100000000,
+                         .memory = {.common = 400000000},
                          .gradients = 120000000,
                          .last_gradients = 20000000,
                          .slices = slices,
@@ -65,6 +66,18 @@ static void evaluations_count(void) {
   with.data.validation_count = 1;
   heed_forecast f = heed_forecast_make(&spec, &plan, 1);
   CU_ASSERT(close_to(f.run, 110 + 3 * 2 / 3.0));
+}
+
+/* In bf16 half as much returns, and a checkpoint's weights come from their owners too. */
+static void less_returns_in_bf16(void) {
+  heed_config bf16 = config;
+  heed_forecast_spec spec = {.config = &bf16, .rates = rates, .network = {0, 1e9}, .slowdown = 1, .checkpoint_rate = 200e6};
+  heed_run_plan plan = plan_of(2, 2);
+  bf16.train.precision = HEED_BF16;
+  plan.memory.common = 200000000;
+  heed_forecast f = heed_forecast_make(&spec, &plan, 4);
+  CU_ASSERT(close_to(f.exchange, 0.36 + 0.15));
+  CU_ASSERT(close_to(f.checkpoint, 6 + 0.9)); /* ¾ of all 1,200 MB */
 }
 
 /* Four ranks: ¾ of 480 MB summed, of 400 MB returned.  Of the sum 80 MB are the embeddings'; ¾ of 400 MB hide behind ⅔ · 0.225 s. */
@@ -129,5 +142,5 @@ static void parts_of_a_model_share_the_work(void) {
 
 HEED_TESTS({"one rank exchanges nothing", one_rank_exchanges_nothing}, {"passes and checkpoints count", passes_and_checkpoints_count},
            {"evaluations count", evaluations_count}, {"backward hides what it can", backward_hides_what_it_can},
-           {"parts of a model share the work", parts_of_a_model_share_the_work}, {"memory is a network", memory_is_a_network},
-           {"layers and rest are told apart", layers_and_rest_are_told_apart})
+           {"less returns in bf16", less_returns_in_bf16}, {"parts of a model share the work", parts_of_a_model_share_the_work},
+           {"memory is a network", memory_is_a_network}, {"layers and rest are told apart", layers_and_rest_are_told_apart})

@@ -73,6 +73,7 @@ static void benches_take_what_is_planned(void) {
   } cases[] = {{"bert-tiny", "--set train.batch_sequences=32"},
                {"bert-mini", ""},
                {"bert-small", "--set train.batch_sequences=8"},
+               {"bert-small", "--set train.batch_sequences=8 --set train.precision=bf16"},
                {"bert-mini", "--set train.slices_at_once=1 --set optimizer.name=lamb"},
                {"gpt-mini", "--set train.batch_sequences=8"}};
   for (size_t i = 0; !sanitized() && i < sizeof cases / sizeof *cases; i++)
@@ -179,6 +180,17 @@ static void the_parts_are_the_whole(void) {
   CU_ASSERT_EQUAL(number(o, "checkpoint_bytes"), 12 * number(o, "parameters"));
   CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(o, "precision")), "fp32");
   json_decref(o);
+}
+
+/* Two bytes of each, four of a rank's share, and little for biases and norms; of another rank on the machine half of what it shows. */
+static void in_bf16_a_rank_has_a_share_of_the_masters(void) {
+  for (int ranks = 1; ranks <= 4; ranks *= 2) {
+    json_t *o = plan_memory(HEED_SOURCE "/configs/bert-base.yaml", ranks, "--set train.precision=bf16");
+    const double memory = number(json_object_get(o, "memory"), "parameters"), parameters = number(o, "parameters");
+    CU_ASSERT(memory > (2 + 4.0 / ranks) * parameters && memory < 1.01 * (2 + 4.0 / ranks) * parameters);
+    CU_ASSERT_EQUAL(number(o, "checkpoint_bytes"), 12 * parameters);
+    json_decref(o);
+  }
 }
 
 /* Slices are parted until they fit three quarters of the machine; what no parting helps does not fit. */
@@ -370,8 +382,9 @@ static void cleans_up(void) {
 
 HEED_TESTS({"prepares", prepares}, {"benches take what is planned", benches_take_what_is_planned},
            {"recomputation takes less", recomputation_takes_less}, {"training takes what is planned", training_takes_what_is_planned},
-           {"the parts are the whole", the_parts_are_the_whole}, {"says what does not fit", says_what_does_not_fit},
-           {"steps take what is planned", steps_take_what_is_planned}, {"times follow from rates", times_follow_from_rates},
-           {"rows are of allowed ranks", rows_are_of_allowed_ranks}, {"rates go from plan to plan", rates_go_from_plan_to_plan},
-           {"refuses rates that are none", refuses_rates_that_are_none}, {"refuses what it cannot", refuses_what_it_cannot},
-           {"cleans up", cleans_up})
+           {"the parts are the whole", the_parts_are_the_whole},
+           {"in bf16 a rank has a share of the masters", in_bf16_a_rank_has_a_share_of_the_masters},
+           {"says what does not fit", says_what_does_not_fit}, {"steps take what is planned", steps_take_what_is_planned},
+           {"times follow from rates", times_follow_from_rates}, {"rows are of allowed ranks", rows_are_of_allowed_ranks},
+           {"rates go from plan to plan", rates_go_from_plan_to_plan}, {"refuses rates that are none", refuses_rates_that_are_none},
+           {"refuses what it cannot", refuses_what_it_cannot}, {"cleans up", cleans_up})

@@ -7,7 +7,7 @@
 #include "mpi/ranks.h"
 #include "train/step.h"
 
-static heed_status create(int short_rank, int number) {
+static heed_status create(heed_precision precision, int short_rank, int number) {
   heed_config config = {.model = {.family = "bert",
                                   .vocabulary_size = 40,
                                   .layers = 1,
@@ -18,7 +18,7 @@ static heed_status create(int short_rank, int number) {
                                   .token_types = 2,
                                   .layer_norm_epsilon = 1e-12,
                                   .initializer_range = 0.02},
-                        .train = {.sequence_length = 8, .batch_sequences = 8, .slices = 4},
+                        .train = {.sequence_length = 8, .batch_sequences = 8, .slices = 4, .precision = precision},
                         .optimizer = {.name = HEED_LAMB}};
   heed_stepper_spec spec = {.config = &config,
                             .kernels = heed_kernels_choose(NULL),
@@ -34,18 +34,23 @@ static heed_status create(int short_rank, int number) {
   return status;
 }
 
-static void all_ranks_fail_alike(void) {
-  CU_ASSERT_EQUAL_FATAL(create(0, 0), HEED_OK);
+static void fail_alike(heed_precision precision) {
+  CU_ASSERT_EQUAL_FATAL(create(precision, 0, 0), HEED_OK);
   int64_t most = world->maximum(world, allocations);
   CU_ASSERT(most > 15);
   for (int rank = 0; rank < world->size; rank += world->size - 1)
     for (int number = 1; number <= most; number++) {
-      const heed_status status = create(rank, number);
+      const heed_status status = create(precision, rank, number);
       const int64_t highest = world->maximum(world, (int64_t)status), lowest = heed_world_lowest(world, (int64_t)status);
       CU_ASSERT_EQUAL(highest, lowest);
       CU_ASSERT(status == HEED_FAILED || number > 12); /* the last ranks' shards may need less */
     }
-  CU_ASSERT_EQUAL(create(0, 0), HEED_OK);
+  CU_ASSERT_EQUAL(create(precision, 0, 0), HEED_OK);
+}
+
+static void all_ranks_fail_alike(void) {
+  fail_alike(HEED_FP32);
+  fail_alike(HEED_BF16);
 }
 
 static void a_world_that_cannot_be_divided_stays_whole(void) {

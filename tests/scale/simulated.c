@@ -22,6 +22,7 @@ typedef struct run {
   heed_kernels kernels;
   heed_optimizer_config config;
   heed_optimizer *optimizer;
+  heed_masters masters;
   float *parameters, *gradients; /* the same memory on all ranks */
   double *losses;                /* likewise */
 } run;
@@ -65,7 +66,7 @@ static void time_step(run *r, double seconds) {
   heed_optimizer_sum_finish(r->optimizer, r->gradients);
   world->allgather(world, r->losses, SLICE_SUMS);
   const double summed = MPI_Wtime();
-  const heed_update update = heed_optimizer_update(r->optimizer, r->parameters, r->gradients, 1, 1, 1);
+  const heed_update update = heed_optimizer_update(r->optimizer, &r->masters, r->gradients, 1, 1, 1);
   const double end = MPI_Wtime(), step = slowest(r, end - begin), wait = slowest(r, summed - backward);
   if (world->rank == 0)
     printf("step %.9f polls %.9f wait %.9f update %.9f back %.9f\n", step, backward - begin - seconds, wait,
@@ -76,6 +77,8 @@ static void time_step(run *r, double seconds) {
 static heed_status allocate(run *r) {
   r->parameters = SMPI_SHARED_MALLOC((size_t)r->model.table.total * sizeof(float));
   r->gradients = SMPI_SHARED_MALLOC((size_t)r->model.table.gradient_total * sizeof(float));
+  r->masters = (heed_masters){.chunks = heed_optimizer_chunks(r->optimizer), .kernels = &r->kernels, .communication = r->world};
+  r->masters.values = r->parameters;
   r->losses = SMPI_SHARED_MALLOC((size_t)(SLICE_SUMS * r->world->size) * sizeof(double));
   return r->parameters && r->gradients && r->losses ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the blocks of a simulated rank");
 }

@@ -33,6 +33,12 @@ static heed_optimizer_config config_of(heed_optimizer_name name) {
                                  .bias_correction = true};
 }
 
+/* Masters that are a whole block of floats. */
+static heed_masters masters_of(const heed_optimizer *optimizer, float *w) {
+  return (heed_masters){
+      .chunks = heed_optimizer_chunks(optimizer), .kernels = heed_kernels_choose(NULL), .communication = heed_alone(), .values = w};
+}
+
 static double gradient_at(int step, int64_t i) {
   return sin(0.7 * (double)i + step) * 0.02;
 }
@@ -69,6 +75,7 @@ static void follows_formula(heed_optimizer_name name) {
   static float w[TOTAL], g[TOTAL];
   static double w_d[TOTAL], m_d[TOTAL], v_d[TOTAL];
   CU_ASSERT_EQUAL_FATAL(heed_optimizer_create(&optimizer, &table, &config, heed_kernels_choose(NULL), heed_alone()), HEED_OK);
+  const heed_masters masters = masters_of(optimizer, w);
   memset(m_d, 0, sizeof m_d);
   memset(v_d, 0, sizeof v_d);
   for (int64_t i = 0; i < TOTAL; i++)
@@ -77,7 +84,7 @@ static void follows_formula(heed_optimizer_name name) {
     for (int64_t i = 0; i < TOTAL; i++)
       g[i] = (float)(gradient_at(step, i) * 37); /* a sum over 37 targets */
     heed_optimizer_sum_finish(optimizer, g);
-    heed_update update = heed_optimizer_update(optimizer, w, g, 37, config.learning_rate, step + 1);
+    heed_update update = heed_optimizer_update(optimizer, &masters, g, 37, config.learning_rate, step + 1);
     CU_ASSERT_FALSE(update.skipped);
     CU_ASSERT(update.gradient_norm > 1.2 && update.gradient_norm < 1.5); /* 0.02 · √(9103 / 2): clipping is at work */
     reference(w_d, m_d, v_d, step, name);
@@ -107,8 +114,9 @@ static void what_is_not_finite_changes_nothing(void) {
   for (int64_t i = 0; i < TOTAL; i++)
     before[i] = w[i] = (float)i;
   g[4321] = NAN;
+  const heed_masters masters = masters_of(optimizer, w);
   heed_optimizer_sum_finish(optimizer, g);
-  CU_ASSERT_TRUE(heed_optimizer_update(optimizer, w, g, 1, 0.1, 1).skipped);
+  CU_ASSERT_TRUE(heed_optimizer_update(optimizer, &masters, g, 1, 0.1, 1).skipped);
   CU_ASSERT_EQUAL(memcmp(w, before, sizeof w), 0);
   CU_ASSERT_EQUAL(heed_optimizer_moment(optimizer, 0)[4321], 0);
   heed_optimizer_free(optimizer);
@@ -133,8 +141,9 @@ static void tied_gradients_are_added(void) {
       g[5007 + i] = tied ? 0.25f * (float)i : (float)i;
       g[TOTAL + i] = tied ? 0.75f * (float)i : 0;
     }
+    const heed_masters masters = masters_of(optimizer, w[tied]);
     heed_optimizer_sum_finish(optimizer, g);
-    heed_optimizer_update(optimizer, w[tied], g, 1, 0.1, 1);
+    heed_optimizer_update(optimizer, &masters, g, 1, 0.1, 1);
     heed_optimizer_free(optimizer);
   }
   CU_ASSERT_EQUAL(memcmp(w[0], w[1], sizeof w[0]), 0);

@@ -112,6 +112,7 @@ static void in_bf16_too(void) {
     tensors_of(parts, 12, shared, sizeof shared);
     CU_ASSERT_STRING_EQUAL(shared, alone);
   }
+  CU_ASSERT(command_ended(train(2, "bf16-second", "--set train.precision=bf16 --set train.start_from=whole --set train.steps=2", ""), 0));
 }
 
 /* Kills the first save, or the second, at each step of the protocol that it passes. */

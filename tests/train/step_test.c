@@ -133,7 +133,7 @@ static void start_with(job *j, int64_t slices_at_once, bool next_sentence, void 
   CU_ASSERT_EQUAL_FATAL(heed_stepper_create(&j->stepper, &spec), HEED_OK);
   j->source.slices_at_once = heed_stepper_slices_at_once(j->stepper);
   CU_ASSERT_EQUAL_FATAL(heed_batch_create(&j->source.batch, SLICES, ROWS, ROWS * LENGTH, ROWS * TARGETS, true), HEED_OK);
-  heed_parameters_initialise(heed_stepper_table(j->stepper), heed_stepper_change_parameters(j->stepper), 5);
+  heed_stepper_initialise(j->stepper, 5);
 }
 
 static void start(job *j, int64_t slices_at_once) {
@@ -188,8 +188,7 @@ static void compare_passes(bool next_sentence, void (*set)(heed_model_config *))
     for (int64_t t = 1; t <= 3; t++)
       same = step(&parts, t).loss;
     CU_ASSERT_EQUAL(same, loss);
-    CU_ASSERT_EQUAL(memcmp(heed_stepper_parameters(whole.stepper), heed_stepper_parameters(parts.stepper), (size_t)total * sizeof(float)),
-                    0);
+    CU_ASSERT_EQUAL(memcmp(heed_stepper_masters(whole.stepper), heed_stepper_masters(parts.stepper), (size_t)total * sizeof(float)), 0);
     finish(&parts);
   }
   finish(&whole);
@@ -224,8 +223,7 @@ static void compare_recomputation(bool next_sentence, void (*set)(heed_model_con
       for (int64_t t = 1; t <= 3; t++)
         same = step(&again, t).loss;
       CU_ASSERT_EQUAL(same, loss);
-      CU_ASSERT_EQUAL(memcmp(heed_stepper_parameters(kept.stepper), heed_stepper_parameters(again.stepper), (size_t)total * sizeof(float)),
-                      0);
+      CU_ASSERT_EQUAL(memcmp(heed_stepper_masters(kept.stepper), heed_stepper_masters(again.stepper), (size_t)total * sizeof(float)), 0);
       CU_ASSERT(heed_stepper_plan_memory(again.stepper).activations < activations);
       if (at_once == SLICES)
         activations = heed_stepper_plan_memory(again.stepper).activations;
@@ -275,20 +273,22 @@ static void a_broken_number_changes_nothing(void) {
   start(&j, 0);
   int64_t total = heed_stepper_table(j.stepper)->total;
   float *before = malloc((size_t)total * sizeof *before);
-  heed_stepper_change_parameters(j.stepper)[total - 1] = NAN;
-  memcpy(before, heed_stepper_parameters(j.stepper), (size_t)total * sizeof *before);
+  heed_stepper_masters(j.stepper)[total - 1] = NAN;
+  heed_stepper_take(j.stepper);
+  memcpy(before, heed_stepper_masters(j.stepper), (size_t)total * sizeof *before);
   heed_step_result result = step(&j, 1);
   CU_ASSERT_TRUE(result.skipped);
-  CU_ASSERT_EQUAL(memcmp(before, heed_stepper_parameters(j.stepper), (size_t)total * sizeof *before), 0);
+  CU_ASSERT_EQUAL(memcmp(before, heed_stepper_masters(j.stepper), (size_t)total * sizeof *before), 0);
   free(before);
   finish(&j);
 }
 
-/* Whether logits of the stepper's parameters have the bits of those of a copy, which the model knows nothing of and packs at each call. */
+/* Whether logits of the stepper's parameters have the bits of those of its masters, which the model knows nothing of: it rounds and packs
+ * floats at each call. */
 static bool packed_as_they_are(job *j) {
   size_t bytes = (size_t)heed_stepper_table(j->stepper)->total * sizeof(float);
   float *copy = malloc(bytes);
-  memcpy(copy, heed_stepper_parameters(j->stepper), bytes);
+  memcpy(copy, heed_stepper_masters(j->stepper), bytes);
   source s = {.batch = j->source.batch, .slices_at_once = SLICES};
   const heed_batch *batch = next_batch(&s);
   heed_model *model = heed_stepper_model(j->stepper);
@@ -318,17 +318,33 @@ static void packed_weights_are_those_of_now(void) {
     CU_ASSERT_FALSE(step(&j, t).skipped);
     CU_ASSERT(packed_as_they_are(&j));
   }
-  float *weight = heed_stepper_change_parameters(j.stepper) + a_weight(&j), was = *weight;
+  float *weight = heed_stepper_masters(j.stepper) + a_weight(&j), was = *weight;
   *weight = INFINITY;
+  heed_stepper_take(j.stepper);
   CU_ASSERT(packed_as_they_are(&j));
   CU_ASSERT_TRUE(step(&j, 4).skipped);
   CU_ASSERT(packed_as_they_are(&j));
-  *(weight = heed_stepper_change_parameters(j.stepper) + a_weight(&j)) = was;
+  *weight = was;
+  heed_stepper_take(j.stepper);
   CU_ASSERT_FALSE(step(&j, 4).skipped);
   CU_ASSERT(packed_as_they_are(&j));
   *weight += 1; /* a test of the test: by the back door, as no one may */
   CU_ASSERT_FALSE(packed_as_they_are(&j));
   finish(&j);
+}
+
+/* Nothing that a model can have reads floats of what there are elements of. */
+static void models_of_all_kinds_read_elements(void) {
+  static void (*const sets[])(heed_model_config *) = {as_it_is, with_options};
+  for (int i = 0; i < 2; i++) {
+    job j;
+    precision = HEED_BF16;
+    start_with(&j, 0, false, sets[i]);
+    precision = HEED_FP32;
+    CU_ASSERT_FALSE(step(&j, 1).skipped);
+    CU_ASSERT(packed_as_they_are(&j));
+    finish(&j);
+  }
 }
 
 static void wrong_passes_are_refused(void) {
@@ -361,5 +377,6 @@ HEED_TESTS({"nothing is allocated in a step", nothing_is_allocated}, {"passes do
            {"nor with next sentences", nor_with_next_sentences},
            {"recomputation does not change the bits", recomputation_does_not_change_the_bits}, {"it learns", it_learns},
            {"a broken number changes nothing", a_broken_number_changes_nothing},
-           {"packed weights are those of now", packed_weights_are_those_of_now}, {"wrong passes are refused", wrong_passes_are_refused},
+           {"packed weights are those of now", packed_weights_are_those_of_now},
+           {"models of all kinds read elements", models_of_all_kinds_read_elements}, {"wrong passes are refused", wrong_passes_are_refused},
            {"ranks that do not fit are refused", ranks_that_do_not_fit_are_refused})
