@@ -12,8 +12,8 @@
 enum { RUNS = 5, CHUNKS = 1024, COUNT = CHUNKS * HEED_CHUNK }; /* 16 MB a block */
 enum { PIECE = 32 << 10 };                                     /* bytes that lie between two ranks, in the cache */
 
-/* As the optimizer's: weights, moments, gradients; LAMB's directions. */
-typedef enum block { W, M, V, G, U, BLOCKS } block;
+/* As the optimizer's: weights, moments, gradients; LAMB's directions, and in bf16 the elements. */
+typedef enum block { W, M, V, G, U, E, BLOCKS } block;
 
 typedef struct bench {
   const heed_rates_spec *spec;
@@ -22,6 +22,12 @@ typedef struct bench {
 } bench;
 
 typedef void task(bench *b);
+
+/* What forward reads of weights that were updated. */
+static void show(bench *b, int64_t at) {
+  if (b->kernels->element_bytes < sizeof(float))
+    b->kernels->narrow((char *)b->blocks[E] + at * (int64_t)b->kernels->element_bytes, b->blocks[W] + at, HEED_CHUNK);
+}
 
 /* What train/optimizer.c does of a shard. */
 static void update(bench *b) {
@@ -50,11 +56,14 @@ static void update(bench *b) {
         norm += b->kernels->square_sum(b->blocks[W] + at, HEED_CHUNK) + b->kernels->square_sum(b->blocks[U] + at, HEED_CHUNK);
       } else {
         b->kernels->adamw(b->blocks[W] + at, b->blocks[M] + at, b->blocks[V] + at, b->blocks[G] + at, HEED_CHUNK, &settings);
+        show(b, at);
       }
     }
 #pragma omp for schedule(static)
-    for (int64_t i = 0; i < (lamb ? CHUNKS : 0); i++)
+    for (int64_t i = 0; i < (lamb ? CHUNKS : 0); i++) {
       b->kernels->lamb_apply(b->blocks[W] + i * HEED_CHUNK, b->blocks[U] + i * HEED_CHUNK, 1e-6f, HEED_CHUNK);
+      show(b, i * HEED_CHUNK);
+    }
   }
   b->blocks[U][0] = (float)norm; /* is used */
 }
