@@ -124,6 +124,7 @@ typedef struct heed_evaluate_config {
 typedef struct heed_guard_config {
   int64_t skips; /**< so many updates skipped in a row (loss or gradient not finite) roll back to the last checkpoint; 0 = never */
   double spike;  /**< a loss so many deviations above those before is reported; 0 = never */
+  int64_t hash_every_steps; /**< so often the ranks compare their parameters, and each its shard with what it was; 0 = never */
 } heed_guard_config;
 
 typedef struct heed_log_config {

@@ -114,6 +114,7 @@ const heed_config_field heed_config_fields[] = {
 
     {WHOLE(guard.skips, 0, 4294967295), .fallback = "5", .may_change = true},
     {REAL(guard.spike, 0, 1e6), .fallback = "8", .may_change = true},
+    {WHOLE(guard.hash_every_steps, 0, 4294967295), .fallback = "100", .may_change = true},
 
     {WHOLE(log.every_steps, 1, 4294967295), .fallback = "10", .may_change = true},
 };

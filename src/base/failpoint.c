@@ -26,6 +26,8 @@ const char *const heed_failpoint_names[HEED_FAILPOINT_COUNT] = {
     [HEED_AT_LOAD_PIECE] = "load.piece",
     [HEED_AT_STORE_OPEN] = "store.open",
     [HEED_AT_GRADIENTS] = "step.gradients",
+    [HEED_AT_REPLICA] = "step.replica",
+    [HEED_AT_SHARD] = "step.shard",
 };
 
 typedef enum action { ACTION_KILL, ACTION_EXIT, ACTION_ERROR, ACTION_COUNT } action;

@@ -29,6 +29,8 @@ typedef enum heed_failpoint_place {
   HEED_AT_LOAD_PIECE,         /**< before a piece of a tensor is read (passed many times) */
   HEED_AT_STORE_OPEN,         /**< every rank, when a run folder is taken: also where HEED_FAILPOINT is first read */
   HEED_AT_GRADIENTS,          /**< a step's gradients are worked out: `error` makes one of them not a number */
+  HEED_AT_REPLICA,            /**< before ranks compare their copies of the parameters: `error` flips a bit of this one's */
+  HEED_AT_SHARD,              /**< after a rank has remembered its shard: `error` flips a bit of it */
   HEED_FAILPOINT_COUNT
 } heed_failpoint_place;
 

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/tree.h"
 #include "models/level.h"
+#include "train/witness.h"
 
 enum { SUMS = sizeof(heed_slice_sums) / sizeof(double), MOST_BLOCKS = 64 };
 
@@ -20,6 +21,7 @@ struct heed_stepper {
   heed_optimizer *optimizer;
   int64_t slices, slices_at_once, passes; /* of this rank */
   heed_masters masters;
+  heed_witness witness;
   float *blocks[MOST_BLOCKS]; /* gradient blocks: one a level of the tree over passes */
   int block_count;
   double *sums;   /* [ranks][slices · SUMS + 1] */
@@ -186,6 +188,8 @@ heed_status heed_stepper_create(heed_stepper **result, const heed_stepper_spec *
     status = heed_optimizer_create(&s->optimizer, heed_model_table(s->model), &spec->config->optimizer, s->spec.kernels, c);
   if (status == HEED_OK)
     status = c->agree(c, heed_masters_create(&s->masters, heed_optimizer_chunks(s->optimizer), s->spec.kernels, s->data));
+  if (status == HEED_OK)
+    status = c->agree(c, heed_witness_create(&s->witness, &s->masters, s->optimizer, c));
   if (status != HEED_OK) {
     heed_stepper_free(s);
     return status;
@@ -197,6 +201,7 @@ heed_status heed_stepper_create(heed_stepper **result, const heed_stepper_spec *
 void heed_stepper_free(heed_stepper *s) {
   if (!s)
     return;
+  heed_witness_free(&s->witness);
   heed_masters_free(&s->masters);
   heed_optimizer_free(s->optimizer);
   heed_model_free(s->model);
@@ -332,6 +337,8 @@ heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, dou
     result.gradient_norm = NAN;
     return result;
   }
+  if ((result.witnessed = heed_witness_check(&s->witness)) != HEED_OK)
+    return result;
   heed_model_unpack(s->model);
   heed_update update = heed_optimizer_update(s->optimizer, &s->masters, s->blocks[0], divisor, learning_rate, t);
   result.gradient_norm = update.gradient_norm;
@@ -340,6 +347,10 @@ heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, dou
   result.timeline.gather = update.gather_seconds;
   result.timeline.update = lap(&clock) - update.gather_seconds;
   return result;
+}
+
+heed_status heed_stepper_witness(heed_stepper *s) {
+  return heed_witness_take(&s->witness);
 }
 
 const heed_parameter_table *heed_stepper_table(const heed_stepper *s) {
@@ -357,11 +368,13 @@ bool heed_stepper_is_sharded(const heed_stepper *s) {
 void heed_stepper_take(heed_stepper *s) {
   heed_model_unpack(s->model);
   heed_masters_take(&s->masters);
+  heed_witness_forget(&s->witness);
   pack(s);
 }
 void heed_stepper_initialise(heed_stepper *s, uint32_t seed) {
   heed_model_unpack(s->model);
   heed_masters_initialise(&s->masters, seed);
+  heed_witness_forget(&s->witness);
   pack(s);
 }
 heed_optimizer *heed_stepper_optimizer(heed_stepper *s) {

@@ -40,8 +40,9 @@ typedef struct heed_step_result {
   double loss; /**< mean over masked tokens, plus mean over sentence pairs when asked */
   double gradient_norm;
   int64_t tokens, targets;
-  bool skipped;    /**< loss or gradient not finite: no update */
-  int64_t request; /**< the largest `request` of all ranks */
+  bool skipped;          /**< loss or gradient not finite: no update */
+  heed_status witnessed; /**< HEED_FAILED, on all ranks: a rank's shard had changed by itself, and there was no update */
+  int64_t request;       /**< the largest `request` of all ranks */
   heed_timeline timeline;
 } heed_step_result;
 
@@ -68,6 +69,9 @@ void heed_stepper_free(heed_stepper *stepper);
 /** Runs one step.  Collective.  \param[in] t  number of this update, from 1; \param[in] request  what this rank asks of all (a signal
  *  came: save and stop); it travels with the losses. */
 heed_step_result heed_stepper_run(heed_stepper *stepper, heed_batch_source source, double learning_rate, int64_t t, int64_t request);
+
+/** After a step: compares the ranks' parameters, and remembers this rank's shard until the next update (train/witness.h).  Collective. */
+heed_status heed_stepper_witness(heed_stepper *stepper);
 
 const heed_parameter_table *heed_stepper_table(const heed_stepper *stepper);
 

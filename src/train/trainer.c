@@ -134,6 +134,9 @@ static heed_status roll_back(heed_session *s, const heed_guard *guard) {
 
 /* What the guard says of a step, and does about it. */
 static heed_status judge(heed_session *s, heed_guard *guard, const heed_step_result *result, interval *since) {
+  HEED_TRY(result->witnessed);
+  if (is_due(s->step, s->config->guard.hash_every_steps))
+    HEED_TRY(heed_stepper_witness(s->stepper));
   switch (heed_guard_judge(guard, &s->config->guard, result->loss, result->skipped)) {
   case HEED_STEP_GOOD:
     return HEED_OK;

@@ -68,7 +68,11 @@ static trained train(const option *o, heed_communication *tensor, const heed_ker
   t.weights = test_floats(table->total);
   t.gradients = test_floats(table->gradient_total);
   set_weights(table, t.weights);
-  heed_model_pack(t.model, t.weights);
+  if (kernels->element_bytes < sizeof(float)) {
+    void *elements = test_floats(table->total);
+    kernels->narrow(elements, t.weights, table->total);
+    heed_model_pack(t.model, t.weights, elements);
+  }
   heed_model_train(t.model, t.weights, t.gradients, &batch, 7, (float)TARGETS / SEQUENCES, t.sums);
   for (int g = 0; g < SLICES; g++)
     t.loss += t.sums[g].token_loss + t.sums[g].next_sentence_loss;

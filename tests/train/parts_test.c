@@ -103,6 +103,9 @@ static void data_ranks_change_no_bit(void) {
   train(8, 2, "four", "");
   same_tensors("one", "two");
   same_tensors("one", "four");
+  train(2, 2, "one-bf16", "--set train.precision=bf16");
+  train(8, 2, "four-bf16", "--set train.precision=bf16");
+  same_tensors("one-bf16", "four-bf16");
 }
 
 /* Stopped at half-way, and gone on with in another division. */

@@ -200,6 +200,30 @@ static void rolls_back_and_goes_on(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "not even after rolling back 3 times"));
 }
 
+/* Trains on four ranks, one of which has a fault. */
+static int train_with_a_fault(const char *run, int odd, const char *fault) {
+  char command[1024];
+  snprintf(command, sizeof command, HEED_PROGRAM " train micro.yaml --set guard.hash_every_steps=2 --set run.output=%s", run);
+  return command_run("cd %s && export OMP_NUM_THREADS=1; timeout 120 " HEED_MPIEXEC
+                     " --oversubscribe --bind-to none --mca btl_vader_single_copy_mechanism none"
+                     " -n %d %s : -n 1 env HEED_FAILPOINT=%s %s : -n %d %s",
+                     folder, odd, command, fault, command, 3 - odd, command);
+}
+
+/* A bit that flips in a rank's copy of the parameters, and in what it alone has. */
+static void names_the_rank_whose_memory_changes(void) {
+  CU_ASSERT(command_ended(train_with_a_fault("replica", 2, "step.replica:2:error"), 1));
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "rank 2: on "));
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "the parameters are not those of the other ranks"));
+  CU_ASSERT(command_ended(train_with_a_fault("shard", 1, "step.shard:1:error"), 1));
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "rank 1: on "));
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "this rank's share of weights and moments changed by itself"));
+  CU_ASSERT(command_ended(train_with_a_fault("sound", 1, "step.shard:99:error"), 0));
+  static char tensors[65536];
+  tensors_of("sound", 12, tensors, sizeof tensors);
+  CU_ASSERT_STRING_EQUAL(tensors, expected);
+}
+
 static void resume_without_a_checkpoint_starts(void) {
   CU_ASSERT(command_ended(train(0, "fresh", "--resume", ""), 0));
   CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "step 0"));
@@ -280,7 +304,8 @@ HEED_TESTS({"prepares data", prepares}, {"trains to the end", trains_to_the_end}
            {"in bf16 too", in_bf16_too}, {"loses nothing when killed in a save", loses_nothing_when_killed_in_a_save},
            {"stops on a signal", stops_on_a_signal}, {"trains without what people look at", trains_without_what_people_look_at},
            {"stops at the time limit", stops_at_the_time_limit}, {"refuses what does not fit", refuses_what_does_not_fit},
-           {"rolls back and goes on", rolls_back_and_goes_on}, {"resume without a checkpoint starts", resume_without_a_checkpoint_starts},
+           {"rolls back and goes on", rolls_back_and_goes_on}, {"names the rank whose memory changes", names_the_rank_whose_memory_changes},
+           {"resume without a checkpoint starts", resume_without_a_checkpoint_starts},
            {"evaluates what a stop left out", evaluates_what_a_stop_left_out},
            {"starts from weights that fit", starts_from_weights_that_fit}, {"another vocabulary is refused", another_vocabulary_is_refused},
            {"evaluates and fills", evaluates_and_fills}, {"a full disk is no success", a_full_disk_is_no_success}, {"cleans up", cleans_up})
