@@ -19,6 +19,7 @@
 
 #include "base/failpoint.h"
 #include "base/hash.h"
+#include "base/pulse.h"
 #include "checkpoint/file.h"
 #include "checkpoint/folder.h"
 #include "checkpoint/save.h"
@@ -90,6 +91,7 @@ heed_status heed_save_write(heed_save *s, int block, const heed_piece *piece, co
   size_t bytes = (size_t)(piece->end - piece->first) * sizeof *values;
   if (!s->hasher)
     HEED_TRY(heed_hasher_begin(&s->hasher));
+  heed_pulse_beat();
   heed_hasher_add(s->hasher, values, bytes);
   HEED_TRY(heed_file_write(s->file, HEED_STATE_FILE, values, bytes, item->offset + piece->first * (int64_t)sizeof *values));
   if (heed_piece_is_last(table, piece)) {
@@ -115,8 +117,10 @@ static heed_status stream(heed_save *s) {
 /* 3: what the disk has is what memory had. */
 static heed_status read_back(heed_save *s) {
   heed_folder written = {.path = s->temporary, .file = s->file, .manifest = s->manifest};
+  heed_pulse_enter(HEED_PHASE_SYNCING);
   HEED_TRY(heed_failpoint(HEED_AT_SAVE_SYNC));
   HEED_TRY(heed_file_sync(s->file, HEED_STATE_FILE));
+  heed_pulse_enter(HEED_PHASE_READING_BACK);
   HEED_TRY(heed_failpoint(HEED_AT_SAVE_READ_BACK));
   posix_fadvise(s->file, 0, 0, POSIX_FADV_DONTNEED);
   HEED_TRY(heed_file_hash(s->file, HEED_STATE_FILE, 0, s->manifest.file_bytes, &s->manifest.file_checksum));
@@ -148,6 +152,7 @@ static heed_status write_manifest(heed_save *s) {
 /* 3 and 4, on rank 0. */
 heed_status heed_save_seal(heed_save *s) {
   HEED_TRY(read_back(s));
+  heed_pulse_enter(HEED_PHASE_PUBLISHING);
   HEED_TRY(write_manifest(s));
   HEED_TRY(heed_failpoint(HEED_AT_SAVE_FOLDER_SYNC));
   HEED_TRY(heed_file_sync(s->folder, s->temporary));
@@ -255,6 +260,7 @@ static heed_status run(heed_save *s) {
 
 heed_status heed_checkpoint_save(heed_checkpoint_store *store, const heed_checkpoint_info *info, const heed_checkpoint_tensors *tensors) {
   char name[32];
+  heed_pulse_enter(HEED_PHASE_SAVING);
   heed_checkpoint_name(name, info->step);
   heed_save s = {.store = store, .name = name, .replace = true, .info = *info, .tensors = tensors, .folder = -1, .file = -1};
   heed_status status = run(&s);

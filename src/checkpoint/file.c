@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/pulse.h"
 
 enum { HASH_BLOCK = 1 << 20, MAX_DEPTH = 8 };
 
@@ -204,6 +205,7 @@ heed_status heed_file_hash(int file, const char *name, int64_t offset, int64_t b
       heed_hasher_add(hasher, block, part);
     offset += (int64_t)part;
     bytes -= (int64_t)part;
+    heed_pulse_beat();
   }
   *hash = heed_hasher_end(hasher);
   free(block);

@@ -4,6 +4,7 @@
 
 #include "base/failpoint.h"
 #include "base/hash.h"
+#include "base/pulse.h"
 #include "checkpoint/file.h"
 #include "checkpoint/folder.h"
 #include "checkpoint/parts.h"
@@ -52,6 +53,7 @@ static heed_status read_piece(load *l, int block, const heed_piece *piece, float
   const heed_parameter_table *table = l->tensors->table;
   const heed_item *item = l->items[block * table->count + piece->parameter];
   size_t bytes = (size_t)(piece->end - piece->first) * sizeof *values;
+  heed_pulse_beat();
   HEED_TRY(heed_failpoint(HEED_AT_LOAD_PIECE));
   HEED_TRY(heed_file_read(l->folder.file, HEED_STATE_FILE, values, bytes, item->offset + piece->first * (int64_t)sizeof *values));
   if (!l->hasher)
@@ -88,6 +90,7 @@ static heed_status begin(load *l, const char *path) {
 }
 
 heed_status heed_checkpoint_load(const char *path, const heed_checkpoint_tensors *tensors, heed_communication *communication) {
+  heed_pulse_enter(HEED_PHASE_LOADING);
   load l = {.communication = communication, .tensors = tensors, .folder = {.file = -1}};
   heed_status status = communication->agree(communication, begin(&l, path));
   if (status == HEED_OK)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/failpoint.h"
+#include "base/pulse.h"
 #include "checkpoint/file.h"
 #include "checkpoint/folder.h"
 #include "heed/log.h"
@@ -123,6 +124,7 @@ heed_status heed_checkpoint_newest(heed_checkpoint_store *store, char **path) {
   bool found = false;
   heed_status status = HEED_OK;
   *path = NULL;
+  heed_pulse_enter(HEED_PHASE_LOADING);
   if (communication->rank == 0)
     status = heed_checkpoint_folder_open_newest(&folder, store->folder, store->path, &found);
   int64_t bytes = found ? (int64_t)strlen(folder.path) + 1 : 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cast.h"
+#include "base/pulse.h"
 #include "comm/node.h"
 #include "comm/sum.h"
 #include "heed/parameters.h"
@@ -60,6 +61,12 @@ static int post_send(heed_job *job, heed_run run, int to, int tag, int posted) {
   return posted;
 }
 
+static void wait_for_messages(heed_addition *a, int posted) {
+  const bool before = heed_pulse_wait(true);
+  MPI_Waitall(posted, a->requests, MPI_STATUSES_IGNORE);
+  heed_pulse_wait(before);
+}
+
 /* The same by messages: each part to the rank that adds it up, and its sum to all. */
 static void add_messages(heed_job *job, heed_run piece) {
   heed_addition *a = job->addition;
@@ -75,7 +82,7 @@ static void add_messages(heed_job *job, heed_run piece) {
     a->leaves[from] = arriving.data;
     arriving.data += mine.count;
   }
-  MPI_Waitall(posted, a->requests, MPI_STATUSES_IGNORE);
+  wait_for_messages(a, posted);
   heed_sum_leaves(mine.data, a->leaves, size, mine.count);
   posted = 0;
   for (int step = 1; step < size; step++) {
@@ -83,7 +90,7 @@ static void add_messages(heed_job *job, heed_run piece) {
     posted = post_receive(job, part_of(job, piece, from), from, TAG_SUMS, posted);
     posted = post_send(job, mine, to, TAG_SUMS, posted);
   }
-  MPI_Waitall(posted, a->requests, MPI_STATUSES_IGNORE);
+  wait_for_messages(a, posted);
 }
 
 static void add(heed_communication *table, float *data, int64_t count) {

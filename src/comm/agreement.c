@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cast.h"
+#include "base/pulse.h"
 #include "comm/job.h"
 #include "heed/log.h"
 
@@ -38,8 +39,11 @@ static heed_status take_failure(heed_job *job, int failed, heed_status mine) {
 static heed_status agree(heed_communication *table, heed_status mine) {
   heed_job *job = heed_job_of(table);
   int lowest = mine == HEED_OK ? INT_MAX : table->rank;
+  const bool before = heed_pulse_wait(true);
   MPI_Allreduce(MPI_IN_PLACE, &lowest, 1, MPI_INT, MPI_MIN, job->ranks);
-  return lowest == INT_MAX ? HEED_OK : take_failure(job, lowest, mine);
+  const heed_status all = lowest == INT_MAX ? HEED_OK : take_failure(job, lowest, mine);
+  heed_pulse_wait(before);
+  return all;
 }
 
 static size_t smaller(size_t a, size_t b) {
@@ -48,12 +52,15 @@ static size_t smaller(size_t a, size_t b) {
 
 static void broadcast(heed_communication *table, void *data, size_t bytes) {
   char *next = data;
+  const bool before = heed_pulse_wait(true);
   while (bytes > 0) {
     const size_t piece = smaller(bytes, CALL_BYTES);
     MPI_Bcast(next, heed_int((int64_t)piece), MPI_BYTE, 0, heed_job_of(table)->ranks);
     next += piece;
     bytes -= piece;
+    heed_pulse_beat();
   }
+  heed_pulse_wait(before);
 }
 
 static void bring(heed_communication *table, void *root, const void *data, size_t bytes, int from) {
@@ -70,16 +77,22 @@ static void bring(heed_communication *table, void *root, const void *data, size_
 }
 
 static void allgather(heed_communication *table, double *values, int64_t count) {
+  const bool before = heed_pulse_wait(true);
   MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values, heed_int(count), MPI_DOUBLE, heed_job_of(table)->ranks);
+  heed_pulse_wait(before);
 }
 
 static int64_t maximum(heed_communication *table, int64_t value) {
+  const bool before = heed_pulse_wait(true);
   MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_MAX, heed_job_of(table)->ranks);
+  heed_pulse_wait(before);
   return value;
 }
 
 static void barrier(heed_communication *table) {
+  const bool before = heed_pulse_wait(true);
   MPI_Barrier(heed_job_of(table)->ranks);
+  heed_pulse_wait(before);
 }
 
 static void abort_job(heed_communication *table, heed_status status) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cast.h"
+#include "base/pulse.h"
 #include "comm/layout.h"
 #include "comm/node.h"
 
@@ -56,7 +57,9 @@ static void exchange_places(heed_job *job, gathering all, int to, heed_places gi
       if (out.bytes > 0)
         MPI_Isend(out.data, heed_int(out.bytes), MPI_BYTE, to, TAG_COPY, job->ranks, &job->copies[count++]);
     }
+  const bool before = heed_pulse_wait(true);
   MPI_Waitall(count, job->copies, MPI_STATUSES_IGNORE);
+  heed_pulse_wait(before);
 }
 
 /* By messages, until each rank has what it would hold before the exchange of a sum at `distance`. */

@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include "base/memory.h"
+#include "base/pulse.h"
 #include "comm/world.h"
 #include "heed/log.h"
 
@@ -272,10 +273,12 @@ bool heed_node_all_told(const heed_job *job, heed_turn turn, int64_t number) {
 
 void heed_node_wait(heed_job *job, heed_turn turn, int64_t number) {
   int arrived;
+  const bool before = heed_pulse_wait(true);
   while (!heed_node_all_told(job, turn, number)) {
     MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, job->ranks, &arrived, MPI_STATUS_IGNORE); /* what was sent may still need a push */
     sched_yield();
   }
+  heed_pulse_wait(before);
 }
 
 void heed_job_set_node(heed_job *job) {

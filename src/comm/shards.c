@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/cast.h"
+#include "base/pulse.h"
 #include "comm/layout.h"
 #include "comm/shards.h"
 #include "comm/sums.h"
@@ -63,12 +64,14 @@ static void gather_place(heed_job *job, float *root, const float *own, int64_t f
   if (begin == end || (rank != 0 && rank != owner))
     return;
   const float *from = rank == owner ? own + job->runs[bucket].at + (begin - job->runs[bucket].first) : NULL;
+  const bool before = heed_pulse_wait(true);
   if (owner == 0)
     memcpy(root + (begin - first), from, (size_t)(end - begin) * sizeof *root);
   else if (rank == owner)
     MPI_Send(from, heed_int(end - begin), MPI_FLOAT, 0, TAG_GATHER, job->ranks);
   else
     MPI_Recv(root + (begin - first), heed_int(end - begin), MPI_FLOAT, owner, TAG_GATHER, job->ranks, MPI_STATUS_IGNORE);
+  heed_pulse_wait(before);
 }
 
 static void gather_range(heed_communication *table, float *root, const float *own, int64_t first, int64_t count) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cast.h"
+#include "base/pulse.h"
 #include "comm/layout.h"
 #include "comm/node.h"
 #include "comm/sum.h"
@@ -280,7 +281,9 @@ static void sum_poll(heed_communication *table) {
 }
 
 static void wait_a_little(heed_job *job) {
-  if (!go_on(job))
+  if (go_on(job))
+    heed_pulse_beat();
+  else
     sched_yield(); /* ranks may share a processor */
 }
 
@@ -292,8 +295,10 @@ static void sum_start(heed_communication *table, float *data, int64_t first, int
     heed_layout_range(job, first, count, bucket, (heed_places){0, table->size}, &begin, &end);
     if (begin == end)
       continue;
+    const bool before = heed_pulse_wait(true);
     while (s->begun == s->ended + s->capacity)
       wait_a_little(job);
+    heed_pulse_wait(before);
     s->queue[s->begun++ % s->capacity] =
         (sum){.whole = {data + (begin - first), begin, end - begin}, .bucket = bucket, .number = job->begun++};
   }
@@ -302,8 +307,10 @@ static void sum_start(heed_communication *table, float *data, int64_t first, int
 
 static void sum_finish(heed_communication *table) {
   heed_job *job = heed_job_of(table);
+  const bool before = heed_pulse_wait(true);
   while (job->sums->ended < job->sums->begun)
     wait_a_little(job);
+  heed_pulse_wait(before);
   heed_node_tell(job, HEED_TURN_SUMMED, job->begun);
   heed_node_wait(job, HEED_TURN_SUMMED, job->begun); /* before anybody writes what others may be reading */
 }

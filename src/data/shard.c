@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/pulse.h"
 #include "data/shard_layout.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "shards are little-endian and mapped as they are");
@@ -46,6 +47,7 @@ static heed_status check_counts(const heed_shard_layout *layout, size_t file_byt
 
 /* Arrays are checked a window at a time; its pages are then given back, so that a large shard does not fill the process. */
 static void give_back(const void *window, size_t bytes) {
+  heed_pulse_beat();
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)window / page * page,
             end = ((uintptr_t)window + bytes) / page * page;
   if (end > first)

@@ -1,5 +1,6 @@
 #include "evaluate/run.h"
 
+#include "base/pulse.h"
 #include "evaluate/loaded.h"
 #include "heed/log.h"
 
@@ -67,9 +68,11 @@ heed_status heed_evaluate_checkpoint(const char *checkpoint, const char *data, h
                                      int64_t *step) {
   heed_loaded loaded;
   heed_sampler *sampler = NULL;
+  heed_pulse_enter(HEED_PHASE_LOADING);
   heed_status status = heed_loaded_open(&loaded, checkpoint, c);
   if (status == HEED_OK)
     status = check(&loaded, data, c);
+  heed_pulse_enter(HEED_PHASE_OPENING_DATA);
   if (status == HEED_OK)
     status = c->agree(c, open_sampler(&loaded, data, &sampler));
   if (status == HEED_OK)

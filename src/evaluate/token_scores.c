@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/pulse.h"
 #include "base/tree.h"
 #include "heed/log.h"
 
@@ -208,6 +209,7 @@ static void show(const heed_token_evaluator *e, int64_t done, int64_t all, doubl
 heed_token_scores heed_token_evaluate(heed_token_evaluator *e, const float *parameters, int64_t batches) {
   int64_t all = (heed_sampler_samples(e->spec.sampler) + e->spec.config->train.batch_sequences - 1) / e->spec.config->train.batch_sequences;
   slice_scores sum = {0};
+  heed_pulse_enter(HEED_PHASE_EVALUATING);
   memset(e->frequencies, 0, (size_t)(e->data->size * e->spec.config->model.vocabulary_size) * sizeof *e->frequencies);
   double last = heed_seconds();
   all = batches > 0 && batches < all ? batches : all;

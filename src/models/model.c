@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/blas.h"
+#include "base/pulse.h"
 #include "layers/block.h"
 #include "layers/positions.h"
 #include "models/family.h"
@@ -270,8 +271,10 @@ static heed_context context_of(heed_model *model, const float *parameters, const
 
 static heed_hidden run_stack(heed_model *model, const heed_context *context) {
   heed_hidden x = heed_embedding_forward(context, &model->embedding);
-  for (int64_t i = 0; i < model->sublayer_count; i++)
+  for (int64_t i = 0; i < model->sublayer_count; i++) {
     x = heed_sublayer_forward(context, x, &model->sublayers[i]);
+    heed_pulse_beat();
+  }
   if (model->has_final_norm) {
     float *normed = heed_buffer(context, model->normed);
 #pragma omp parallel
@@ -301,6 +304,7 @@ static void remake(const heed_model *model, const heed_context *context, int64_t
 }
 
 static void back_through_stack(heed_model *model, const heed_context *context, float *gradient) {
+  heed_pulse_enter(HEED_PHASE_BACKWARD);
   if (model->has_final_norm) {
     heed_hidden x = input_of(model, context, model->sublayer_count);
 #pragma omp parallel
@@ -311,6 +315,7 @@ static void back_through_stack(heed_model *model, const heed_context *context, f
     remake(model, context, i);
     heed_sublayer_backward(context, gradient, input_of(model, context, i), &model->sublayers[i]);
     tell(model, model->sublayers[i].first_parameter);
+    heed_pulse_beat();
   }
   heed_embedding_backward(context, gradient, &model->embedding);
   tell(model, 0);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/pulse.h"
 #include "layers/feed_forward.h"
 
 static heed_status plan_transform(heed_token_head *head, heed_plan *plan, const heed_model_config *config,
@@ -160,6 +161,7 @@ const double *heed_token_head_score(const heed_context *context, const float *hi
     const float *logits = whole_logits(context, head, rows);
     score(context, head, logits, first, rows);
     visit(self, logits, first, rows);
+    heed_pulse_beat();
   }
   return losses_from(context, head, 0);
 }
@@ -198,8 +200,10 @@ static void train_group(const heed_context *context, const heed_token_head *head
 const double *heed_token_head_train(const heed_context *context, const float *hidden, const heed_token_head *head) {
 #pragma omp parallel
   prepare(context, hidden, head);
-  for (int64_t first = 0; first < context->batch->targets; first += head->rows_at_once)
+  for (int64_t first = 0; first < context->batch->targets; first += head->rows_at_once) {
+    heed_pulse_beat();
     train_group(context, head, first, rows_from(context, first, head->rows_at_once));
+  }
   return losses_from(context, head, 0);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/pulse.h"
 
 struct heed_optimizer {
   const heed_parameter_table *table;
@@ -259,6 +260,7 @@ heed_update heed_optimizer_update(heed_optimizer *o, const heed_masters *masters
   else
     adamw(o, masters, gradients, &settings);
   const double begun = heed_seconds();
+  heed_pulse_enter(HEED_PHASE_COPYING);
   heed_masters_gather(masters);
   update.gather_seconds = heed_seconds() - begun;
   return update;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/pulse.h"
 #include "heed/log.h"
 #include "models/level.h"
 #include "train/run_folder.h"
@@ -297,10 +298,14 @@ heed_status heed_session_open(heed_session *s, const heed_config *config, const 
   heed_communication *c = communication;
   HEED_TRY(heed_level_agree(&s->kernels, communication));
   HEED_TRY(c->agree(c, heed_config_print(config, &s->config_text)));
+  heed_pulse_enter(HEED_PHASE_OPENING_DATA);
   HEED_TRY(c->agree(c, open_data(s)));
   HEED_TRY(c->agree(c, check_alike(s)));
+  heed_pulse_enter(HEED_PHASE_BUILDING);
   HEED_TRY(open_model(s));
+  heed_pulse_enter(HEED_PHASE_OPENING_RUN);
   HEED_TRY(restore(s));
+  heed_pulse_enter(HEED_PHASE_OPENING_RUN);
   HEED_TRY(c->agree(c, c->rank == 0 ? write_run_folder(s) : HEED_OK));
   open_showing(s);
   return c->agree(c, heed_reader_create(&s->reader, s->training, (uint32_t)s->data_position, heed_stepper_first_slice(s->stepper),

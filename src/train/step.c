@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
+#include "base/pulse.h"
 #include "base/tree.h"
 #include "models/level.h"
 #include "train/witness.h"
@@ -268,7 +269,9 @@ static void run_passes(heed_stepper *s, heed_batch_source source, heed_slice_sum
   s->ready = floats;
   heed_model_tell_gradients(s->model, gradients_ready, s);
   for (int64_t pass = 0; pass < s->passes; pass++) {
+    heed_pulse_enter(HEED_PHASE_READING_BATCH);
     const heed_batch *batch = source.next(source.self);
+    heed_pulse_enter(HEED_PHASE_FORWARD);
     if (pass == 0)
       scale = next_sentence_scale(s, batch);
     s->last_pass = pass == s->passes - 1;
@@ -322,9 +325,11 @@ heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, dou
   heed_step_result result = {0};
   heed_slice_sums *mine = (heed_slice_sums *)(s->sums + s->data->rank * (s->slices * SUMS + 1));
   double clock = heed_seconds(), adding = heed_model_adding(s->model);
+  heed_pulse_enter(HEED_PHASE_FORWARD);
   run_passes(s, source, mine);
   result.timeline.shares = heed_model_adding(s->model) - adding;
   result.timeline.passes = lap(&clock) - result.timeline.shares;
+  heed_pulse_enter(HEED_PHASE_SUMMING);
   heed_optimizer_sum_finish(s->optimizer, s->blocks[0]);
   heed_slice_sums sums = share_sums(s, request, &result.request);
   result.timeline.wait = lap(&clock);
@@ -337,6 +342,7 @@ heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, dou
     result.gradient_norm = NAN;
     return result;
   }
+  heed_pulse_enter(HEED_PHASE_UPDATING);
   if ((result.witnessed = heed_witness_check(&s->witness)) != HEED_OK)
     return result;
   heed_model_unpack(s->model);

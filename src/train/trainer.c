@@ -7,6 +7,7 @@
 
 #include "base/blas.h"
 #include "base/clock.h"
+#include "base/pulse.h"
 #include "heed/log.h"
 #include "report/report.h"
 #include "train/guard.h"
@@ -46,11 +47,14 @@ static void evaluate(heed_session *s) {
                                            .layers = s->config->model.layers,
                                            .heads = s->config->model.heads};
   s->validation_loss = scores.loss;
+  heed_pulse_enter(HEED_PHASE_LOGGING);
   heed_info("step %lld  validation loss %.4f  perplexity %.2f  accuracy %.2f%%", (long long)s->step, scores.loss, scores.perplexity,
             100.0 * scores.accuracy);
   if (s->communication->rank == 0 && heed_metrics_evaluation(s->metrics, &record) != HEED_OK)
     heed_warn("%s (training goes on)", heed_error_text());
+  heed_pulse_enter(HEED_PHASE_EVALUATING);
   heed_showing_make(s->showing, heed_stepper_parameters(s->stepper), s->step, s->report);
+  heed_pulse_enter(HEED_PHASE_LOGGING);
   heed_report_write(s->report);
 }
 
@@ -104,6 +108,7 @@ static void log_step(heed_session *s, interval *since, heed_progress_bar *bar, d
                                 .wait = since->timeline.wait / steps,
                                 .update = since->timeline.update / steps,
                                 .gather = since->timeline.gather / steps};
+  heed_pulse_enter(HEED_PHASE_LOGGING);
   if (s->communication->rank == 0) {
     if (heed_metrics_step(s->metrics, &record) != HEED_OK)
       heed_warn("%s (training goes on)", heed_error_text());
@@ -156,6 +161,7 @@ static heed_status judge(heed_session *s, heed_guard *guard, const heed_step_res
 }
 
 static heed_step_result take_step(heed_session *s, heed_batch_source source, interval *since, double *learning_rate) {
+  heed_pulse_step(s->step + 1);
   *learning_rate = heed_schedule_rate(&s->config->schedule, &s->config->optimizer, s->step, s->config->train.steps);
   heed_step_result result = heed_stepper_run(s->stepper, source, *learning_rate, s->updates + 1, request_of(s));
   s->step++;
@@ -214,6 +220,7 @@ static heed_status run(heed_session *s) {
     since.begun += heed_seconds() - paused; /* tokens/s is of training alone */
   }
   finish_save(s);
+  heed_pulse_enter(HEED_PHASE_LOGGING);
   heed_report_write(s->report);
   HEED_TRY(judged);
   if (s->step < config->train.steps && saved == HEED_OK)
