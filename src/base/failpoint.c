@@ -28,10 +28,11 @@ const char *const heed_failpoint_names[HEED_FAILPOINT_COUNT] = {
     [HEED_AT_GRADIENTS] = "step.gradients",
     [HEED_AT_REPLICA] = "step.replica",
     [HEED_AT_SHARD] = "step.shard",
+    [HEED_AT_STEP_FORWARD] = "step.forward",
 };
 
-typedef enum action { ACTION_KILL, ACTION_EXIT, ACTION_ERROR, ACTION_COUNT } action;
-static const char *const action_names[ACTION_COUNT] = {"kill", "exit", "error"};
+typedef enum action { ACTION_KILL, ACTION_EXIT, ACTION_ERROR, ACTION_HANG, ACTION_COUNT } action;
+static const char *const action_names[ACTION_COUNT] = {"kill", "exit", "error", "hang"};
 
 static bool environment_read;
 static int armed = -1;           /* the armed place, −1 for none */
@@ -82,7 +83,7 @@ void heed_failpoint_set(const char *text) {
   armed = -1;
   if (!text || !*text || understand(text))
     return;
-  fprintf(stderr, "error: HEED_FAILPOINT=%s is not NAME[:N[-M][:kill|exit|error]]; names:", text);
+  fprintf(stderr, "error: HEED_FAILPOINT=%s is not NAME[:N[-M][:kill|exit|error|hang]]; names:", text);
   for (int i = 0; i < HEED_FAILPOINT_COUNT; i++)
     fprintf(stderr, " %s", heed_failpoint_names[i]);
   fputc('\n', stderr);
@@ -100,5 +101,7 @@ heed_status heed_failpoint(heed_failpoint_place place) {
     raise(SIGKILL);
   if (armed_action == ACTION_EXIT)
     _exit(HEED_FAILED);
+  while (armed_action == ACTION_HANG)
+    sleep(1000);
   return heed_error(HEED_IO, "failpoint %s", heed_failpoint_names[place]);
 }

@@ -1,9 +1,9 @@
 /** Failpoints: named places where a test can end the program or make a step fail.
  *
  *  HEED_FAILPOINT=NAME[:N[-M][:ACTION]] acts on the N-th passing of the place NAME (default 1), and on those up to the M-th.  ACTION:
- * `kill` (the default) is SIGKILL to the process itself, as a lost node would; `exit` leaves at once with code 1; `error` lets the step
- * fail with HEED_IO, so that the error path is walked.  They are part of release builds too, since what is shipped is what should be
- * tested. */
+ *  `kill` (the default) is SIGKILL to the process itself, as a lost node would; `exit` leaves at once with code 1; `error` lets the step
+ *  fail with HEED_IO, so that the error path is walked; `hang` never goes on, as a call into a dead file system.  They are part of release
+ *  builds too, since what is shipped is what should be tested. */
 #ifndef HEED_BASE_FAILPOINT_H
 #define HEED_BASE_FAILPOINT_H
 
@@ -31,6 +31,7 @@ typedef enum heed_failpoint_place {
   HEED_AT_GRADIENTS,          /**< a step's gradients are worked out: `error` makes one of them not a number */
   HEED_AT_REPLICA,            /**< before ranks compare their copies of the parameters: `error` flips a bit of this one's */
   HEED_AT_SHARD,              /**< after a rank has remembered its shard: `error` flips a bit of it */
+  HEED_AT_STEP_FORWARD,       /**< every rank, in a training step, before its first pass */
   HEED_FAILPOINT_COUNT
 } heed_failpoint_place;
 

@@ -326,6 +326,8 @@ heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, dou
   heed_slice_sums *mine = (heed_slice_sums *)(s->sums + s->data->rank * (s->slices * SUMS + 1));
   double clock = heed_seconds(), adding = heed_model_adding(s->model);
   heed_pulse_enter(HEED_PHASE_FORWARD);
+  if (heed_failpoint(HEED_AT_STEP_FORWARD) != HEED_OK)
+    s->spec.communication->abort(s->spec.communication, HEED_IO);
   run_passes(s, source, mine);
   result.timeline.shares = heed_model_adding(s->model) - adding;
   result.timeline.passes = lap(&clock) - result.timeline.shares;

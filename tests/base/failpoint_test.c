@@ -15,6 +15,7 @@ static int in_child(const char *text, int passings) {
     if (!freopen("/dev/null", "w", stderr))
       _exit(9);
     setenv("HEED_FAILPOINT", text, 1);
+    alarm(1); /* of what hangs */
     for (int i = 0; i < passings; i++)
       if (heed_failpoint(HEED_AT_SAVE_SYNC) != HEED_OK)
         _exit(HEED_IO);
@@ -31,6 +32,8 @@ static void acts_at_the_nth_passing(void) {
   CU_ASSERT_EQUAL(in_child("save.sync:3", 3), -SIGKILL);
   CU_ASSERT_EQUAL(in_child("save.sync:2:exit", 2), 1);
   CU_ASSERT_EQUAL(in_child("save.sync:2:error", 2), HEED_IO);
+  CU_ASSERT_EQUAL(in_child("save.sync:2:hang", 1), 0);
+  CU_ASSERT_EQUAL(in_child("save.sync:2:hang", 2), -SIGALRM);
   CU_ASSERT_EQUAL(in_child("save.rename", 3), 0);
   CU_ASSERT_EQUAL(in_child("save.sync:2-3:error", 1), 0);
 }
