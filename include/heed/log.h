@@ -20,6 +20,13 @@ void heed_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void heed_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void heed_rank_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/** A line as it is, from any thread and whichever rank: for one that watches the others, and may end the process next.  It waits for no
+ *  lock, and for at most a second where nobody reads standard error. */
+void heed_alarm(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** The same from a signal handler, on rank 0: `line` ends in a newline. */
+void heed_log_from_handler(const char *line);
+
 /** A progress line: on a terminal it is drawn over the one before; elsewhere it is a plain line.  Rank 0 only. */
 void heed_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -1,7 +1,10 @@
 #include "heed/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +12,8 @@
 #include <unistd.h>
 
 static int log_rank = 0, log_size = 1;
-static bool log_quiet = false, progress_open = false;
+static bool log_quiet = false;
+static atomic_bool progress_open = false;
 
 void heed_log_set_rank(int rank, int size) {
   log_rank = rank;
@@ -109,6 +113,28 @@ void heed_rank_warn(const char *format, ...) {
   va_start(arguments, format);
   say(prefix, format, arguments);
   va_end(arguments);
+}
+
+void heed_alarm(const char *format, ...) {
+  char text[4096]; /* what a pipe takes at once when it is ready */
+  struct pollfd file = {.fd = STDERR_FILENO, .events = POLLOUT};
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text + 1, sizeof text - 2, format, arguments);
+  va_end(arguments);
+  make_plain(text + 1);
+  text[0] = '\n'; /* the end of a progress line */
+  const size_t length = strlen(text + 1), from = !progress_open;
+  text[1 + length] = '\n';
+  if (poll(&file, 1, 1000) > 0 && write(STDERR_FILENO, text + from, 2 + length - from) < 0)
+    return; /* there is nobody to tell */
+}
+
+void heed_log_from_handler(const char *line) {
+  const int error = errno;
+  if (log_rank == 0 && write(STDERR_FILENO, line, strlen(line)) < 0)
+    errno = error;
+  errno = error;
 }
 
 void heed_progress(const char *format, ...) {

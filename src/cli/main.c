@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include "base/blas.h"
+#include "base/pulse.h"
 #include "base/spelling.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "comm/watchdog.h"
 #include "comm/world.h"
 #include "heed/log.h"
 
@@ -120,6 +122,8 @@ int main(int argc, char **argv) {
     heed_info("%s", heed_error_text());
   else if (status != HEED_OK && heed_error_text()[0])
     heed_complain("%s", heed_error_text()); /* ranks agreed on it: rank 0 speaks for all, before any of them leaves */
+  heed_pulse_enter(HEED_PHASE_ENDING);
   heed_world_close();
+  heed_watchdog_stop();
   return status;
 }

@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "comm/watchdog.h"
 #include "comm/world.h"
 #include "heed/config.h"
 #include "heed/trainer.h"
@@ -43,6 +44,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
 static heed_status train(const train_options *o, heed_communication *world) {
   heed_config config = {0};
   int threads = 1;
+  heed_watchdog_start(world);
   heed_status status = heed_config_read(&config, o->config, o->settings.items, o->settings.count);
   if (status == HEED_OK)
     status = heed_config_check_training(&config, o->config);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "comm/job.h"
+#include "comm/placement.h"
 #include "comm/world.h"
 
 enum { MAX_PROCESSORS = 8192 };
@@ -15,11 +16,14 @@ typedef struct affinity {
   unsigned char may_run[MAX_PROCESSORS];
 } affinity;
 
+/* A set of the kernel's of as many. */
+typedef union processor_mask {
+  cpu_set_t set;
+  unsigned long words[MAX_PROCESSORS / (8 * sizeof(unsigned long))];
+} processor_mask;
+
 static heed_status read_affinity(affinity *mine) {
-  union {
-    cpu_set_t set;
-    unsigned long words[MAX_PROCESSORS / (8 * sizeof(unsigned long))];
-  } mask;
+  processor_mask mask;
   memset(&mask, 0, sizeof mask);
   if (sched_getaffinity(0, sizeof mask, &mask.set) != 0)
     return heed_error(HEED_FAILED, "the processors of this process cannot be read (sched_getaffinity: %s); set OMP_NUM_THREADS",
@@ -71,4 +75,23 @@ heed_status heed_world_threads(heed_communication *world, int *threads) {
   omp_set_dynamic(0);
   omp_set_num_threads(*threads);
   return HEED_OK;
+}
+
+void heed_placement_leave(void) {
+  processor_mask mask;
+  int own[MAX_PROCESSORS], found = 0;
+  memset(&mask, 0, sizeof mask);
+  for (int place = 0; place < omp_get_num_places(); place++) {
+    const int count = omp_get_place_num_procs(place);
+    if (count < 1 || count > MAX_PROCESSORS)
+      continue;
+    omp_get_place_proc_ids(place, own);
+    for (int i = 0; i < count; i++)
+      if (own[i] >= 0 && own[i] < MAX_PROCESSORS) {
+        CPU_SET_S((size_t)own[i], sizeof mask, &mask.set);
+        found++;
+      }
+  }
+  if (found > 0)
+    sched_setaffinity(0, sizeof mask, &mask.set);
 }
