@@ -24,6 +24,12 @@ void heed_rank_warn(const char *format, ...) __attribute__((format(printf, 1, 2)
  *  lock, and for at most a second where nobody reads standard error. */
 void heed_alarm(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/** The same behind `prefix` and, in a job of several, the rank. */
+void heed_rank_alarm(const char *prefix, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** Whether this rank speaks for the job: rank 0. */
+bool heed_log_speaks(void);
+
 /** The same from a signal handler, on rank 0: `line` ends in a newline. */
 void heed_log_from_handler(const char *line);
 

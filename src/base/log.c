@@ -115,13 +115,11 @@ void heed_rank_warn(const char *format, ...) {
   va_end(arguments);
 }
 
-void heed_alarm(const char *format, ...) {
+static void alarm_all(const char *prefix, const char *format, va_list arguments) {
   char text[4096]; /* what a pipe takes at once when it is ready */
   struct pollfd file = {.fd = STDERR_FILENO, .events = POLLOUT};
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(text + 1, sizeof text - 2, format, arguments);
-  va_end(arguments);
+  const int used = snprintf(text + 1, 64, "%s", prefix);
+  vsnprintf(text + 1 + used, sizeof text - 2 - (size_t)used, format, arguments);
   make_plain(text + 1);
   text[0] = '\n'; /* the end of a progress line */
   const size_t length = strlen(text + 1), from = !progress_open;
@@ -130,10 +128,35 @@ void heed_alarm(const char *format, ...) {
     return; /* there is nobody to tell */
 }
 
+void heed_alarm(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  alarm_all("", format, arguments);
+  va_end(arguments);
+}
+
+void heed_rank_alarm(const char *prefix, const char *format, ...) {
+  char whole[64];
+  if (log_size > 1)
+    snprintf(whole, sizeof whole, "%srank %d: ", prefix, log_rank);
+  else
+    snprintf(whole, sizeof whole, "%s", prefix);
+  va_list arguments;
+  va_start(arguments, format);
+  alarm_all(whole, format, arguments);
+  va_end(arguments);
+}
+
+bool heed_log_speaks(void) {
+  return log_rank == 0;
+}
+
 void heed_log_from_handler(const char *line) {
   const int error = errno;
-  if (log_rank == 0 && write(STDERR_FILENO, line, strlen(line)) < 0)
-    errno = error;
+  if (log_rank != 0)
+    return;
+  if ((progress_open && write(STDERR_FILENO, "\n", 1) < 0) || write(STDERR_FILENO, line, strlen(line)) < 0)
+    errno = error; /* there is nobody to tell */
   errno = error;
 }
 

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "checkpoint/file.h"
 #include "heed/log.h"
 
@@ -132,17 +132,13 @@ static void *beat(void *argument) {
 }
 
 static heed_status start_thread(heed_heartbeat *h) {
-  sigset_t all, before;
   pthread_condattr_t clock;
   pthread_condattr_init(&clock);
   pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
   pthread_cond_init(&h->wake, &clock);
   pthread_condattr_destroy(&clock);
   pthread_mutex_init(&h->lock, NULL);
-  sigfillset(&all); /* USR1 and TERM belong to the main thread */
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int failed = pthread_create(&h->thread, NULL, beat, h);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  int failed = heed_thread_start(&h->thread, beat, h);
   return failed ? heed_error(HEED_FAILED, "the heartbeat's thread cannot be started: %s", strerror(failed)) : HEED_OK;
 }
 

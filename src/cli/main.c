@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/blas.h"
+#include "base/mapping.h"
 #include "base/pulse.h"
 #include "base/spelling.h"
 #include "cli/commands.h"
@@ -69,6 +70,7 @@ static heed_status run_command(const command *c, int argc, char **argv) {
     return heed_error(HEED_INVALID, "OMP_NUM_THREADS asks for %d threads; %d are the most, and as many as there are processors the best",
                       omp_get_max_threads(), HEED_MOST_THREADS);
   (void)heed_blas_core(); /* chosen now, before MPI has threads */
+  heed_mapping_guard();   /* before MPI has a handler, which would print a stack */
   snprintf(name, sizeof name, "heed %s", c->name);
   argv[0] = name;
   return c->run(argc, argv);

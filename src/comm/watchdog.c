@@ -7,7 +7,6 @@
 #include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "comm/job.h"
 #include "comm/placement.h"
 #include "comm/vigil.h"
@@ -225,19 +225,6 @@ static heed_status make_vigil(const char (*hosts)[HEED_HOST_BYTES]) {
   return heed_vigil_create(&dog.vigil, &spec);
 }
 
-/* Signals are the main thread's, but for those that a fault of its own sends. */
-static int start_thread(void) {
-  static const int own[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGABRT};
-  sigset_t most, before;
-  sigfillset(&most);
-  for (unsigned i = 0; i < sizeof own / sizeof *own; i++)
-    sigdelset(&most, own[i]);
-  pthread_sigmask(SIG_SETMASK, &most, &before);
-  const int error = pthread_create(&dog.thread, NULL, run, NULL);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  return error;
-}
-
 static heed_status begin(const char (*hosts)[HEED_HOST_BYTES]) {
   dog.answered = -INFINITY;
   dog.speaks = dog.rank <= 1;
@@ -247,7 +234,7 @@ static heed_status begin(const char (*hosts)[HEED_HOST_BYTES]) {
   HEED_TRY(make_vigil(hosts));
   if ((dog.wake = eventfd(0, EFD_CLOEXEC)) < 0)
     return heed_error(HEED_FAILED, "%s", strerror(errno));
-  const int error = start_thread();
+  const int error = heed_thread_start(&dog.thread, run, NULL);
   dog.running = error == 0;
   return error == 0 ? HEED_OK : heed_error(HEED_FAILED, "%s", strerror(error));
 }

@@ -1,11 +1,11 @@
 #include "data/reader.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 /* The passes of a step become ready together, since each carries the targets of all (step_targets).  One batch is in the hands of the
  * reader's owner and the others of its step wait behind it; AHEAD more steps are made ahead. */
@@ -66,13 +66,8 @@ static void *make_ahead(void *argument) {
   return NULL;
 }
 
-/* Signals are the main thread's: it must see USR1 and TERM, so the reading thread starts with all of them blocked. */
 static heed_status start_thread(heed_reader *reader) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int error = pthread_create(&reader->thread, NULL, make_ahead, reader);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  int error = heed_thread_start(&reader->thread, make_ahead, reader);
   if (error)
     return heed_error(HEED_FAILED, "the thread that reads data ahead cannot be started: %s; raise the limit of processes (ulimit -u)",
                       strerror(error));

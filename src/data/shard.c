@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/mapping.h"
 #include "base/pulse.h"
 #include "data/shard_layout.h"
 
@@ -117,12 +118,9 @@ static heed_status map_file(heed_shard *shard, int file, size_t bytes) {
   HEED_TRY(heed_shard_layout_read(&layout, file, shard->path));
   heed_status status = check_counts(&layout, bytes);
   if (status == HEED_OK) {
-    void *mapping = mmap(NULL, bytes, PROT_READ, MAP_SHARED, file, 0);
-    if (mapping == MAP_FAILED)
-      return heed_error(HEED_IO, "%s: could not be mapped: %s", shard->path, strerror(errno));
-    shard->mapping = mapping;
+    HEED_TRY(heed_mapping_open(&shard->mapping, file, bytes, shard->path));
     shard->mapped_bytes = bytes;
-    const char *base = mapping;
+    const char *base = shard->mapping;
     shard->tokens = base + layout.tokens.offset;
     shard->wide = layout.tokens.width == sizeof(uint32_t);
     shard->token_count = layout.token_count;
@@ -166,8 +164,7 @@ heed_status heed_shard_open(heed_shard *shard, const char *path) {
 }
 
 void heed_shard_close(heed_shard *shard) {
-  if (shard->mapping)
-    munmap(shard->mapping, shard->mapped_bytes);
+  heed_mapping_close(shard->mapping);
   free(shard->path);
   *shard = (heed_shard){0};
 }

@@ -32,13 +32,13 @@ typedef struct heed_shard {
   bool cased;
   char tokenizer[HEED_TOKENIZER_NAME]; /**< wordpiece or bpe */
   uint64_t content_hash;               /**< of all offsets and tokens: equal shards have equal ones, wherever they lie */
-  void *mapping;                       /**< the mapped file */
+  const void *mapping;                 /**< the mapped file */
   size_t mapped_bytes;
 } heed_shard;
 
 /** Opens and checks a shard: structure, types, attributes, every offset and every token.  The HDF5 library sees the file only in a
  *  child process with limits (memory, processor time), so a file made to harm cannot; the arrays are then mapped here, read-only.  A
- *  file that is cut short while it is mapped ends the process, as with any mapping.  Rank-local; call it while no other thread uses HDF5.
+ *  file that is cut short while it is mapped ends the process (base/mapping.h).  Rank-local; call it while no other thread uses HDF5.
  *  Errors: HEED_INVALID with the reason for a file that is missing or is not a sound token shard; HEED_IO for a failed read. */
 heed_status heed_shard_open(heed_shard *shard, const char *path);
 

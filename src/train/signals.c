@@ -3,14 +3,18 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "heed/log.h"
+
 static volatile sig_atomic_t pending, interrupted;
 
 static void take(int number) {
   if (number == SIGINT && interrupted)
     _exit(128 + SIGINT);
-  if (number == SIGINT)
-    interrupted = 1;
   pending = number;
+  if (number != SIGINT)
+    return;
+  interrupted = 1;
+  heed_log_from_handler("interrupted: saving at the end of this step, then stopping; once more stops at once, without saving\n");
 }
 
 void heed_signals_install(void) {

@@ -42,7 +42,7 @@ milliseconds() { calculate "printf \"%.1f\", 1000 * ($1)"; }
 
 # ---- what is compiled ----
 
-base=(src/base/{status,log,alone,parameters,normal,memory,clock,pulse}.c)
+base=(src/base/{status,log,alone,parameters,normal,memory,clock,pulse,thread}.c)
 exchange=()
 for source in src/comm/*.c; do
   [ "$source" = src/comm/sum.c ] || exchange+=("$source")
