@@ -146,8 +146,10 @@ static void watch(double now) {
 
 static void *run(void *unused) {
   struct pollfd files[2] = {{.fd = dog.wake, .events = POLLIN}, {.fd = dog.socket, .events = POLLIN}};
-  double last = heed_seconds(), next = last + dog.period * dog.rank / dog.ranks; /* rank 0 does not hear all at once */
+  double last = heed_seconds(), next = last + dog.period * dog.rank / dog.ranks; /* rank 0 is not to hear all at once */
   heed_placement_leave();
+  if (dog.rank > 0)
+    speak(last); /* a rank that is stopped soon should have been heard of */
   for (;;) {
     double now = heed_seconds();
     const int milliseconds = next > now ? (int)ceil(1000 * (next - now)) : 0;
