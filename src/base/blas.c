@@ -5,6 +5,7 @@
 #include "base/blas.h"
 
 #include <cblas.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "heed/log.h"
 
@@ -37,8 +39,10 @@ void *blas_memory_alloc(int procpos) {
   (void)procpos;
   if (!thread_buffer) {
     void *buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (buffer == MAP_FAILED)
-      return NULL;
+    if (buffer == MAP_FAILED) { /* OpenBLAS would write to what it does not get */
+      heed_rank_alarm("error: ", "out of memory for a buffer of OpenBLAS's, %d MB of addresses: %s", BUFFER_BYTES >> 20, strerror(errno));
+      _exit(HEED_FAILED);
+    }
     pthread_once(&buffer_once, create_key);
     pthread_setspecific(buffer_key, buffer);
     thread_buffer = buffer;

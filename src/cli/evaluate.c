@@ -90,8 +90,8 @@ heed_status heed_command_evaluate(int argc, char **argv) {
   int threads;
   HEED_TRY(heed_parse_options(&argp, argc, argv, &o));
   HEED_TRY(heed_world_open(&world));
-  heed_watchdog_start(world);
   HEED_TRY(world->agree(world, heed_world_threads(world, &threads)));
+  heed_watchdog_start(world);
   HEED_TRY(heed_evaluate_checkpoint(o.checkpoint, o.data, world, &scores, &step));
   heed_status status = HEED_OK;
   if (world->rank == 0)

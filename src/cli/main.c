@@ -48,7 +48,8 @@ static void print_help(void) {
     printf("  %-12s %s\n", commands[i].name, commands[i].summary);
   fputs("\n`heed COMMAND --help` tells what each takes.  Under mpirun: train, evaluate, doctor, bench.\n"
         "Exit codes: 0 done; 64 command line; 65 something named is missing or invalid; 74 read or write failed;\n"
-        "75 stopped after saving, run again with --resume; 1 anything else.\n",
+        "75 stopped after saving, run again with --resume; 124 ended by the watchdog, since nothing moved; 130 by a second Ctrl-C;\n"
+        "1 anything else.\n",
         stdout);
 }
 

@@ -44,11 +44,12 @@ static error_t parse(int key, char *value, struct argp_state *state) {
 static heed_status train(const train_options *o, heed_communication *world) {
   heed_config config = {0};
   int threads = 1;
-  heed_watchdog_start(world);
   heed_status status = heed_config_read(&config, o->config, o->settings.items, o->settings.count);
   if (status == HEED_OK)
     status = heed_config_check_training(&config, o->config);
-  status = world->agree(world, status);
+  status = world->agree(world, status); /* the first word between ranks, and of those that fail before it the last */
+  if (status == HEED_OK)
+    heed_watchdog_start(world);
   if (status == HEED_OK)
     status = world->agree(world, heed_world_check_ranks(config.train.slices, config.parallel.tensor, world->size));
   if (status == HEED_OK)
@@ -64,15 +65,18 @@ static heed_status train(const train_options *o, heed_communication *world) {
 }
 
 heed_status heed_command_train(int argc, char **argv) {
-  static const struct argp argp = {options,
-                                   parse,
-                                   "CONFIG.yaml",
-                                   "Trains a model; `mpirun -n P heed train …` shares each step among P ranks.\v"
-                                   "USR1 or TERM saves at the next step and ends with exit code 75: run again with --resume to go on.  "
-                                   "The results are the same bits on every allowed number of ranks and threads.",
-                                   0,
-                                   0,
-                                   0};
+  static const struct argp argp = {
+      options,
+      parse,
+      "CONFIG.yaml",
+      "Trains a model; `mpirun -n P heed train …` shares each step among P ranks.\v"
+      "The results are the same bits on every allowed number of ranks and threads.  USR1, TERM or Ctrl-C saves "
+      "at the next step and ends with exit code 75: run again with --resume to go on.  A second Ctrl-C ends at "
+      "once, with 130.  A job in which nothing moves for 60 s, or 10 usual steps, ends with 124 and names the "
+      "rank; HEED_WATCHDOG=SECONDS replaces the 60, 0 waits for ever.",
+      0,
+      0,
+      0};
   train_options o = {0};
   heed_communication *world;
   heed_status status = heed_parse_options(&argp, argc, argv, &o);

@@ -10,7 +10,8 @@
 
 #include "heed/communication.h"
 
-/** Starts to watch; a second call does nothing.  Collective.  A rank whose thread cannot be started says so and is watched by the others
+/** Starts to watch; a second call does nothing.  Collective, after the first thing that the ranks agree on: one that fails before the
+ *  world is open comes to that and to nothing else.  A rank whose thread cannot be started says so and is watched by the others
  *  as well as they can. */
 void heed_watchdog_start(heed_communication *world);
 
