@@ -166,7 +166,9 @@ static slice_scores score_global_batch(heed_token_evaluator *e, const float *par
   bool watched = number == 0;
   heed_model_watch(e->spec.model, watched ? e->watched : NULL);
   for (int64_t done = 0; done < e->slices; done += e->spec.slices_at_once) {
+    heed_pulse_enter(HEED_PHASE_READING_BATCH);
     heed_sampler_read(e->spec.sampler, &e->batch, (uint32_t)number, c->rank * e->slices + done, e->spec.slices_at_once);
+    heed_pulse_enter(HEED_PHASE_EVALUATING);
     score_batch(e, parameters, (slice_scores *)(mine + done * SCORES));
     if (watched)
       sum_entropies(e, entropies + done * e->heads);

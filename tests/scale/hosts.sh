@@ -4,8 +4,9 @@
 #   two ranks, four ranks       across both hosts: the bits of one process; jobs/pbs.sh likewise, each host named once
 #   100 Mbit/s                  slower, and the same bits
 #   data on each host's disk    nothing is read from the disk of rank 0's host only; a missing copy and a different one are refused
+#   a rank is stopped for good  the watchdog ends the job, with the rank's host in its message, whichever rank it is
 #   the cable is pulled         the job ends in bounded time with a message, leaves no process, and --resume goes on to the same bits
-# Needs root with the right to make network namespaces, and what `jobs/setup.sh --scale` installs.  Some two minutes.
+# Needs root with the right to make network namespaces, and what `jobs/setup.sh --scale` installs.  Some three minutes.
 set -euo pipefail
 # shellcheck source=tests/scale/common.sh
 . "$(dirname "$0")/common.sh"
@@ -92,6 +93,24 @@ own_disks() {
   say "a copy that is missing, and one that is different, on the second host: refused, $(grep -m 1 -o 'rank 1: .*' "$dir/out")"
 }
 
+stop_a_rank() {
+  local host rank=1 code process
+  for host in $two $one; do
+    HEED_WATCHDOG=5 across 1 "$dir/micro.yaml" --set "run.output=$dir/stopped-$rank" &
+    job=$! code=0
+    wait_for 60 has_reached "$dir/stopped-$rank" 20 || { cat "$dir/out"; fail "the job does not train"; }
+    for process in $(ip netns pids $host); do
+      [ "$(cat "/proc/$process/comm")" != heed ] || kill -STOP "$process"
+    done
+    wait $job || code=$?
+    job=
+    [ $code = 124 ] && grep -qF "rank $rank ($host) is silent" "$dir/out" || { cat "$dir/out"; fail "exit code $code, or the rank is not named"; }
+    wait_for 10 none_left || fail "processes are left: $(of_hosts | xargs ps -o pid=,args= -p)"
+    say "stopped for good: $(grep -o "rank $rank ($host) is silent.*; the others wait" "$dir/out" | tail -n 1); exit code 124, no process left"
+    rank=$((rank - 1))
+  done
+}
+
 pull_the_cable() {
   local began code=0 stopped
   across 1 "$dir/micro.yaml" --set "run.output=$dir/cut" &
@@ -125,4 +144,5 @@ set_environment
 same_bits
 slow_network
 own_disks
+stop_a_rank
 pull_the_cable

@@ -40,8 +40,8 @@ ended() {
   if kill -0 "$job" 2>/dev/null; then echo "still there after $1 s"; fi
   [ "${2:-}" != killed ] || for _ in $(seq 100); do [ -n "$(ids '')" ] || break; sleep 0.1; done
   left=$(ids '' | wc -l)
-  kill -CONT $(ids '') 2>/dev/null
-  kill -KILL $(ids '') 2>/dev/null
+  ids "" | xargs -r kill -CONT 2>/dev/null
+  ids "" | xargs -r kill -KILL 2>/dev/null
   wait "$job"
   code=$?
   echo "exit $code after $((SECONDS - begun)) s"
