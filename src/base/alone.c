@@ -66,7 +66,7 @@ static void alone_bring(heed_communication *c, void *root, const void *data, siz
 }
 static void alone_abort(heed_communication *c, heed_status status) {
   (void)c;
-  heed_rank_warn("%s", heed_error_text());
+  heed_rank_alarm("error: ", "%s", heed_error_text());
   exit(status);
 }
 

@@ -96,7 +96,7 @@ static void barrier(heed_communication *table) {
 }
 
 static void abort_job(heed_communication *table, heed_status status) {
-  heed_rank_warn("%s", heed_error_text());
+  heed_rank_alarm("error: ", "%s", heed_error_text());
   fflush(NULL);
   MPI_Abort(heed_job_of(table)->world->ranks, status); /* of a group, its ranks alone would end */
 }

@@ -281,8 +281,11 @@ static heed_status write_run_folder(heed_session *s) {
 /* Rank 0 and the ranks with the other parts of its model.  Collective. */
 static void open_showing(heed_session *s) {
   heed_communication *c = s->communication;
-  heed_showing_spec showing = {
-      .model = heed_stepper_model(s->stepper), .sampler = s->validation, .tokenizer = s->tokenizer, .config = s->config};
+  heed_showing_spec showing = {.model = heed_stepper_model(s->stepper),
+                               .sampler = s->validation,
+                               .tokenizer = s->tokenizer,
+                               .config = s->config,
+                               .tensor = c->tensor};
   const bool shows = s->validation && c->data->rank == 0;
   if (c->agree(c, shows ? heed_showing_create(&s->showing, &showing) : HEED_OK) == HEED_OK)
     return;

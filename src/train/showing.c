@@ -186,7 +186,7 @@ void heed_showing_make(heed_showing *s, const float *parameters, int64_t step, h
   clear(s);
   for (int64_t i = 0; i < TEXTS && read_text(s, i); i++) {
     bool good = s->generator ? continue_row(s, 0, parameters) : fill_first_row(s, parameters);
-    if (!good)
+    if (s->spec.tensor->maximum(s->spec.tensor, !good) != 0) /* what one cannot go on with, none does */
       break;
     ends[made++] = s->count;
   }

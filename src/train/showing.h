@@ -5,6 +5,7 @@
 #define HEED_TRAIN_SHOWING_H
 
 #include "data/sampler.h"
+#include "heed/communication.h"
 #include "heed/config.h"
 #include "models/model.h"
 #include "report/report.h"
@@ -17,6 +18,7 @@ typedef struct heed_showing_spec {
   const heed_sampler *sampler; /**< of the validation data */
   const heed_tokenizer *tokenizer;
   const heed_config *config;
+  heed_communication *tensor; /**< the ranks with the other parts of the model, all of which show */
 } heed_showing_spec;
 
 /** Errors: HEED_FAILED when memory is short. */

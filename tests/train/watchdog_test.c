@@ -104,7 +104,7 @@ static void saves_have_time(void) {
 static void a_failure_of_one_rank_alone_ends_all(void) {
   script("FAULT=1:step.forward:30:error; start failed 4; ended 15");
   CU_ASSERT(ended(74, 10));
-  CU_ASSERT_EQUAL(times("failpoint step.forward"), 1);
+  CU_ASSERT_EQUAL(times("error: rank 1: failpoint step.forward"), 1);
   script("start killed 4; kill -KILL $(rank 1); ended 15");
   CU_ASSERT(ended(128 + 9, 10));
 }
