@@ -112,6 +112,7 @@ static herr_t image_read(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t 
   return 0;
 }
 
+/* A page that memory is short for is left out, and the image is worth nothing: which HDF5 must not learn. */
 static herr_t image_write(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t at, size_t bytes, const void *data) {
   (void)type, (void)transfer;
   image_file *file = (image_file *)base;
@@ -120,9 +121,10 @@ static herr_t image_write(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t
   for (const char *from = data; bytes > 0;) {
     size_t inside = at % PAGE, part = bytes < PAGE - inside ? bytes : PAGE - inside;
     page *to = find_page(file->image, at / PAGE, true);
-    if (!to)
-      return -1;
-    memcpy(to->bytes + inside, from, part);
+    if (to)
+      memcpy(to->bytes + inside, from, part);
+    else
+      file->image->status = heed_error(HEED_FAILED, "out of memory for the headers of state.h5");
     from += part;
     at += part;
     bytes -= part;

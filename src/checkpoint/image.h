@@ -18,7 +18,7 @@ typedef struct heed_image {
   int file;           /**< given for reading */
   int64_t bytes;      /**< size of the file: given for reading; set when HDF5 closes what it wrote */
   void *pages;        /**< what was written, a tree of tsearch's */
-  heed_status status; /**< of the first read that failed, with its error text */
+  heed_status status; /**< of the first read that failed, or of pages that memory was short for, with its error text */
 } heed_image;
 
 /** A file-access property list that leads H5Fcreate or H5Fopen to `image`, which must outlive the file.  Negative on failure. */

@@ -92,6 +92,8 @@ static heed_status create_image(heed_image *image, heed_manifest *manifest) {
     status = heed_library_error(HEED_IO, "its attributes cannot be written");
   if (file >= 0 && H5Fclose(file) < 0 && status == HEED_OK)
     status = heed_library_error(HEED_IO, "cannot be laid out");
+  if (image->status != HEED_OK) /* whatever HDF5 made of it */
+    status = heed_error(image->status, "out of memory for the headers of " HEED_STATE_FILE);
   const hid_t lists[] = {access, creation, links, properties};
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
     if (lists[i] >= 0)
