@@ -10,7 +10,7 @@ static const double WARN_AFTER = 3.0; /* seconds */
 
 typedef struct watched {
   int rank;
-  char host[HEED_HOST_BYTES];
+  heed_host host;
   bool known; /* was heard of */
   double heard;
   heed_pulse pulse;

@@ -11,14 +11,15 @@
 #include "heed/status.h"
 
 enum { HEED_HOST_BYTES = 64 };
+typedef char heed_host[HEED_HOST_BYTES];
 
 /** Times, in seconds. */
 typedef struct heed_vigil_spec {
-  int rank, ranks;                      /**< who keeps it, of how many */
-  const char (*hosts)[HEED_HOST_BYTES]; /**< [ranks]; on other ranks than 0 [2]: rank 0's and their own */
-  double limit;                         /**< the least time without a move that ends the job */
-  double silence;                       /**< the time without a word that makes a rank silent */
-  double start;                         /**< now */
+  int rank, ranks;        /**< who keeps it, of how many */
+  const heed_host *hosts; /**< [ranks]; on other ranks than 0 [2]: rank 0's and their own */
+  double limit;           /**< the least time without a move that ends the job */
+  double silence;         /**< the time without a word that makes a rank silent */
+  double start;           /**< now */
 } heed_vigil_spec;
 
 typedef enum heed_verdict {

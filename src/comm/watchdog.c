@@ -33,7 +33,7 @@ typedef struct invitation {
   uint16_t port;  /* network order, as what follows */
   int32_t count;
   uint32_t addresses[MOST_ADDRESSES];
-  char host[HEED_HOST_BYTES];
+  heed_host host;
 } invitation;
 
 /* A word of a rank to rank 0, and the answer. */
@@ -46,8 +46,8 @@ typedef struct word {
 /* One a process, as the world is.  From the start of the thread on it is the thread's. */
 static struct {
   pthread_t thread;
-  bool running;
-  int socket, wake; /* wake: readable when the thread is to end */
+  bool started, running; /* on all ranks; here */
+  int socket, wake;      /* wake: readable when the thread is to end */
   int rank, ranks;
   bool speaks; /* of a standstill */
   pid_t launcher;
@@ -208,7 +208,7 @@ static void list_addresses(invitation *job) {
   freeifaddrs(list);
 }
 
-static void invite(invitation *job, const char host[HEED_HOST_BYTES]) {
+static void invite(invitation *job, const heed_host host) {
   job->limit = limit_wanted();
   if (getrandom(&job->token, sizeof job->token, GRND_NONBLOCK) != (ssize_t)sizeof job->token)
     job->token = (uint64_t)(1e9 * heed_seconds()) ^ (uint64_t)getpid() << 40;
@@ -216,7 +216,7 @@ static void invite(invitation *job, const char host[HEED_HOST_BYTES]) {
   list_addresses(job);
 }
 
-static heed_status make_vigil(const char (*hosts)[HEED_HOST_BYTES]) {
+static heed_status make_vigil(const heed_host *hosts) {
   dog.period = dog.job.limit < 4 ? dog.job.limit / 4 : 1;
   const heed_vigil_spec spec = {.rank = dog.rank,
                                 .ranks = dog.ranks,
@@ -227,7 +227,7 @@ static heed_status make_vigil(const char (*hosts)[HEED_HOST_BYTES]) {
   return heed_vigil_create(&dog.vigil, &spec);
 }
 
-static heed_status begin(const char (*hosts)[HEED_HOST_BYTES]) {
+static heed_status begin(const heed_host *hosts) {
   dog.answered = -INFINITY;
   dog.speaks = dog.rank <= 1;
   dog.launcher = heed_world_is_launched() ? getppid() : 0;
@@ -241,32 +241,41 @@ static heed_status begin(const char (*hosts)[HEED_HOST_BYTES]) {
   return error == 0 ? HEED_OK : heed_error(HEED_FAILED, "%s", strerror(error));
 }
 
-void heed_watchdog_start(heed_communication *world) {
-  char host[HEED_HOST_BYTES] = "unknown", pair[2][HEED_HOST_BYTES];
+/* The hosts of the ranks that this one watches, in a vigil's order; NULL on all ranks when memory is short on any.  Collective. */
+static heed_host *list_hosts(heed_communication *world, const heed_host own) {
   const heed_job *job = world->self;
-  if (dog.running)
+  heed_host *hosts = calloc(dog.rank == 0 ? (size_t)dog.ranks : 2, sizeof *hosts);
+  if (world->maximum(world, !hosts) != 0) {
+    free(hosts);
+    return NULL;
+  }
+  memcpy(hosts[0], dog.job.host, sizeof *hosts);
+  if (dog.rank > 0)
+    memcpy(hosts[1], own, sizeof *hosts);
+  if (job)
+    MPI_Gather(own, HEED_HOST_BYTES, MPI_CHAR, hosts, HEED_HOST_BYTES, MPI_CHAR, 0, job->ranks);
+  return hosts;
+}
+
+void heed_watchdog_start(heed_communication *world) {
+  heed_host own = "unknown";
+  if (dog.started)
     return;
-  gethostname(host, sizeof host - 1);
+  gethostname(own, sizeof own - 1);
+  dog.started = true;
   dog.rank = world->rank;
   dog.ranks = world->size;
   dog.socket = dog.ranks > 1 ? open_socket() : -1;
   dog.job = (invitation){0};
   if (dog.rank == 0)
-    invite(&dog.job, host);
+    invite(&dog.job, own);
   world->broadcast(world, &dog.job, sizeof dog.job);
-  char(*all)[HEED_HOST_BYTES] = dog.rank == 0 ? calloc((size_t)dog.ranks, sizeof *all) : NULL;
-  const bool short_of_memory = world->maximum(world, dog.rank == 0 && !all) != 0;
-  if (job && !short_of_memory)
-    MPI_Gather(host, sizeof host, MPI_CHAR, all, sizeof host, MPI_CHAR, 0, job->ranks);
-  else if (all)
-    memcpy(all[0], host, sizeof host);
-  memcpy(pair[0], dog.job.host, sizeof host);
-  memcpy(pair[1], host, sizeof host);
-  if (dog.job.limit > 0 && !short_of_memory && begin(dog.rank == 0 ? (const char(*)[HEED_HOST_BYTES])all : pair) != HEED_OK)
+  heed_host *hosts = list_hosts(world, own);
+  if (!hosts)
+    heed_warn("no watchdog: memory is short");
+  else if (dog.job.limit > 0 && begin((const heed_host *)hosts) != HEED_OK)
     heed_rank_warn("no watchdog here: %s", heed_error_text());
-  free(all);
-  if (!dog.running)
-    heed_watchdog_stop();
+  free(hosts);
 }
 
 void heed_watchdog_stop(void) {
@@ -280,6 +289,6 @@ void heed_watchdog_stop(void) {
   free(dog.from);
   dog.vigil = NULL;
   dog.from = NULL;
-  dog.running = false;
+  dog.started = dog.running = false;
   dog.wake = dog.socket = -1;
 }

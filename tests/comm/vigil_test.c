@@ -6,7 +6,7 @@
 
 #include "test.h"
 
-static const char hosts[4][HEED_HOST_BYTES] = {"n0", "n1", "n2", "n3"};
+static const heed_host hosts[4] = {"n0", "n1", "n2", "n3"};
 static const heed_pulse forward = {.beats = 7, .step = 12, .phase = HEED_PHASE_FORWARD},
                         summing = {.beats = 9, .step = 12, .phase = HEED_PHASE_SUMMING, .waiting = true},
                         syncing = {.beats = 9, .step = 12, .phase = HEED_PHASE_SYNCING};
