@@ -90,3 +90,19 @@ heed_status heed_file_take(const char *path, const char *what, size_t most, char
   (*text)[*bytes] = 0;
   return HEED_OK;
 }
+
+heed_status heed_file_read(int file, const char *name, void *data, size_t bytes, int64_t offset) {
+  for (char *to = data; bytes > 0;) {
+    ssize_t got = pread(file, to, bytes, offset);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0)
+      return heed_error(HEED_IO, "%s could not be read: %s", name, strerror(errno));
+    if (got == 0)
+      return heed_error(HEED_INVALID, "%s ends %zu bytes early", name, bytes);
+    to += got;
+    offset += got;
+    bytes -= (size_t)got;
+  }
+  return HEED_OK;
+}

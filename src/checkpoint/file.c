@@ -135,22 +135,6 @@ heed_status heed_file_open(int folder, const char *name, bool follow, int *file,
   return HEED_OK;
 }
 
-heed_status heed_file_read(int file, const char *name, void *data, size_t bytes, int64_t offset) {
-  for (char *to = data; bytes > 0;) {
-    ssize_t got = pread(file, to, bytes, offset);
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got < 0)
-      return heed_error(HEED_IO, "%s could not be read: %s", name, strerror(errno));
-    if (got == 0)
-      return heed_error(HEED_INVALID, "%s ends %zu bytes early", name, bytes);
-    to += got;
-    offset += got;
-    bytes -= (size_t)got;
-  }
-  return HEED_OK;
-}
-
 heed_status heed_file_write(int file, const char *name, const void *data, size_t bytes, int64_t offset) {
   for (const char *from = data; bytes > 0;) {
     ssize_t put = pwrite(file, from, bytes, offset);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/file.h"
 #include "heed/status.h"
 
 /** Makes a folder and those above it, as far as they are missing, so that they outlive a power cut.
@@ -31,8 +32,7 @@ void heed_target_close(heed_target *target);
 /** Opens a regular file for reading; FIFOs and folders are refused, and links unless `follow`.  \param[out] bytes  its size. */
 heed_status heed_file_open(int folder, const char *name, bool follow, int *file, int64_t *bytes);
 
-/** Reads or writes exactly `bytes` bytes at `offset`.  Errors: HEED_IO; HEED_INVALID when the file ends before. */
-heed_status heed_file_read(int file, const char *name, void *data, size_t bytes, int64_t offset);
+/** Writes exactly `bytes` bytes at `offset`; what reads them is heed_file_read of base/file.h.  Errors: HEED_IO. */
 heed_status heed_file_write(int file, const char *name, const void *data, size_t bytes, int64_t offset);
 
 /** Makes a new file for reading and writing; one that is there, or a link, is not taken.  Errors: HEED_IO. */

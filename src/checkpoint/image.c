@@ -49,14 +49,12 @@ static H5FD_t *image_open(const char *name, unsigned flags, hid_t access, haddr_
   if (!file)
     return NULL;
   file->image = *image;
-  file->written = (*image)->read ? (haddr_t)(*image)->bytes : 0;
   return &file->base;
 }
 
 static herr_t image_close(H5FD_t *base) {
   image_file *file = (image_file *)base;
-  if (!file->image->read)
-    file->image->bytes = (int64_t)file->allocated;
+  file->image->bytes = (int64_t)file->allocated;
   free(file);
   return 0;
 }
@@ -83,21 +81,8 @@ static haddr_t image_get_eof(const H5FD_t *base, H5FD_mem_t type) {
   return ((const image_file *)base)->written;
 }
 
-/* From the file; zeros behind its end. */
-static herr_t read_file(heed_image *image, haddr_t at, size_t bytes, void *data) {
-  size_t there = at >= (haddr_t)image->bytes ? 0 : (size_t)((haddr_t)image->bytes - at);
-  there = there < bytes ? there : bytes;
-  memset((char *)data + there, 0, bytes - there);
-  heed_status status = heed_file_read(image->file, "state.h5", data, there, (int64_t)at);
-  if (image->status == HEED_OK)
-    image->status = status;
-  return status == HEED_OK ? 0 : -1;
-}
-
 static herr_t image_read(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t at, size_t bytes, void *data) {
   (void)type, (void)transfer;
-  if (((image_file *)base)->image->read)
-    return read_file(((image_file *)base)->image, at, bytes, data);
   for (char *to = data; bytes > 0;) {
     size_t inside = at % PAGE, part = bytes < PAGE - inside ? bytes : PAGE - inside;
     const page *from = find_page(((image_file *)base)->image, at / PAGE, false);
@@ -116,8 +101,6 @@ static herr_t image_read(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t 
 static herr_t image_write(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t at, size_t bytes, const void *data) {
   (void)type, (void)transfer;
   image_file *file = (image_file *)base;
-  if (file->image->read)
-    return -1;
   for (const char *from = data; bytes > 0;) {
     size_t inside = at % PAGE, part = bytes < PAGE - inside ? bytes : PAGE - inside;
     page *to = find_page(file->image, at / PAGE, true);

@@ -2,26 +2,22 @@
  *
  *  HDF5 1.10 crashes at the end of the program when a write or a close below H5Fclose has failed (a full disk is enough).  So it is
  *  never given a file to write: it writes headers and groups into an image in memory, while tensors only get their places; image and
- *  tensors are then written by us, with calls whose failures can be told.  For reading it gets a descriptor of ours, which it neither
- *  closes nor locks. */
+ *  tensors are then written by us, with calls whose failures can be told. */
 #ifndef HEED_CHECKPOINT_IMAGE_H
 #define HEED_CHECKPOINT_IMAGE_H
 
 #include <hdf5.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "heed/status.h"
 
 typedef struct heed_image {
-  bool read;          /**< given: whether `file` is to be read; otherwise the image is to be written */
-  int file;           /**< given for reading */
-  int64_t bytes;      /**< size of the file: given for reading; set when HDF5 closes what it wrote */
+  int64_t bytes;      /**< size of the file: set when HDF5 closes it */
   void *pages;        /**< what was written, a tree of tsearch's */
-  heed_status status; /**< of the first read that failed, or of pages that memory was short for, with its error text */
+  heed_status status; /**< of pages that memory was short for, with its error text */
 } heed_image;
 
-/** A file-access property list that leads H5Fcreate or H5Fopen to `image`, which must outlive the file.  Negative on failure. */
+/** A file-access property list that leads H5Fcreate to `image`, which must outlive the file.  Negative on failure. */
 hid_t heed_image_access(heed_image *image);
 
 /** Writes the image's pages to their places in `file`. */

@@ -82,7 +82,8 @@ static heed_status create_image(heed_image *image, heed_manifest *manifest) {
   hid_t creation = H5Pcreate(H5P_FILE_CREATE), links = H5Pcreate(H5P_LINK_CREATE), properties = dataset_properties();
   hid_t file = -1;
   if (access >= 0 && creation >= 0 && links >= 0 && properties >= 0 && H5Pset_obj_track_times(creation, false) >= 0 &&
-      H5Pset_create_intermediate_group(links, 1) >= 0)
+      H5Pset_create_intermediate_group(links, 1) >= 0 && /* the layout that base/hdf5_reader.h reads */
+      H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST) >= 0)
     file = H5Fcreate(HEED_STATE_FILE, H5F_ACC_TRUNC, creation, access);
   heed_status status = file >= 0 ? HEED_OK : heed_library_error(HEED_IO, "cannot be laid out");
   for (int64_t i = 0; status == HEED_OK && i < manifest->count; i++)

@@ -11,13 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-enum { ADDRESS_SANITIZER = 1 }; /* reserves terabytes of addresses: no limit on them */
-#else
-enum { ADDRESS_SANITIZER = 0 };
-#endif
-
-enum { LIMIT_BYTES = 192 << 20, LIMIT_SECONDS = 2, TEXT_BYTES = 1024 };
+enum { TEXT_BYTES = 1024 };
 
 /* Shared by both processes; the result lies behind it. */
 typedef struct answer {
@@ -27,38 +21,11 @@ typedef struct answer {
   _Alignas(max_align_t) char result[];
 } answer;
 
-static void limit(int resource, rlim_t value) {
-  struct rlimit now;
-  if (getrlimit(resource, &now) == 0 && (now.rlim_cur == RLIM_INFINITY || now.rlim_cur > value)) {
-    now.rlim_cur = value;
-    setrlimit(resource, &now);
-  }
-}
-
-/* Addresses in use, in bytes: the limit of the child is so much more. */
-static rlim_t used_addresses(void) {
-  unsigned long long pages = 0;
-  FILE *file = fopen("/proc/self/statm", "r");
-  if (!file)
-    return RLIM_INFINITY / 2;
-  int found = fscanf(file, "%llu", &pages);
-  fclose(file);
-  return found == 1 ? (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) : RLIM_INFINITY / 2;
-}
-
 /* A crash is told by us, once: not by the C library, nor by a sanitizer. */
 static void be_silent(void) {
   int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
   if (nowhere >= 0)
     dup2(nowhere, STDERR_FILENO);
-}
-
-static void set_limits(void) {
-  limit(RLIMIT_FSIZE, 0);
-  limit(RLIMIT_CPU, LIMIT_SECONDS);
-  if (!ADDRESS_SANITIZER)
-    limit(RLIMIT_AS, used_addresses() + LIMIT_BYTES);
-  alarm(4 * LIMIT_SECONDS);
 }
 
 static void run(const heed_isolated *task, answer *shared) {
@@ -69,10 +36,8 @@ static void run(const heed_isolated *task, answer *shared) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  limit(RLIMIT_CORE, 0);
+  setrlimit(RLIMIT_CORE, &(struct rlimit){0});
   be_silent();
-  if (task->limited)
-    set_limits();
   shared->status = task->work(shared->result, task->argument);
   snprintf(shared->text, sizeof shared->text, "%s", shared->status == HEED_OK ? "" : heed_error_text());
   shared->complete = true;

@@ -1,5 +1,5 @@
-/** Work in a child process, for a library that may not survive it: HDF5 1.10 crashes on some damaged files, and at the end of a program
- *  in which a write failed.  The child is a copy of the process; only its result, its status and its error text come back. */
+/** Work in a child process, for a library that may not survive it: HDF5 1.10 crashes at the end of a program in which a write failed.
+ *  The child is a copy of the process; only its result, its status and its error text come back. */
 #ifndef HEED_DATA_ISOLATED_H
 #define HEED_DATA_ISOLATED_H
 
@@ -13,7 +13,6 @@ typedef struct heed_isolated {
   const void *argument;
   void *result; /**< [result_bytes] given and taken back; NULL with 0 bytes for none */
   size_t result_bytes;
-  bool limited; /**< for a stranger's file: 192 MiB more memory, 2 s of processor time, no write to a file */
 } heed_isolated;
 
 /** Runs the work and waits for it.  Call it while no other thread uses the library.

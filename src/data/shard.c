@@ -17,23 +17,19 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "shards are little-end
 
 enum { WORTH_THREADS = 1 << 18, WINDOW = 1 << 24 }; /* elements */
 
-/* Whether the array lies inside the file, aligned so that it can be read in place. */
-static heed_status check_place(const char *name, const heed_shard_array *array, int64_t least, size_t file_bytes) {
-  uint64_t bytes;
+/* Whether the array is aligned so that it can be read in place. */
+static heed_status check_place(const char *name, const heed_shard_array *array, int64_t least) {
   if (array->count < least)
     return heed_error(HEED_INVALID, "/%s is empty", name);
-  if (__builtin_mul_overflow((uint64_t)array->count, (uint64_t)array->width, &bytes) || bytes > file_bytes ||
-      array->offset > file_bytes - bytes)
-    return heed_error(HEED_INVALID, "/%s reaches beyond the end of the file (cut short?)", name);
   if (array->offset % (uint64_t)array->width != 0)
     return heed_error(HEED_INVALID, "/%s is not aligned to its type; `heed prepare` writes it so", name);
   return HEED_OK;
 }
 
-static heed_status check_counts(const heed_shard_layout *layout, size_t file_bytes) {
-  HEED_TRY(check_place("tokens", &layout->tokens, 1, file_bytes));
-  HEED_TRY(check_place("sentences", &layout->sentences, 2, file_bytes));
-  HEED_TRY(check_place("documents", &layout->documents, 2, file_bytes));
+static heed_status check_counts(const heed_shard_layout *layout) {
+  HEED_TRY(check_place("tokens", &layout->tokens, 1));
+  HEED_TRY(check_place("sentences", &layout->sentences, 2));
+  HEED_TRY(check_place("documents", &layout->documents, 2));
   if (layout->token_count != layout->tokens.count || layout->sentence_count != layout->sentences.count - 1 ||
       layout->document_count != layout->documents.count - 1)
     return heed_error(HEED_INVALID, "its counts do not agree with its arrays");
@@ -115,8 +111,8 @@ static heed_status check_tokens(heed_shard *shard) {
 
 static heed_status map_file(heed_shard *shard, int file, size_t bytes) {
   heed_shard_layout layout;
-  HEED_TRY(heed_shard_layout_read(&layout, file, shard->path));
-  heed_status status = check_counts(&layout, bytes);
+  HEED_TRY(heed_shard_layout_read(&layout, file, (int64_t)bytes, shard->path));
+  heed_status status = check_counts(&layout);
   if (status == HEED_OK) {
     HEED_TRY(heed_mapping_open(&shard->mapping, file, bytes, shard->path));
     shard->mapped_bytes = bytes;

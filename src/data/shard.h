@@ -36,9 +36,9 @@ typedef struct heed_shard {
   size_t mapped_bytes;
 } heed_shard;
 
-/** Opens and checks a shard: structure, types, attributes, every offset and every token.  The HDF5 library sees the file only in a
- *  child process with limits (memory, processor time), so a file made to harm cannot; the arrays are then mapped here, read-only.  A
- *  file that is cut short while it is mapped ends the process (base/mapping.h).  Rank-local; call it while no other thread uses HDF5.
+/** Opens and checks a shard: structure (by base/hdf5_reader.h, since the HDF5 library may not survive a stranger's file), types,
+ *  attributes, every offset and every token; the arrays are then mapped, read-only.  A file that is cut short while it is mapped ends
+ *  the process (base/mapping.h).  Rank-local.
  *  Errors: HEED_INVALID with the reason for a file that is missing or is not a sound token shard; HEED_IO for a failed read. */
 heed_status heed_shard_open(heed_shard *shard, const char *path);
 

@@ -1,4 +1,4 @@
-/** Where the arrays of a shard lie in its file: what the HDF5 library is asked for, and all of it.  Of shard.c. */
+/** Where the arrays of a shard lie in its file, and what its attributes say.  Of shard.c. */
 #ifndef HEED_DATA_SHARD_LAYOUT_H
 #define HEED_DATA_SHARD_LAYOUT_H
 
@@ -17,8 +17,8 @@ typedef struct heed_shard_layout {
   char tokenizer[HEED_TOKENIZER_NAME];
 } heed_shard_layout;
 
-/** Asks HDF5 about the open file, in a child process.  \param[in] path  for messages.
- *  Errors: HEED_INVALID when it is not a shard or the library fails on it. */
-heed_status heed_shard_layout_read(heed_shard_layout *layout, int file, const char *path);
+/** Reads the layout of an open file of that size.  Every array lies within it.  \param[in] path  for messages.
+ *  Errors: HEED_INVALID when it is not a shard, HEED_IO for a failed read. */
+heed_status heed_shard_layout_read(heed_shard_layout *layout, int file, int64_t bytes, const char *path);
 
 #endif

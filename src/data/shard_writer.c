@@ -39,7 +39,7 @@ static heed_status check_output(const char *path) {
   if (S_ISDIR(about.st_mode))
     return heed_error(HEED_INVALID, "%s: a folder; the output is one file, for example train.h5", path);
   int file = S_ISREG(about.st_mode) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-  bool shard = file >= 0 && heed_shard_layout_read(&layout, file, path) == HEED_OK;
+  bool shard = file >= 0 && heed_shard_layout_read(&layout, file, about.st_size, path) == HEED_OK;
   if (file >= 0)
     close(file);
   if (!shard)
@@ -233,9 +233,11 @@ static heed_status write_hdf5(void *result, const void *argument) {
   (void)result;
   snprintf(name, sizeof name, "/proc/self/fd/%d", what->descriptor);
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  H5PLset_loading_state(0);
   errno = 0;
   hid_t access = H5Pcreate(H5P_FILE_ACCESS), plan = H5Pcreate(H5P_FILE_CREATE);
-  H5Pset_alignment(access, 1, ALIGNMENT); /* arrays are read in place */
+  H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST); /* the layout that base/hdf5_reader.h reads */
+  H5Pset_alignment(access, 1, ALIGNMENT);                               /* arrays are read in place */
   H5Pset_small_data_block_size(access, 0);
   H5Pset_file_locking(access, 0, 1);
   H5Pset_obj_track_times(plan, 0);
