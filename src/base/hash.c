@@ -9,6 +9,10 @@ uint64_t heed_hash(const void *data, size_t bytes) {
   return XXH3_64bits(data, bytes);
 }
 
+uint64_t heed_hash_seeded(const void *data, size_t bytes, uint64_t seed) {
+  return XXH3_64bits_withSeed(data, bytes, seed);
+}
+
 heed_status heed_hasher_begin(heed_hasher **hasher) {
   XXH3_state_t *state = XXH3_createState();
   if (!state)

@@ -10,6 +10,9 @@
 /** The hash of `bytes` bytes. */
 uint64_t heed_hash(const void *data, size_t bytes);
 
+/** A hash for a table in memory.  With a seed that a stranger cannot know, he cannot choose strings that meet in the table. */
+uint64_t heed_hash_seeded(const void *data, size_t bytes, uint64_t seed);
+
 /** A hash of several pieces: begin, add each, end. */
 typedef struct heed_hasher heed_hasher;
 heed_status heed_hasher_begin(heed_hasher **hasher);

@@ -40,8 +40,8 @@ extern const heed_tokenizer_operations heed_bpe_operations;
 /** Makes room for `count` merges.  Errors: HEED_FAILED when memory is short. */
 heed_status heed_bpe_merges_create(heed_bpe_merges *merges, int64_t count);
 
-/** Adds a merge; false when the pair has one already. */
-bool heed_bpe_merges_add(heed_bpe_merges *merges, int32_t left, int32_t right, int32_t rank, int32_t joined);
+/** Adds a merge.  Errors: HEED_INVALID when the pair has one already, or when too many meet in the table. */
+heed_status heed_bpe_merges_add(heed_bpe_merges *merges, int32_t left, int32_t right, int32_t rank, int32_t joined);
 
 /** The merge of a pair; NULL for none. */
 static inline const heed_bpe_merge *heed_bpe_merges_find(const heed_bpe_merges *merges, int32_t left, int32_t right) {

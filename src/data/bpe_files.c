@@ -12,7 +12,7 @@
 #include "data/byte_alphabet.h"
 #include "data/pretokens.h"
 
-enum { LONGEST_WHOLE = 128 }; /* bytes; of longer tokens pre-tokens are seldom */
+enum { LONGEST_WHOLE = 128, SHORTEST_MERGE = 4 }; /* bytes; of longer tokens pre-tokens are seldom; "a b\n" */
 
 /* The content of a file and what it is called. */
 typedef struct part {
@@ -141,11 +141,13 @@ static heed_status read_lines(heed_bpe *bpe, const part *merges, heed_bpe_pair *
     if (number == 1 && stop - line >= 8 && memcmp(line, "#version", 8) == 0)
       continue;
     heed_status status = read_merge(bpe, line, (size_t)(stop - line), &pairs[*count], &joined);
+    if (status == HEED_OK) {
+      status = heed_bpe_merges_add(&bpe->merges, pairs[*count].left, pairs[*count].right, (int32_t)*count, joined);
+      if (status != HEED_OK)
+        heed_error_in(status, "'%.*s'", (int)(stop - line < 100 ? stop - line : 100), line);
+    }
     if (status != HEED_OK)
       return heed_error_in(status, "%s: line %lld", merges->name, (long long)number);
-    if (!heed_bpe_merges_add(&bpe->merges, pairs[*count].left, pairs[*count].right, (int32_t)*count, joined))
-      return heed_error(HEED_INVALID, "%s: line %lld: '%.*s' stands on an earlier line already", merges->name, (long long)number,
-                        (int)(stop - line < 100 ? stop - line : 100), line);
     ++*count;
   }
   return HEED_OK;
@@ -153,8 +155,8 @@ static heed_status read_lines(heed_bpe *bpe, const part *merges, heed_bpe_pair *
 
 /* Merges, and the vocabulary's own text. */
 static heed_status read_merges(heed_bpe *bpe, const part *merges) {
-  int64_t lines = 1, count = 0;
-  for (size_t i = 0; i < merges->bytes; i++)
+  int64_t lines = 1, count = 0, most = (int64_t)(merges->bytes / SHORTEST_MERGE) + 2; /* one of them the version, one without an end */
+  for (size_t i = 0; i < merges->bytes && lines < most; i++)
     lines += merges->text[i] == '\n';
   HEED_TRY(heed_bpe_merges_create(&bpe->merges, lines));
   heed_bpe_pair *pairs = malloc((size_t)lines * sizeof *pairs);

@@ -4,7 +4,7 @@
 
 #include "data/bpe.h"
 
-enum { SHORT = 48, FIRST_SLOTS_LOG2 = 4 };
+enum { SHORT = 48, FIRST_SLOTS_LOG2 = 4, MOST_BEHIND = 128 }; /* slots behind a merge's own, as in trie.c */
 
 heed_status heed_bpe_merges_create(heed_bpe_merges *merges, int64_t count) {
   int32_t log2 = FIRST_SLOTS_LOG2;
@@ -19,15 +19,17 @@ heed_status heed_bpe_merges_create(heed_bpe_merges *merges, int64_t count) {
   return HEED_OK;
 }
 
-bool heed_bpe_merges_add(heed_bpe_merges *merges, int32_t left, int32_t right, int32_t rank, int32_t joined) {
+heed_status heed_bpe_merges_add(heed_bpe_merges *merges, int32_t left, int32_t right, int32_t rank, int32_t joined) {
   uint64_t pair = (uint64_t)(uint32_t)left << 32 | (uint32_t)right, mask = ((uint64_t)1 << merges->slots_log2) - 1;
-  uint64_t slot = (pair * 0x9E3779B97F4A7C15u) >> (64 - merges->slots_log2);
-  while (merges->slots[slot].rank != HEED_BPE_NO_RANK && merges->slots[slot].pair != pair)
-    slot = (slot + 1) & mask;
-  if (merges->slots[slot].rank != HEED_BPE_NO_RANK)
-    return false;
-  merges->slots[slot] = (heed_bpe_merge){pair, rank, joined};
-  return true;
+  uint64_t first = (pair * 0x9E3779B97F4A7C15u) >> (64 - merges->slots_log2), behind = 0;
+  for (; merges->slots[(first + behind) & mask].rank != HEED_BPE_NO_RANK; behind++) {
+    if (merges->slots[(first + behind) & mask].pair == pair)
+      return heed_error(HEED_INVALID, "it stands on an earlier line already");
+    if (behind == MOST_BEHIND)
+      return heed_error(HEED_INVALID, "its merges are chosen to meet in the table: made to harm, or no vocabulary");
+  }
+  merges->slots[(first + behind) & mask] = (heed_bpe_merge){pair, rank, joined};
+  return HEED_OK;
 }
 
 static int32_t rank_of(const heed_bpe_merges *merges, const int32_t *ids, int64_t left, int64_t count) {

@@ -3,12 +3,13 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/hash.h"
 
 /* The slot of the string: its own, or the free one where it belongs. */
 static int64_t find_slot(const heed_string_map *map, const char *text, int32_t length) {
-  int64_t mask = map->slot_count - 1, slot = (int64_t)(heed_hash(text, (size_t)length) & (uint64_t)mask);
+  int64_t mask = map->slot_count - 1, slot = (int64_t)(heed_hash_seeded(text, (size_t)length, map->seed) & (uint64_t)mask);
   for (;; slot = (slot + 1) & mask) {
     int64_t item = map->slots[slot] - 1;
     if (item < 0 || (map->items[item].length == length && memcmp(heed_string_map_text(map, item), text, (size_t)length) == 0))
@@ -21,6 +22,8 @@ static bool grow_slots(heed_string_map *map) {
   int64_t *slots = calloc((size_t)larger, sizeof *slots);
   if (!slots)
     return false;
+  if (!map->slots && getrandom(&map->seed, sizeof map->seed, GRND_NONBLOCK) < 0)
+    map->seed = (uintptr_t)slots; /* early at boot: hardly to be known either */
   free(map->slots);
   map->slots = slots;
   map->slot_count = larger;

@@ -19,6 +19,7 @@ typedef struct heed_string_map {
   int64_t count, capacity;
   int64_t *slots; /**< open addressing: item + 1, 0 = free */
   int64_t slot_count;
+  uint64_t seed; /**< of the slots' hash; nothing that is seen depends on it */
 } heed_string_map;
 
 /** The item of a string, added with value 0 if it is new; −1 when memory is short. */

@@ -27,7 +27,7 @@ heed_status heed_trie_create(heed_trie *trie);
 void heed_trie_free(heed_trie *trie);
 
 /** Adds a token below a root.  \param[out] earlier  the id that the same token has already, −1 when it is new.
- *  Errors: HEED_FAILED when memory is short, HEED_INVALID when the trie would be too large. */
+ *  Errors: HEED_FAILED when memory is short, HEED_INVALID when the trie would be too large or slow. */
 heed_status heed_trie_add(heed_trie *trie, uint32_t root, const char *text, size_t bytes, int32_t id, int32_t *earlier);
 
 static inline uint32_t heed_trie_slot(const heed_trie *trie, uint32_t key) {

@@ -228,7 +228,7 @@ static void bad_vocabularies(void) {
     refused("line 1: two tokens with a space between");
   }
   write_changed(NULL, NULL, 0, "h e\nh e\n");
-  refused("line 2: 'h e' stands on an earlier line already");
+  refused("line 2: 'h e': it stands on an earlier line already");
   size_t bytes = (8 << 20) + 1;
   char *large = malloc(bytes);
   memset(large, ' ', bytes);
