@@ -61,18 +61,25 @@ heed_status heed_manifest_add(heed_manifest *manifest, const heed_item *item) {
 }
 
 const heed_item *heed_manifest_find(const heed_manifest *manifest, const char *path, int64_t *hint) {
-  for (int64_t i = 0; i < manifest->count; i++) {
-    int64_t at = (*hint + i) % manifest->count;
-    if (strcmp(manifest->items[at].path, path) == 0) {
-      *hint = at + 1;
-      return &manifest->items[at];
-    }
+  int64_t at = *hint, low = 0, high = manifest->count;
+  bool found = at >= 0 && at < manifest->count && strcmp(manifest->items[at].path, path) == 0;
+  while (!found && low < high) { /* a stranger's manifest may have any order */
+    int64_t middle = (low + high) / 2;
+    at = manifest->by_path[middle];
+    int order = strcmp(path, manifest->items[at].path);
+    found = order == 0;
+    low = order > 0 ? middle + 1 : low;
+    high = order > 0 ? high : middle;
   }
-  return NULL;
+  if (!found)
+    return NULL;
+  *hint = at + 1;
+  return &manifest->items[at];
 }
 
 void heed_manifest_free(heed_manifest *manifest) {
   free(manifest->items);
+  free(manifest->by_path);
   *manifest = (heed_manifest){0};
 }
 
@@ -223,6 +230,23 @@ static void take_info(cursor *c, heed_checkpoint_info *info) {
   take_word(c, "blas", info->blas, sizeof info->blas);
 }
 
+static int by_path(const void *a, const void *b, void *items) {
+  return strcmp(((const heed_item *)items)[*(const int32_t *)a].path, ((const heed_item *)items)[*(const int32_t *)b].path);
+}
+
+static heed_status sort_items(heed_manifest *manifest) {
+  int32_t *order = manifest->by_path = malloc(((size_t)manifest->count + 1) * sizeof *order);
+  if (!order)
+    return heed_error(HEED_FAILED, "out of memory for the list of tensors");
+  for (int32_t i = 0; i < manifest->count; i++)
+    order[i] = i;
+  qsort_r(order, (size_t)manifest->count, sizeof *order, by_path, manifest->items);
+  for (int64_t i = 1; i < manifest->count; i++)
+    if (strcmp(manifest->items[order[i]].path, manifest->items[order[i - 1]].path) == 0)
+      return heed_error(HEED_INVALID, "MANIFEST lists %s twice", manifest->items[order[i]].path);
+  return HEED_OK;
+}
+
 heed_status heed_manifest_parse(heed_manifest *manifest, char *text, size_t bytes) {
   *manifest = (heed_manifest){0};
   char last[LAST_LINE + 1];
@@ -250,6 +274,8 @@ heed_status heed_manifest_parse(heed_manifest *manifest, char *text, size_t byte
     status = take_item(&c, manifest);
   if (status == HEED_OK && !c.good)
     status = heed_error(HEED_INVALID, "MANIFEST, line %d: not understood", c.line);
+  if (status == HEED_OK)
+    status = sort_items(manifest);
   if (status != HEED_OK)
     heed_manifest_free(manifest);
   return status;

@@ -45,20 +45,22 @@ typedef struct heed_manifest {
   uint64_t file_checksum;
   heed_item *items;
   int64_t count, capacity;
+  int32_t *by_path; /**< [count] the items in the order of their paths, of a manifest that was read */
 } heed_manifest;
 
 /** Adds an item; `bytes` is worked out from type and shape.
  *  Errors: HEED_INVALID for a path or a shape that no checkpoint can have. */
 heed_status heed_manifest_add(heed_manifest *manifest, const heed_item *item);
 
-/** The item of that path, or NULL.  \param[in,out] hint  where to look first; moved on, so that asking in order is linear. */
+/** The item of that path in a manifest that was read, or NULL.
+ *  \param[in,out] hint  where to look first; moved on, so that asking in order is linear. */
 const heed_item *heed_manifest_find(const heed_manifest *manifest, const char *path, int64_t *hint);
 
 /** The manifest as text.  \param[out] text  allocated. */
 heed_status heed_manifest_print(const heed_manifest *manifest, char **text, size_t *bytes);
 
 /** Reads what heed_manifest_print wrote; `text` is changed while being read and needs a NUL at [bytes].
- *  Errors: HEED_INVALID with the line. */
+ *  Errors: HEED_INVALID with the line, or the path that is listed twice. */
 heed_status heed_manifest_parse(heed_manifest *manifest, char *text, size_t bytes);
 
 void heed_manifest_free(heed_manifest *manifest);

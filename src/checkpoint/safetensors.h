@@ -29,6 +29,7 @@ typedef struct heed_safetensors {
   char *path; /**< in messages */
   int file;
   heed_safetensor *items;
+  const heed_safetensor **by_name; /**< [count] the same in the order of their names */
   int64_t count;
 } heed_safetensors;
 

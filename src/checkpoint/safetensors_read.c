@@ -127,6 +127,19 @@ static heed_status place_items(heed_safetensors *file, int64_t data, int64_t byt
   return HEED_OK;
 }
 
+static int by_name(const void *a, const void *b) {
+  return strcmp((*(const heed_safetensor *const *)a)->name, (*(const heed_safetensor *const *)b)->name);
+}
+
+static heed_status sort_names(heed_safetensors *file) {
+  if (!(file->by_name = malloc((size_t)file->count * sizeof *file->by_name)))
+    return heed_error(HEED_FAILED, "out of memory for its list of tensors");
+  for (int64_t i = 0; i < file->count; i++)
+    file->by_name[i] = &file->items[i];
+  qsort(file->by_name, (size_t)file->count, sizeof *file->by_name, by_name);
+  return HEED_OK;
+}
+
 static heed_status read_entries(heed_safetensors *file, json_t *json) {
   const char *name;
   json_t *entry;
@@ -158,6 +171,8 @@ heed_status heed_safetensors_open(heed_safetensors *file, const char *path) {
     status = read_entries(file, json);
   if (status == HEED_OK)
     status = place_items(file, data, bytes);
+  if (status == HEED_OK)
+    status = sort_names(file);
   json_decref(json);
   if (status == HEED_OK)
     return HEED_OK;
@@ -169,14 +184,20 @@ void heed_safetensors_close(heed_safetensors *file) {
   if (file->file >= 0)
     close(file->file);
   free(file->items);
+  free(file->by_name);
   free(file->path);
   *file = (heed_safetensors){.file = -1};
 }
 
 const heed_safetensor *heed_safetensors_find(const heed_safetensors *file, const char *name) {
-  for (int64_t i = 0; i < file->count; i++)
-    if (strcmp(file->items[i].name, name) == 0)
-      return &file->items[i];
+  for (int64_t low = 0, high = file->count; low < high;) {
+    int64_t middle = (low + high) / 2;
+    int order = strcmp(name, file->by_name[middle]->name);
+    if (order == 0)
+      return file->by_name[middle];
+    low = order > 0 ? middle + 1 : low;
+    high = order > 0 ? high : middle;
+  }
   return NULL;
 }
 

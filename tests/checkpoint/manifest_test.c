@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "checkpoint/manifest.h"
+#include "stranger.h"
 #include "test.h"
 
 /* Reads a text whose last line is made right, as a stranger would. */
@@ -112,6 +113,40 @@ static void another_format_is_named(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "format '2'"));
 }
 
-HEED_TESTS({"what is printed is read", what_is_printed_is_read},
+/* As many tensors as there may be, looked for in the order that is worst for a search from the last place on. */
+static int read_many(const void *twice) {
+  const int64_t count = HEED_MAX_ITEMS;
+  size_t bytes, capacity = (size_t)count * 64 + 1024;
+  char *text = malloc(capacity), path[64];
+  heed_manifest manifest;
+  if (!text)
+    return 1;
+  size_t length = (size_t)sprintf(text, HEAD MIDDLE);
+  for (int64_t i = 0; i < count; i++)
+    length += (size_t)sprintf(text + length, "item float32 00000000000000ff 1 /parameters/%lld\n", (long long)(twice && i == 7 ? 8 : i));
+  bytes = length + (size_t)sprintf(text + length, "manifest %016llx\n", (unsigned long long)heed_hash(text, length));
+  heed_status status = heed_manifest_parse(&manifest, text, bytes);
+  free(text);
+  if (twice)
+    return status == HEED_INVALID && strstr(heed_error_text(), "/parameters/8 twice") ? 0 : 2;
+  int64_t hint = 0, found = 0;
+  for (int64_t i = count; i-- > 0;) {
+    snprintf(path, sizeof path, "/parameters/%lld", (long long)i);
+    found += heed_manifest_find(&manifest, path, &hint) == &manifest.items[i];
+  }
+  heed_manifest_free(&manifest);
+  return status == HEED_OK && found == count ? 0 : 3;
+}
+
+static void any_order_is_quick(void) {
+  CU_ASSERT_EQUAL(limits_run(read_many, NULL), 0);
+}
+
+static void a_path_twice_is_refused(void) {
+  CU_ASSERT_EQUAL(limits_run(read_many, "twice"), 0);
+}
+
+HEED_TESTS({"any order is quick", any_order_is_quick}, {"a path twice is refused", a_path_twice_is_refused},
+           {"what is printed is read", what_is_printed_is_read},
            {"lies with a right checksum are refused", lies_with_a_right_checksum_are_refused},
            {"another format is named", another_format_is_named})

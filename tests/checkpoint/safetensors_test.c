@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "data/folder.h"
+#include "stranger.h"
 #include "test.h"
 
 /* A file of this header and so many bytes of data behind it. */
@@ -173,6 +174,32 @@ static void large_headers_take_bounded_memory(void) {
   folder_remove();
 }
 
-HEED_TESTS({"tensors keep their bits", tensors_keep_their_bits}, {"narrow types are widened", narrow_types_are_widened},
-           {"unsound files are refused", unsound_files_are_refused},
+/* As many tensors as there may be, each looked for by name. */
+static int find_many(const void *path) {
+  heed_safetensors file;
+  char name[48];
+  if (heed_safetensors_open(&file, path) != HEED_OK)
+    return 1;
+  int64_t found = 0;
+  for (int64_t i = file.count; i-- > 0;) {
+    snprintf(name, sizeof name, "layer.%lld.weight", (long long)i);
+    found += heed_safetensors_find(&file, name) == &file.items[i] && !heed_safetensors_find(&file, strcat(name, "x"));
+  }
+  return found == HEED_MAX_PARAMETERS ? 0 : 2;
+}
+
+static void many_tensors_are_found_quickly(void) {
+  char *header = malloc((size_t)HEED_MAX_PARAMETERS * 96);
+  int length = 0;
+  folder_make();
+  for (int i = 0; i < HEED_MAX_PARAMETERS; i++)
+    length += sprintf(header + length, "%c" TENSOR("layer.%d.weight", "F32", "[1]", "[%d,%d]"), i ? ',' : '{', i, 4 * i, 4 * i + 4);
+  header[length++] = '}';
+  CU_ASSERT_EQUAL(limits_run(find_many, write_file(header, (size_t)length, NULL, (size_t)HEED_MAX_PARAMETERS * 4)), 0);
+  free(header);
+  folder_remove();
+}
+
+HEED_TESTS({"many tensors are found quickly", many_tensors_are_found_quickly}, {"tensors keep their bits", tensors_keep_their_bits},
+           {"narrow types are widened", narrow_types_are_widened}, {"unsound files are refused", unsound_files_are_refused},
            {"large headers take bounded memory", large_headers_take_bounded_memory})
