@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what Heed needs on Debian and its relatives: as root, or with sudo, saying what it does.  Elsewhere, or without those
 # rights, it prints what is missing with Debian's package names and exits 1.  Quick and silent but for a line when all is there.
-#   jobs/setup.sh [--tests] [--checks] [--parity] [--scale]     also what tests/run.sh, the rest of .ci/run, tests/parity/run.sh and
-#                                                              the scripts of tests/scale need
+#   jobs/setup.sh [--tests] [--checks] [--parity] [--scale] [--fuzz]    also what tests/run.sh, the rest of .ci/run,
+#                                              tests/parity/run.sh, the scripts of tests/scale and tests/fuzz/run.sh need
 set -euo pipefail
 
 # A package a line, then what shows that it is there already: from Debian, a module, Spack or conda alike.
@@ -44,6 +44,10 @@ slurm-client            command -v sbatch
 munge                   PATH=$PATH:/usr/sbin command -v munged
 iproute2                PATH=$PATH:/usr/sbin command -v tc
 libsimgrid-dev          command -v smpicc'
+fuzz='
+clang                   command -v clang
+libclang-rt-dev         echo "int LLVMFuzzerTestOneInput(void) { return 0; }" | clang -fsanitize=fuzzer,address -x c -o /dev/null -
+afl++                   command -v afl-fuzz'
 
 for option; do
   case $option in
@@ -51,6 +55,7 @@ for option; do
     --checks) needs+=$checks ;;
     --parity) needs+=$parity ;;
     --scale) needs+=$scale ;;
+    --fuzz) needs+=$fuzz ;;
     *) sed -n '2,5s/^# \?//p' "$0"; [ "$option" = --help ] && exit 0 || exit 64 ;;
   esac
 done
