@@ -4,26 +4,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "checkpoint/file.h"
 #include "checkpoint/safetensors.h"
 
-/* The format allows headers of 100 MB.  65,536 tensors with long names need a quarter of that, and so no more is taken into memory; a
- * value of JSON takes about 100 bytes there, and 16 are enough for a tensor. */
-enum { MOST_HEADER = 25 << 20, MOST_JSON_VALUES = 16 * HEED_MAX_PARAMETERS, PIECE = 1 << 16 };
+/* The format allows headers of 100 MB.  65,536 tensors with long names need a quarter of that, and so no more is taken into memory; 16
+ * values of JSON are enough for a tensor. */
+enum { MOST_HEADER = 25 << 20, PIECE = 1 << 16 };
+_Static_assert((int)HEED_JSON_MOST_VALUES >= 16 * (int)HEED_MAX_PARAMETERS, "every file that may have so many tensors can be read");
 
 static const struct {
   const char *name;
   int bytes;
 } types[] = {{"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F64", 8}, {"I64", 8},  {"I32", 4},     {"I16", 2},    {"I8", 1},
              {"U64", 8}, {"U32", 4}, {"U16", 2},  {"U8", 1},  {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
-
-/* How many values the parsed text can become at most. */
-static int64_t count_values(const char *text, size_t bytes) {
-  int64_t values = 1;
-  for (size_t i = 0; i < bytes; i++)
-    values += text[i] == ',' || text[i] == ':' || text[i] == '[' || text[i] == '{';
-  return values;
-}
 
 static heed_status refuse_start(const unsigned char *start) {
   if (memcmp(start, "PK\3\4", 4) == 0 || start[0] == 0x80)
@@ -52,8 +46,8 @@ static heed_status read_header(int file, int64_t bytes, json_t **json, int64_t *
     return heed_error(HEED_FAILED, "out of memory for its header");
   heed_status status = heed_file_read(file, "it", text, length, 8);
   json_error_t error;
-  if (status == HEED_OK && count_values(text, length) > MOST_JSON_VALUES)
-    status = heed_error(HEED_INVALID, "has a header of more than %d values, too many for a model", MOST_JSON_VALUES);
+  if (status == HEED_OK && heed_json_values(text, length) > HEED_JSON_MOST_VALUES)
+    status = heed_error(HEED_INVALID, "has a header of more than %d values, too many for a model", HEED_JSON_MOST_VALUES);
   if (status == HEED_OK && !(*json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error)))
     status = heed_error(HEED_INVALID, "has a header that is not JSON: %s at byte %d", error.text, error.position);
   if (status == HEED_OK && !json_is_object(*json))

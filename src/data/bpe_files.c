@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/utf8.h"
 #include "data/bpe.h"
 #include "data/bpe_text.h"
@@ -92,6 +93,8 @@ static heed_status read_tokens(heed_bpe *bpe, const part *json) {
   json_error_t error;
   const char **tokens = NULL;
   int64_t size = 0;
+  if (heed_json_values(json->text, json->bytes) > HEED_JSON_MOST_VALUES)
+    return heed_error(HEED_INVALID, "%s: more than %d values, too many for a vocabulary", json->name, HEED_JSON_MOST_VALUES);
   json_t *object = json_loadb(json->text, json->bytes, JSON_REJECT_DUPLICATES, &error);
   heed_status status = HEED_OK;
   if (!json_is_object(object))

@@ -4,7 +4,7 @@
 
 /* An edge lies some slots behind its own: 31 at most in BERT's vocabulary.  In one whose tokens are chosen to meet in the table it would be
  * millions, and building it would take hours. */
-enum { FIRST_SLOTS_LOG2 = 10, FIRST_NODES = 256, MOST_NODES = 1 << 24, MOST_BEHIND = 128 };
+enum { FIRST_SLOTS_LOG2 = 10, FIRST_NODES = 256, MOST_NODES = 1 << 22, MOST_BEHIND = 128 };
 
 static heed_status short_of_memory(void) {
   return heed_error(HEED_FAILED, "out of memory for a vocabulary");

@@ -19,7 +19,7 @@ typedef struct heed_trie_edge {
 typedef struct heed_trie {
   heed_trie_edge *edges;
   uint32_t slots_log2;
-  uint32_t nodes, capacity; /**< node 0 is none; nodes < 2²⁴ */
+  uint32_t nodes, capacity; /**< node 0 is none; nodes < 2²² */
   int32_t *ids;             /**< [capacity] token that ends at a node, −1 for none */
 } heed_trie;
 
