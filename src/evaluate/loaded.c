@@ -1,7 +1,9 @@
 #include "evaluate/loaded.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "models/level.h"
 
@@ -47,9 +49,25 @@ heed_status heed_loaded_open(heed_loaded *loaded, const char *checkpoint, heed_c
   return communication->agree(communication, open_tokenizer(loaded));
 }
 
-static heed_status plan(heed_loaded *loaded, const heed_model_sizes *sizes) {
+/* A stranger's configuration may describe a model of any size: its weights must at least fit in the file. */
+static heed_status check_total(const heed_loaded *loaded, int64_t total) {
+  struct stat about;
+  char *path;
+  if (asprintf(&path, "%s/state.h5", loaded->folder) < 0)
+    return heed_error(HEED_FAILED, "out of memory for a path");
+  bool known = stat(path, &about) == 0; /* if not, reading it will tell why */
+  free(path);
+  if (known && total > about.st_size / (int64_t)sizeof(float))
+    return heed_error(HEED_INVALID, "%s: its model has %lld parameters, more than state.h5 holds; the checkpoint is of another model",
+                      loaded->folder, (long long)total);
+  return HEED_OK;
+}
+
+static heed_status plan(heed_loaded *loaded, const heed_model_sizes *sizes, bool reads) {
   HEED_TRY(heed_model_create(&loaded->model, &loaded->config.model, sizes, loaded->kernels));
   int64_t total = heed_model_table(loaded->model)->total;
+  if (reads)
+    HEED_TRY(check_total(loaded, total));
   loaded->parameters = aligned_alloc(64, ((size_t)total * sizeof(float) + 63) / 64 * 64);
   if (!loaded->parameters)
     return heed_error(HEED_FAILED, "out of memory for %lld parameters", (long long)total);
@@ -58,7 +76,7 @@ static heed_status plan(heed_loaded *loaded, const heed_model_sizes *sizes) {
 
 /* Buffers and tables of positions come last: a stranger's configuration may ask for any size, and must first fit its weights. */
 heed_status heed_loaded_weights(heed_loaded *loaded, const heed_model_sizes *sizes, heed_communication *communication) {
-  HEED_TRY(communication->agree(communication, plan(loaded, sizes)));
+  HEED_TRY(communication->agree(communication, plan(loaded, sizes, communication->rank == 0)));
   heed_checkpoint_tensors tensors = {.table = heed_model_table(loaded->model), .parameters = loaded->parameters};
   HEED_TRY(heed_checkpoint_load(loaded->folder, &tensors, communication));
   return communication->agree(communication, heed_model_commit(loaded->model));

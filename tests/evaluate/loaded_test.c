@@ -2,6 +2,7 @@
 #include "evaluate/loaded.h"
 
 #include "evaluate/trained.h"
+#include "stranger.h"
 
 static void all_parts_come_back(void) {
   trained t;
@@ -102,7 +103,31 @@ static void an_unknown_level_is_refused(void) {
   trained_free(&t);
 }
 
-HEED_TESTS({"all parts come back", all_parts_come_back}, {"heads may be left behind", heads_may_be_left_behind},
+static int open_weights(const void *run) {
+  static const heed_model_sizes sizes = {.sequences = 1, .tokens = 12, .targets = 2, .slices = 1, .longest = 12, .token_head = true};
+  heed_loaded loaded;
+  heed_status status = heed_loaded_open(&loaded, run, heed_alone());
+  if (status == HEED_OK)
+    status = heed_loaded_weights(&loaded, &sizes, heed_alone());
+  return status == HEED_INVALID && strstr(heed_error_text(), "of another model") ? 0 : 1;
+}
+
+/* A small file whose configuration asks for more than any memory, or for more layers than it holds. */
+static void a_model_larger_than_its_file_is_refused(void) {
+  static const int64_t layers[] = {1024, 3}, hidden[] = {1 << 20, 16};
+  for (int i = 0; i < 2; i++) {
+    trained t;
+    trained_make(&t, "", NULL);
+    t.config.model.layers = layers[i];
+    t.config.model.hidden = hidden[i];
+    trained_save(&t, trained_vocabulary);
+    CU_ASSERT_EQUAL(limits_run(open_weights, t.run), 0);
+    trained_free(&t);
+  }
+}
+
+HEED_TESTS({"a model larger than its file is refused", a_model_larger_than_its_file_is_refused},
+           {"all parts come back", all_parts_come_back}, {"heads may be left behind", heads_may_be_left_behind},
            {"a vocabulary of another size is refused", a_vocabulary_of_another_size_is_refused},
            {"a vocabulary that is none is refused", a_vocabulary_that_is_none_is_refused},
            {"no checkpoint is refused", no_checkpoint_is_refused}, {"an unknown level is refused", an_unknown_level_is_refused})
