@@ -26,6 +26,7 @@ END
 make_bad_files() {
   mkdir empty-folder empty-run empty-run/checkpoints row
   mkfifo pipe
+  perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "socket", Listen => 1) or exit 1'
   ln -s loop loop
   touch empty.txt
   printf '\n \n' >blank.txt
@@ -40,6 +41,12 @@ make_bad_files() {
   heed tokenizer train --type wordpiece --vocab-size 300 --output other.txt train.txt
   heed prepare --vocab other.txt --output other.h5 train.txt
   local kind checkpoint
+  for kind in pipe socket; do # in the place of a checkpoint's files
+    mkdir $kind-manifest $kind-state
+    cp run/checkpoints/step-00000002/MANIFEST $kind-state/MANIFEST
+  done
+  mkfifo pipe-manifest/MANIFEST pipe-state/state.h5
+  ln socket socket-manifest/MANIFEST && ln socket socket-state/state.h5
   for kind in unlisted cut edited relabelled linked; do cp -r run $kind; done
   for checkpoint in step-00000001 step-00000002; do
     rm unlisted/checkpoints/$checkpoint/MANIFEST

@@ -216,6 +216,47 @@ static void committed_type(hid_t file) {
   replace(file, "tokens", type, 6, narrow, H5P_DEFAULT);
   H5Tclose(type);
 }
+static void with_storage(hid_t file, hid_t type) {
+  hid_t plan = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_alloc_time(plan, H5D_ALLOC_TIME_EARLY);
+  replace(file, "tokens", type, 6, NULL, plan);
+  H5Pclose(plan);
+}
+static void variable_length(hid_t file) {
+  hid_t type = H5Tvlen_create(H5T_STD_U16LE);
+  with_storage(file, type);
+  H5Tclose(type);
+}
+static void references(hid_t file) {
+  with_storage(file, H5T_STD_REF_OBJ);
+}
+static void compound(hid_t file) {
+  hid_t type = H5Tcreate(H5T_COMPOUND, 2);
+  H5Tinsert(type, "token", 0, H5T_STD_U16LE);
+  replace(file, "tokens", type, 6, narrow, H5P_DEFAULT);
+  H5Tclose(type);
+}
+static void virtual_layout(hid_t file) {
+  hid_t plan = H5Pcreate(H5P_DATASET_CREATE);
+  hsize_t size = 6;
+  hid_t space = H5Screate_simple(1, &size, NULL);
+  H5Pset_virtual(plan, space, "/etc/passwd", "/x", space);
+  replace(file, "tokens", H5T_STD_U16LE, 6, NULL, plan);
+  H5Sclose(space);
+  H5Pclose(plan);
+}
+static void chunk_bomb(hid_t file) { /* a few bytes that become 2 GiB */
+  hid_t plan = H5Pcreate(H5P_DATASET_CREATE);
+  hsize_t chunk = (hsize_t)1 << 30;
+  H5Pset_chunk(plan, 1, &chunk);
+  H5Pset_deflate(plan, 9);
+  replace(file, "tokens", H5T_STD_U16LE, chunk, NULL, plan);
+  H5Pclose(plan);
+}
+static void circle(hid_t file) {
+  H5Ldelete(file, "tokens", H5P_DEFAULT);
+  H5Lcreate_hard(file, "/", file, "tokens", H5P_DEFAULT, H5P_DEFAULT);
+}
 static void group(hid_t file) {
   H5Ldelete(file, "tokens", H5P_DEFAULT);
   H5Gclose(H5Gcreate2(file, "tokens", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
@@ -309,6 +350,12 @@ static void hostile_shards(void) {
       {"another type", floats},
       {"another type", big_endian},
       {"a committed type", committed_type},
+      {"another type", variable_length},
+      {"another type", references},
+      {"another type", compound},
+      {"a virtual dataset", virtual_layout},
+      {"through filters", chunk_bomb},
+      {"not a dataset", circle},
       {"not a dataset", group},
       {"/documents is missing", no_documents},
       {"no storage", unwritten},
