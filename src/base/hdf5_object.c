@@ -231,11 +231,10 @@ static heed_status take_apart(heed_hdf5 *h, const message *m, attribute *a, bool
     places[i] = at;
     at += version == 1 ? (sizes[i] + 7) / 8 * 8 : sizes[i];
   }
-  if (at > m->bytes || sizes[0] == 0)
+  if (at > m->bytes)
     return HEED_OK;
-  unsigned name_bytes = sizes[0] < MOST_NAME ? sizes[0] : MOST_NAME;
-  HEED_TRY(heed_hdf5_get(h, m->at + places[0], a->name, name_bytes));
-  a->name[name_bytes - 1] = 0;
+  memset(a->name, 0, MOST_NAME); /* a longer one is none that Heed asks for */
+  HEED_TRY(heed_hdf5_get(h, m->at + places[0], a->name, sizes[0] < MOST_NAME ? sizes[0] : MOST_NAME - 1));
   a->type = m->at + places[1], a->type_bytes = sizes[1];
   a->space = m->at + places[2], a->space_bytes = sizes[2];
   a->value = m->at + at, a->value_bytes = m->bytes - at;
