@@ -7,8 +7,9 @@
 #include "base/file.h"
 #include "base/hdf5_parts.h"
 
-/* Effort: an access costs 1, and 32 when it reads a page.  Millions of tensors are far below the limit, which is about 2 s. */
-enum { EFFORT = 1 << 26, PAGE_EFFORT = 32, SUPERBLOCK = 96, LONGEST_NAME = 512, DEEPEST_TREE = 16 };
+/* Effort: an access costs 1, and 32 more when it reads a page.  As many tensors as a manifest may name (196,610) cost 33 millions; the
+ * limit is about a second. */
+enum { EFFORT = 50000000, PAGE_EFFORT = 32, SUPERBLOCK = 96, LONGEST_NAME = 512, DEEPEST_TREE = 16 };
 
 static heed_status load_page(heed_hdf5 *h, uint64_t number, unsigned char **page) {
   uint64_t slot = number % HEED_HDF5_PAGES, first = number * HEED_HDF5_PAGE, left = h->bytes - first;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "data/folder.h"
+#include "stranger.h"
 #include "test.h"
 
 static heed_hdf5 *open_file(const char *name, int *file) {
@@ -123,6 +124,36 @@ static void what_heed_does_not_write_is_refused(void) {
   close(file);
 }
 
+/* Asks until it is refused to go on: a manifest may name as many items as it likes. */
+static int ask_again_and_again(const void *name) {
+  int file;
+  heed_hdf5_dataset set;
+  heed_hdf5 *hdf5 = open_file(name, &file);
+  for (int i = 0; i < 1000000 && hdf5; i++)
+    if (heed_hdf5_find(hdf5, "/x", &set) != HEED_INVALID)
+      return 1;
+    else if (strstr(heed_error_text(), "too intricate"))
+      return 0;
+  return 2;
+}
+
+/* A root group of 65,535 empty messages, none of which tells where its links are: each question costs half a megabyte of reading. */
+static void effort_is_bounded(void) {
+  enum { SUPERBLOCK = 96, HEADER = 16, MESSAGES = 65535 };
+  static unsigned char text[SUPERBLOCK + HEADER + 8 * MESSAGES] = "\211HDF\r\n\032\n";
+  const uint32_t header_bytes = 8 * MESSAGES;
+  const uint64_t root = SUPERBLOCK, bytes = sizeof text;
+  text[13] = text[14] = 8; /* sizes of offsets and lengths */
+  memcpy(text + 40, &bytes, 8);
+  memset(text + 48, 255, 8); /* no driver */
+  memcpy(text + 64, &root, 8);
+  text[SUPERBLOCK] = 1; /* version of the header */
+  memset(text + SUPERBLOCK + 2, 255, 2);
+  memcpy(text + SUPERBLOCK + 8, &header_bytes, 4);
+  folder_write("long.h5", text, sizeof text);
+  CU_ASSERT_EQUAL(limits_run(ask_again_and_again, "long.h5"), 0);
+}
+
 static void begin(void) {
   folder_make();
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
@@ -130,4 +161,4 @@ static void begin(void) {
 
 HEED_TESTS({"begin", begin}, {"thousands of datasets are found", thousands_of_datasets_are_found},
            {"attributes are found", attributes_are_found}, {"what Heed does not write is refused", what_heed_does_not_write_is_refused},
-           {"end", folder_remove})
+           {"effort is bounded", effort_is_bounded}, {"end", folder_remove})
