@@ -3,7 +3,7 @@
  *  1. rank 0 makes step-S.tmp-X/ and in it state.h5, with its structure and without tensors          (prepare)
  *  2. the ranks stream their parts and shards to rank 0, which writes each piece to its place and keeps a checksum of it   (stream)
  *  3. rank 0 syncs the file, drops it from the page cache, reads it back and compares                 (seal)
- *  4. rank 0 writes MANIFEST, syncs it, and then the folder                                           (seal)
+ *  4. rank 0 writes MANIFEST, syncs it, reads it back too, and then syncs the folder                  (seal)
  *  5. the ranks agree that all went well; only then does the folder get its name, and checkpoints/ is synced   (publish)
  *  6. older checkpoints are retired                                                                   (retention.c)
  *
@@ -132,6 +132,18 @@ static heed_status read_back(heed_save *s) {
   return status == HEED_OK ? heed_file_close(&s->file, HEED_STATE_FILE) : status;
 }
 
+/* As of state.h5: what the disk has of it is what memory had. */
+static heed_status read_manifest_back(int file, const char *text, size_t bytes) {
+  uint64_t hash;
+  posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+  heed_status status = heed_file_hash(file, HEED_MANIFEST_FILE, 0, (int64_t)bytes, &hash);
+  if (status == HEED_OK && hash != heed_hash(text, bytes))
+    status = heed_error(HEED_INVALID, HEED_MANIFEST_FILE " is damaged");
+  if (status == HEED_INVALID)
+    status = heed_error(HEED_IO, "the disk does not give back what was written (%s)", heed_error_text());
+  return status;
+}
+
 /* 4. */
 static heed_status write_manifest(heed_save *s) {
   char *text;
@@ -141,12 +153,20 @@ static heed_status write_manifest(heed_save *s) {
   heed_status status = heed_file_create(s->folder, HEED_MANIFEST_FILE, &file);
   if (status == HEED_OK)
     status = heed_file_write(file, HEED_MANIFEST_FILE, text, bytes, 0);
-  free(text);
   if (status == HEED_OK)
     status = heed_failpoint(HEED_AT_SAVE_MANIFEST);
   if (status == HEED_OK)
     status = heed_failpoint(HEED_AT_SAVE_MANIFEST_SYNC);
-  return heed_file_finish(&file, HEED_MANIFEST_FILE, status);
+  if (status == HEED_OK)
+    status = heed_file_sync(file, HEED_MANIFEST_FILE);
+  if (status == HEED_OK)
+    status = read_manifest_back(file, text, bytes);
+  free(text);
+  if (status == HEED_OK)
+    return heed_file_close(&file, HEED_MANIFEST_FILE);
+  if (file >= 0)
+    close(file);
+  return status;
 }
 
 /* 3 and 4, on rank 0. */

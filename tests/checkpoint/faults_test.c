@@ -1,116 +1,20 @@
-/* Every call of a save to the operating system is made to fail in turn.  The functions below take the place of the C library's, for
- * Heed and for HDF5. */
+/* Every call of a save to the operating system is made to fail in turn: the ways that a file system is known for.  tests/faults/calls.c
+ * has all ways. */
 #define FIXTURE_PARENT "/dev/shm" /* thousands of fsyncs */
-#include <errno.h>
-#include <sys/syscall.h>
-
-#include "fixture.h"
-
-typedef enum call { NO_CALL, MKDIRAT, OPENAT, PWRITE, PREAD, FSYNC, CLOSE, FALLOCATE, RENAMEAT2, UNLINKAT, CALL_COUNT } call;
-static const char *const call_names[] = {"",      "mkdirat", "openat",    "pwrite",    "pread",
-                                         "fsync", "close",   "fallocate", "renameat2", "unlinkat"};
-
-/* The armed fault: the left-th call of `failing` from now ends with `failing_error`, or, when that is 0, does half of its bytes. */
-static call failing = NO_CALL;
-static int left, failing_error;
-static bool on_and_on; /* whether all later calls fail too, as on a dead disk */
-
-static bool fails(call now) {
-  if (now != failing || (left > 0 && --left > 0) || failing_error == 0)
-    return false;
-  if (!on_and_on)
-    failing = NO_CALL;
-  left = 0;
-  errno = failing_error;
-  return true;
-}
-
-/* Half of the bytes at the armed call. */
-static size_t shortened(call now, size_t bytes) {
-  if (now != failing || failing_error != 0 || bytes < 2 || --left > 0)
-    return bytes;
-  failing = NO_CALL;
-  return bytes / 2;
-}
-
-int mkdirat(int folder, const char *path, mode_t mode) {
-  return fails(MKDIRAT) ? -1 : (int)syscall(SYS_mkdirat, folder, path, mode);
-}
-int openat(int folder, const char *path, int flags, ...) {
-  __builtin_va_list arguments;
-  __builtin_va_start(arguments, flags);
-  mode_t mode = flags & O_CREAT ? __builtin_va_arg(arguments, mode_t) : 0;
-  __builtin_va_end(arguments);
-  return fails(OPENAT) ? -1 : (int)syscall(SYS_openat, folder, path, flags, mode);
-}
-ssize_t pwrite(int file, const void *data, size_t bytes, off_t at) {
-  return fails(PWRITE) ? -1 : syscall(SYS_pwrite64, file, data, shortened(PWRITE, bytes), at);
-}
-ssize_t pread(int file, void *data, size_t bytes, off_t at) {
-  return fails(PREAD) ? -1 : syscall(SYS_pread64, file, data, shortened(PREAD, bytes), at);
-}
-ssize_t pread64(int file, void *data, size_t bytes, off_t at) {
-  return fails(PREAD) ? -1 : syscall(SYS_pread64, file, data, shortened(PREAD, bytes), at);
-}
-int fsync(int file) {
-  return fails(FSYNC) ? -1 : (int)syscall(SYS_fsync, file);
-}
-int close(int file) {
-  long result = syscall(SYS_close, file); /* a close that fails has closed all the same */
-  return fails(CLOSE) ? -1 : (int)result;
-}
-int fallocate(int file, int mode, off_t at, off_t bytes) {
-  return fails(FALLOCATE) ? -1 : (int)syscall(SYS_fallocate, file, mode, at, bytes);
-}
-int renameat2(int from, const char *old, int to, const char *new, unsigned flags) {
-  return fails(RENAMEAT2) ? -1 : (int)syscall(SYS_renameat2, from, old, to, new, flags);
-}
-int unlinkat(int folder, const char *path, int flags) {
-  return fails(UNLINKAT) ? -1 : (int)syscall(SYS_unlinkat, folder, path, flags);
-}
-
-static void arm(call which, int nth, int error, bool for_good) {
-  failing = which;
-  left = nth;
-  failing_error = error;
-  on_and_on = for_good;
-}
-
-/* A save of state 3 over 1 and 2 with the armed fault.  Whatever it returns, the run holds a good state that fits the status, and the
- * next save works.  \param[out] status  of the save.  Returns whether the fault was met. */
-static bool save_with_fault(call which, int nth, int error, bool for_good, heed_status *status) {
-  fixture f;
-  fixture_open(&f);
-  heed_checkpoint_store *store = fixture_store(&f, 2);
-  for (int64_t step = 1; step <= 2; step++)
-    CU_ASSERT_EQUAL_FATAL(fixture_save(&f, store, step, NAN), HEED_OK);
-  arm(which, nth, error, for_good);
-  *status = fixture_save(&f, store, 3, NAN);
-  bool met = failing == NO_CALL || left == 0;
-  arm(NO_CALL, 0, 0, false);
-  int64_t newest = fixture_newest(&f, store);
-  bool right = newest == (*status == HEED_OK ? 3 : 2) && (*status == HEED_OK || *status == HEED_IO);
-  if (!right)
-    fprintf(stderr, "%s, call %d, %s: status %d (%s), newest %lld\n", call_names[which], nth, strerror(error), *status, heed_error_text(),
-            (long long)newest);
-  CU_ASSERT_TRUE(right);
-  CU_ASSERT_EQUAL(fixture_save(&f, store, 4, NAN), HEED_OK);
-  heed_checkpoint_store_close(store);
-  store = fixture_store(&f, 2);
-  CU_ASSERT_EQUAL(fixture_newest(&f, store), 4);
-  CU_ASSERT_EQUAL(fixture_count(&f, "."), 0);
-  heed_checkpoint_store_close(store);
-  fixture_close(&f);
-  return met;
-}
+#include "faults/broken_save.h"
 
 static int fail_all(call which, int error, bool for_good, int *refused) {
-  int nth = 1;
-  heed_status status;
   *refused = 0;
-  for (; save_with_fault(which, nth, error, for_good, &status) && nth < 500; nth++)
-    *refused += status != HEED_OK;
-  return nth - 1;
+  for (int nth = 1; nth < 500; nth++) {
+    const broken_save save = save_with_fault(which, nth, error, for_good);
+    CU_ASSERT_STRING_EQUAL(save.why, "");
+    if (*save.why)
+      fprintf(stderr, "%s, call %d, %s: %s\n", call_names[which], nth, strerror(error), save.why);
+    if (!save.met)
+      return nth - 1;
+    *refused += save.status != HEED_OK;
+  }
+  return 500;
 }
 
 static void every_call_may_fail(void) {
@@ -146,6 +50,13 @@ static void interrupted_and_short_calls_go_on(void) {
   CU_ASSERT_EQUAL(refused, 0);
 }
 
+/* A disk that takes what is written and does not keep it: of state.h5 or of MANIFEST, it is found before the checkpoint has its name. */
+static void a_disk_that_lies_is_found_out(void) {
+  int refused;
+  CU_ASSERT_EQUAL(fail_all(PWRITE, CALL_LIES, false, &refused), refused);
+  CU_ASSERT(refused >= 14);
+}
+
 /* NFS knows no flags of renameat2, and many file systems no fallocate: a save works all the same, over an earlier one too. */
 static void simpler_file_systems_do(void) {
   fixture f;
@@ -173,4 +84,5 @@ static void simpler_file_systems_do(void) {
 }
 
 HEED_TESTS({"every call may fail", every_call_may_fail}, {"a dead disk is survived", a_dead_disk_is_survived},
-           {"interrupted and short calls go on", interrupted_and_short_calls_go_on}, {"simpler file systems do", simpler_file_systems_do})
+           {"interrupted and short calls go on", interrupted_and_short_calls_go_on},
+           {"a disk that lies is found out", a_disk_that_lies_is_found_out}, {"simpler file systems do", simpler_file_systems_do})
