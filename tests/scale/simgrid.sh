@@ -72,7 +72,7 @@ XML
 seq -f 'node-%g' 0 1023 >"$work/hosts"
 # A flow takes its fair share of each link, no more and no less.  Time passes in messages and in what a program says that it computes.
 simulator=(-platform "$work/cluster.xml" -hostfile "$work/hosts" --cfg=network/model:CM02 --cfg=network/crosstraffic:no
-  --cfg=smpi/simulate-computation:no --cfg=smpi/wtime:0 --cfg=smpi/test:0 --cfg=smpi/coll-selector:ompi
+  --cfg=network/loopback-lat:0 --cfg=smpi/simulate-computation:no --cfg=smpi/wtime:0 --cfg=smpi/test:0 --cfg=smpi/coll-selector:ompi
   --cfg=smpi/privatization:dlopen --cfg=smpi/shared-malloc:local)
 
 # run RANKS PROGRAM ARGUMENT…: what the program prints

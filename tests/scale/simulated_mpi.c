@@ -1,9 +1,14 @@
 /* What stands between src/comm and SimGrid's MPI: linked with --wrap for each of these functions.
  *
  * SimGrid calls itself MPI_THREAD_SINGLE, which src/comm refuses; a simulated rank has one thread, which calls all of MPI.
+ *
  * And src/comm waits by testing again and again.  In that only simulated time would pass, over very many steps of the simulation; so when
  * it yields, the rank sleeps until one of the messages that it found on their way has come.  The others it takes to be on their way still
- * for as long as no time passes: where one has come too, the next sleep ends at once. */
+ * for as long as no time passes: where one has come too, the next sleep ends at once.
+ *
+ * No test reaches SimGrid, which would keep each message that a test finds at its end in a list of the rank's for ever, and walk through
+ * that list at the end of every other.  It takes out what was waited for.  So a rank that asks what has come waits for any of the messages
+ * or for one that it sent to itself before. */
 #include <mpi.h>
 #include <simgrid/engine.h>
 #include <stdbool.h>
@@ -13,8 +18,9 @@
 enum { MOST = 256 };
 
 static MPI_Request *on_their_way[MOST];
-static double seen_at[MOST]; /* simulated time */
 static int count = 0;
+static double looked_at = -1, slept_until = -1; /* simulated time */
+static MPI_Request to_itself[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
 
 int __wrap_MPI_Query_thread(int *provided);
 int __wrap_MPI_Comm_split_type(MPI_Comm all, int type, int key, MPI_Info info, MPI_Comm *part);
@@ -22,8 +28,6 @@ int __wrap_MPI_Test(MPI_Request *request, int *flag, MPI_Status *status);
 int __wrap_MPI_Testall(int requests_count, MPI_Request *requests, int *flag, MPI_Status *statuses);
 int __wrap_MPI_Waitall(int requests_count, MPI_Request *requests, MPI_Status *statuses);
 int __wrap_sched_yield(void);
-int __real_MPI_Test(MPI_Request *request, int *flag, MPI_Status *status);
-int __real_MPI_Testall(int requests_count, MPI_Request *requests, int *flag, MPI_Status *statuses);
 
 int __wrap_MPI_Query_thread(int *provided) {
   *provided = MPI_THREAD_FUNNELED;
@@ -36,66 +40,65 @@ int __wrap_MPI_Comm_split_type(MPI_Comm all, int type, int key, MPI_Info info, M
   return MPI_Comm_dup(MPI_COMM_SELF, part);
 }
 
-static int place_of(const MPI_Request *request) {
-  int place = 0;
-  while (place < count && on_their_way[place] != request)
-    place++;
-  return place;
-}
-
-static void remember(MPI_Request *request) {
-  const int place = place_of(request);
-  if (place == MOST) {
+/* Returns whether it was unknown. */
+static bool remember(MPI_Request *request) {
+  for (int i = 0; i < count; i++)
+    if (on_their_way[i] == request)
+      return false;
+  if (count == MOST) {
     fprintf(stderr, "simulated: a rank tests over %d messages at a time\n", MOST);
     abort();
   }
-  count += place == count;
-  on_their_way[place] = request;
-  seen_at[place] = simgrid_get_clock();
+  on_their_way[count++] = request;
+  return true;
 }
 
-static void forget(const MPI_Request *request) {
-  const int place = place_of(request);
-  if (place == count)
-    return;
-  count--;
-  on_their_way[place] = on_their_way[count];
-  seen_at[place] = seen_at[count];
+/* Waits for any message on its way, or for `last` if none of them has come.  Returns whether it was one of them, which is MPI_REQUEST_NULL
+ * then. */
+static bool wait_for_any(MPI_Request last) {
+  MPI_Request requests[MOST + 1];
+  int done;
+  for (int i = 0; i < count; i++)
+    requests[i] = *on_their_way[i];
+  requests[count] = last;
+  MPI_Waitany(count + 1, requests, &done, MPI_STATUS_IGNORE);
+  if (done == MPI_UNDEFINED || done == count)
+    return false;
+  *on_their_way[done] = MPI_REQUEST_NULL;
+  on_their_way[done] = on_their_way[--count];
+  return true;
 }
 
-static bool is_on_its_way(const MPI_Request *request) {
-  const int place = place_of(request);
-  return place < count && *request != MPI_REQUEST_NULL && seen_at[place] >= simgrid_get_clock();
+static void send_to_itself(void) {
+  MPI_Irecv(NULL, 0, MPI_BYTE, 0, 0, MPI_COMM_SELF, &to_itself[0]);
+  MPI_Isend(NULL, 0, MPI_BYTE, 0, 0, MPI_COMM_SELF, &to_itself[1]);
+}
+
+/* Takes what has come. */
+static void look(void) {
+  if (to_itself[0] == MPI_REQUEST_NULL)
+    send_to_itself();
+  while (wait_for_any(to_itself[0]))
+    ;
+  MPI_Wait(&to_itself[1], MPI_STATUS_IGNORE);
+  send_to_itself();
+  looked_at = simgrid_get_clock();
 }
 
 int __wrap_MPI_Test(MPI_Request *request, int *flag, MPI_Status *status) {
-  *flag = *request == MPI_REQUEST_NULL; /* SimGrid's leaves it as it was */
-  if (*flag || is_on_its_way(request))
-    return MPI_SUCCESS;
-  const int result = __real_MPI_Test(request, flag, status);
-  if (*flag)
-    forget(request);
-  else
-    remember(request);
-  return result;
+  (void)status;
+  if (*request != MPI_REQUEST_NULL && simgrid_get_clock() > (remember(request) ? slept_until : looked_at))
+    look();
+  *flag = *request == MPI_REQUEST_NULL;
+  return MPI_SUCCESS;
 }
 
 /* One that is on its way is enough to know. */
 int __wrap_MPI_Testall(int requests_count, MPI_Request *requests, int *flag, MPI_Status *statuses) {
-  *flag = 0;
-  for (int i = 0; i < requests_count; i++)
-    if (is_on_its_way(&requests[i]))
-      return MPI_SUCCESS;
-  const int result = __real_MPI_Testall(requests_count, requests, flag, statuses);
-  int last = -1;
-  for (int i = 0; i < requests_count; i++) {
-    forget(&requests[i]);
-    if (requests[i] != MPI_REQUEST_NULL)
-      last = i;
-  }
-  if (!*flag && last >= 0)
-    remember(&requests[last]);
-  return result;
+  *flag = 1;
+  for (int i = requests_count - 1; i >= 0 && *flag; i--)
+    __wrap_MPI_Test(&requests[i], flag, statuses);
+  return MPI_SUCCESS;
 }
 
 /* SimGrid's own looks through all of them for each that comes. */
@@ -106,18 +109,8 @@ int __wrap_MPI_Waitall(int requests_count, MPI_Request *requests, MPI_Status *st
   return MPI_SUCCESS;
 }
 
-/* A message that was waited for is MPI_REQUEST_NULL afterwards, which tests as done. */
 int __wrap_sched_yield(void) {
-  MPI_Request requests[MOST];
-  int done;
-  for (int i = 0; i < count; i++)
-    requests[i] = *on_their_way[i];
-  MPI_Waitany(count, requests, &done, MPI_STATUS_IGNORE);
-  for (int i = 0; i < count; i++)
-    seen_at[i] = simgrid_get_clock();
-  if (done != MPI_UNDEFINED) {
-    *on_their_way[done] = MPI_REQUEST_NULL;
-    forget(on_their_way[done]);
-  }
+  wait_for_any(MPI_REQUEST_NULL);
+  looked_at = slept_until = simgrid_get_clock();
   return 0;
 }
