@@ -60,11 +60,20 @@ heed_kernels simulated_work_kernels(void) {
   return (heed_kernels){.square_sum = square_sum, .add = add, .lamb_direction = lamb_direction, .lamb_apply = lamb_apply};
 }
 
-/* ---- memory: linked with --wrap=aligned_alloc, which is where comm/ takes its receive buffers from ---- */
+/* ---- memory: linked with --wrap=aligned_alloc,--wrap=memset: comm/ takes its receive buffers from there, and clears them ---- */
 
 void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
+void *__wrap_memset(void *block, int byte, size_t bytes);
+void *__real_memset(void *block, int byte, size_t bytes);
+
+static void *newest;
 
 void *__wrap_aligned_alloc(size_t alignment, size_t bytes) {
   (void)alignment; /* whole pages */
-  return SMPI_SHARED_MALLOC(bytes);
+  return newest = SMPI_SHARED_MALLOC(bytes);
+}
+
+/* What all share is left as it is: to enter its pages for each of a thousand ranks takes longer than their sums do. */
+void *__wrap_memset(void *block, int byte, size_t bytes) {
+  return block == newest ? block : __real_memset(block, byte, bytes);
 }
