@@ -67,6 +67,7 @@ static void time_step(run *r, double seconds) {
   world->allgather(world, r->losses, SLICE_SUMS);
   const double summed = MPI_Wtime();
   const heed_update update = heed_optimizer_update(r->optimizer, &r->masters, r->gradients, 1, 1, 1);
+  simulated_work_settle();
   const double end = MPI_Wtime(), step = slowest(r, end - begin), wait = slowest(r, summed - backward);
   if (world->rank == 0)
     printf("step %.9f polls %.9f wait %.9f update %.9f back %.9f\n", step, backward - begin - seconds, wait,

@@ -6,19 +6,23 @@
 #include "comm/sum.h"
 
 static double seconds_a_byte = 0; /* of what goes through memory */
-static double owed = 0;           /* seconds that did not pass yet: of small pieces of work some are taken together */
-static const double worth_a_wait = 5e-5;
+static double owed = 0;           /* seconds that did not pass yet */
 
 void simulated_work_set_rate(double bytes_per_second) {
   seconds_a_byte = bytes_per_second > 0 ? 0.5 / bytes_per_second : 0;
 }
 
-static void pass_through_memory(int64_t floats) {
-  owed += (double)floats * sizeof(float) * seconds_a_byte;
-  if (owed < worth_a_wait)
-    return;
-  sg_actor_sleep_for(owed); /* a rank has a node to itself; SimGrid would look through all computations again at each message */
+void simulated_work_settle(void) {
+  if (owed > 0)
+    sg_actor_sleep_for(owed); /* a rank has a node to itself; SimGrid would look through all computations again at each message */
   owed = 0;
+}
+
+static void pass_through_memory(int64_t floats) {
+  const double worth_a_sleep = 1e-3;
+  owed += (double)floats * sizeof(float) * seconds_a_byte;
+  if (owed >= worth_a_sleep)
+    simulated_work_settle();
 }
 
 /* ---- comm/sum.h: a sum is read and written, what arrived is in the cache ---- */
