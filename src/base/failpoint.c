@@ -35,7 +35,7 @@ typedef enum action { ACTION_KILL, ACTION_EXIT, ACTION_ERROR, ACTION_HANG, ACTIO
 static const char *const action_names[ACTION_COUNT] = {"kill", "exit", "error", "hang"};
 
 static bool environment_read;
-static int armed = -1;           /* the armed place, −1 for none */
+static _Atomic int armed = -1;   /* the armed place, −1 for none: a save may go on in a thread of its own */
 static long passed, first, last; /* it acts at these passings */
 static action armed_action;
 

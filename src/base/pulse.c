@@ -50,8 +50,16 @@ bool heed_phase_is_patient(int phase) {
   return is_phase(phase) && phases[phase].patient;
 }
 
+static _Thread_local bool aside;
+
+void heed_pulse_stand_aside(void) {
+  aside = true;
+}
+
 /* One thread writes: what it read is still there when it stores. */
 static void move(uint64_t what) {
+  if (aside)
+    return;
   const uint64_t beats = atomic_load_explicit(&now, memory_order_relaxed) >> 8;
   atomic_store_explicit(&now, (beats + 1) << 8 | what, memory_order_relaxed);
 }

@@ -1,7 +1,7 @@
 /** The pulse: what this process is doing and that it goes on, for the watchdog (comm/watchdog.h).
  *
  *  One thread, the one that runs the job, enters phases and beats within them; any thread may read.  A move costs two atomic stores: no
- *  lock, no memory, nothing that a step would notice. */
+ *  lock, no memory, nothing that a step would notice.  Threads beside it that run the same code say so, and then move nothing. */
 #ifndef HEED_BASE_PULSE_H
 #define HEED_BASE_PULSE_H
 
@@ -50,6 +50,9 @@ void heed_pulse_enter(heed_phase phase);
 
 /** The phase goes on. */
 void heed_pulse_beat(void);
+
+/** From now on what the calling thread enters, beats and waits for counts nothing: it does not run the job. */
+void heed_pulse_stand_aside(void);
 
 /** Begins or ends to wait for other ranks, and returns whether it did before:
  *  `const bool before = heed_pulse_wait(true); …; heed_pulse_wait(before);` */

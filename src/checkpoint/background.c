@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/pulse.h"
 #include "checkpoint/folder.h"
 #include "checkpoint/save.h"
 #include "heed/log.h"
@@ -79,13 +80,17 @@ static heed_status write_copy(heed_background *b) {
   return heed_save_seal(&b->save);
 }
 
-static void *work(void *self) {
-  heed_background *b = self;
-  setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE); /* on Linux a thread's own */
+static void work(heed_background *b) {
   b->status = write_copy(b);
   if (b->status != HEED_OK)
     snprintf(b->error, sizeof b->error, "%s", heed_error_text());
   atomic_store(&b->written, true);
+}
+
+static void *run(void *background) {
+  heed_pulse_stand_aside();
+  setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE); /* on Linux a thread's own */
+  work(background);
   return NULL;
 }
 
@@ -94,7 +99,7 @@ static void start(heed_background *b) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  b->runs = pthread_create(&b->thread, NULL, work, b) == 0;
+  b->runs = pthread_create(&b->thread, NULL, run, b) == 0;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (!b->runs)
     work(b); /* no thread is to be had: then at once */
@@ -102,6 +107,7 @@ static void start(heed_background *b) {
 
 heed_status heed_checkpoint_begin(heed_checkpoint_store *store, const heed_checkpoint_info *info, const heed_checkpoint_tensors *tensors) {
   heed_communication *c = store->communication;
+  heed_pulse_enter(HEED_PHASE_SAVING);
   bool room = c->rank == 0 && have_room(store, tensors);
   c->broadcast(c, &room, sizeof room);
   if (!room)
@@ -145,6 +151,7 @@ heed_status heed_checkpoint_end(heed_checkpoint_store *store, int64_t *step) {
   heed_communication *c = store->communication;
   heed_background *b = store->background;
   const bool root = c->rank == 0;
+  heed_pulse_enter(HEED_PHASE_SAVING);
   *step = b->save.info.step;
   heed_status status = c->agree(c, root ? wait_for(b) : HEED_OK);
   if (status == HEED_OK)

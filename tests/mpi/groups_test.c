@@ -138,7 +138,7 @@ static void try_block(heed_communication *table, int number) {
       const float expected = serial_tree(0, table->size, i + number);
       wrong += is_own(table, i) && memcmp(&expected, &block[i], sizeof expected) != 0;
     }
-    table->allgather_shards(table, block);
+    table->allgather_shards(table, &(heed_gathered){.data = block, .bytes = sizeof *block}, 1);
     for (int64_t i = 0; i < total; i++) {
       const float expected = serial_tree(0, table->size, i + number);
       wrong += memcmp(&expected, &block[i], sizeof expected) != 0;
