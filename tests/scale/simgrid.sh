@@ -8,7 +8,8 @@
 # Exits 1 if a bit differs, if an exchange takes over 110% of the formula's time, or if the most ranks work at less than 95% of the
 # efficiency of the fewest; 77 without SimGrid.
 #   tests/scale/simgrid.sh [--quick] [--ranks 16,64,256,1024] [--models bert-base,bert-large]      powers of two, up to 1,024
-#     --quick           16 and 64 ranks, BERT-base, no steps: a minute.  With 1,024 ranks BERT-base takes another, BERT-large four
+#     --quick           16 and 64 ranks, BERT-base, no steps: a minute.  With 1,024 ranks the sum of BERT-base takes a minute of a
+#                       processor, that of BERT-large four, a step of it eight
 #   STEP_SECONDS="S …"  seconds of a step's matrix products; else measured here by `heed bench step` on a short one, and a 32nd of it too,
 #                       for a node of 64 such threads
 #   ADD_RATE=BYTES      of summands a second; else measured here
