@@ -18,10 +18,10 @@ static json_t *seconds_or_null(bool known, double value) {
 
 static json_t *memory_of(const heed_run_plan *p) {
   const heed_stepper_memory *m = &p->memory;
-  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "parameters", (json_int_t)m->parameters, "gradients",
+  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "parameters", (json_int_t)m->parameters, "gradients",
                    (json_int_t)m->gradients, "moments", (json_int_t)m->moments, "activations", (json_int_t)m->activations, "neighbours",
                    (json_int_t)m->neighbours, "batches", (json_int_t)p->batches, "communication", (json_int_t)p->communication, "program",
-                   (json_int_t)p->program);
+                   (json_int_t)p->program, "snapshot", (json_int_t)p->snapshot);
 }
 
 /* What of a forecast stands in the whole object and in each row alike. */
@@ -99,7 +99,8 @@ static void print_memory(const plan_report *r) {
               {"neighbours", "' memory that a rank reads where it is; a machine has it once", p->memory.neighbours},
               {"batches", ", read ahead", p->batches},
               {"communication", ", and MPI", p->communication},
-              {"program", ", and its libraries", p->program}};
+              {"program", ", and its libraries", p->program},
+              {"snapshot", " of the state, which rank 0 writes while training goes on", p->snapshot}};
   printf("%d rank%s × %d thread%s, %s, %s; %.2f million parameters\n", row->ranks, row->ranks > 1 ? "s" : "", r->threads,
          r->threads > 1 ? "s" : "", r->isa, heed_precision_name(r->config->train.precision), (double)p->parameters / 1e6);
   if (r->config->parallel.tensor > 1)
@@ -107,7 +108,8 @@ static void print_memory(const plan_report *r) {
            (double)p->part / 1e6);
   printf("a rank takes %lld of its %lld slice%s at once\n\n", (long long)p->slices_at_once, (long long)p->slices, p->slices > 1 ? "s" : "");
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-    printf("%10.1f MiB  %s%s\n", mib(rows[i].bytes), rows[i].kind, rows[i].what);
+    if (rows[i].what[0] != ' ' || rows[i].bytes > 0) /* a snapshot is not always kept */
+      printf("%10.1f MiB  %s%s\n", mib(rows[i].bytes), rows[i].kind, rows[i].what);
   printf("%10.1f MiB  a rank at its peak; pages of the data's files come to it, which the system takes back when memory is short\n\n",
          mib(p->rank_bytes));
   printf("%10.1f MiB  a checkpoint\n", mib(p->checkpoint_bytes));

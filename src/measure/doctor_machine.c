@@ -71,7 +71,7 @@ void heed_doctor_plan(heed_doctor_rank *rank, const heed_config *config, int ran
     snprintf(rank->plan_error, sizeof rank->plan_error, "%s", heed_error_text());
     return;
   }
-  rank->plan_bytes = plan.rank_bytes - plan.memory.neighbours;
+  rank->plan_bytes = plan.rank_bytes - plan.memory.neighbours - (rank->rank > 0 ? plan.snapshot : 0);
   rank->plan_shared = near > 1 ? plan.memory.common + (uint64_t)plan.gradients * sizeof(float) : 0;
   *checkpoint = plan.checkpoint_bytes;
 }

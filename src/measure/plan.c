@@ -90,17 +90,24 @@ static heed_status plan_step(heed_run_plan *plan, const heed_run_plan_spec *spec
   return HEED_OK;
 }
 
-static heed_status sum_up(heed_run_plan *plan, int ranks_on_node) {
+/* Where checkpoints are saved under way, and training does not wait for them. */
+static bool keeps_snapshot(const heed_config *config) {
+  const int64_t every = config->checkpoint.every_steps;
+  return config->checkpoint.background && every > 0 && every < config->train.steps;
+}
+
+static heed_status sum_up(heed_run_plan *plan, const heed_config *config, int ranks_on_node) {
   const heed_stepper_memory *memory = &plan->memory;
-  const size_t parts[] = {memory->parameters, memory->gradients, memory->moments,     memory->activations,
-                          memory->neighbours, plan->batches,     plan->communication, plan->program};
+  plan->checkpoint_bytes = SAVED_BLOCKS * (size_t)plan->parameters * sizeof(float);
+  plan->snapshot = keeps_snapshot(config) ? plan->checkpoint_bytes : 0;
+  const size_t parts[] = {memory->parameters, memory->gradients,   memory->moments, memory->activations, memory->neighbours,
+                          plan->batches,      plan->communication, plan->program,   plan->snapshot};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     if (parts[i] > MOST_BYTES)
       return heed_error(HEED_INVALID, "a rank takes more memory than machines have; use a smaller batch, sequence or model");
     plan->rank_bytes += parts[i];
   }
-  plan->node_bytes = (plan->rank_bytes - memory->neighbours) * (size_t)ranks_on_node;
-  plan->checkpoint_bytes = SAVED_BLOCKS * (size_t)plan->parameters * sizeof(float);
+  plan->node_bytes = (plan->rank_bytes - memory->neighbours - plan->snapshot) * (size_t)ranks_on_node + plan->snapshot;
   return HEED_OK;
 }
 
@@ -108,5 +115,5 @@ heed_status heed_run_plan_make(heed_run_plan *plan, const heed_run_plan_spec *sp
   *plan = (heed_run_plan){.communication = spec->communication, .available_bytes = heed_memory_available()};
   HEED_TRY(plan_step(plan, spec));
   plan->batches = batches_bytes(spec->config, plan->slices, plan->slices_at_once);
-  return sum_up(plan, spec->ranks_on_node);
+  return sum_up(plan, spec->config, spec->ranks_on_node);
 }

@@ -25,9 +25,10 @@ typedef struct heed_run_plan {
   int64_t slices, slices_at_once; /**< of a rank */
   heed_stepper_memory memory;     /**< bytes of a rank, as what follows */
   size_t batches;                 /**< read ahead */
+  size_t snapshot;                /**< of rank 0: the copy of the state that it writes while training goes on */
   size_t communication;
   size_t program;          /**< with libraries, as they are in memory now, what they will work on, and what each thread has for itself */
-  size_t rank_bytes;       /**< all of these: the peak of a rank */
+  size_t rank_bytes;       /**< all of these: the peak of rank 0 */
   size_t node_bytes;       /**< of all ranks of a machine */
   size_t available_bytes;  /**< on this machine, now; SIZE_MAX: unknown */
   size_t checkpoint_bytes; /**< weights and moments; texts and tables come to it: some hundred KiB */

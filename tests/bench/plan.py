@@ -57,7 +57,7 @@ def main():
             for _ in range(options.rounds):
                 plan, step = measure(*CASES[name], ranks, threads, options.steps)
                 planned, taken = 1e3 * plan["step_seconds"], step["step_ms_median"]
-                memory, peak = plan["peak_rss_bytes"] / 2**20, step["peak_rss_bytes"] / 2**20
+                memory, peak = (plan["peak_rss_bytes"] - plan["memory"]["snapshot"]) / 2**20, step["peak_rss_bytes"] / 2**20
                 times.append(planned / taken - 1)
                 memories.append(memory / peak - 1)
                 print(f"{name:10} {ranks:5} {threads:7} {planned:12.1f} {taken:10.1f} {times[-1]:+7.1%} {memory:13.1f} {peak:11.1f} {memories[-1]:+7.1%}", flush=True)
