@@ -19,8 +19,23 @@ static int by_bytes(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+heed_status heed_shard_glob_check(const char *pattern) {
+  enum { MOST_WILDCARDS = 8 };
+  const char *first = strpbrk(pattern, "*?[");
+  int slashes = 0, wildcards = 0;
+  for (const char *at = first; at && *at; at++) {
+    slashes += *at == '/';
+    wildcards += *at == '*' || *at == '?' || *at == '[';
+  }
+  if (slashes <= 1 && wildcards <= MOST_WILDCARDS)
+    return HEED_OK;
+  return heed_error(HEED_INVALID, "%s: no such file; as a glob it may have up to %d wildcards, all in its last two parts", pattern,
+                    MOST_WILDCARDS);
+}
+
 static heed_status open_matches(heed_shard_list *list, const char *pattern, int64_t most) {
   glob_t found = {0};
+  HEED_TRY(heed_shard_glob_check(pattern));
   int result = glob(pattern, GLOB_NOSORT, NULL, &found);
   if (result == GLOB_NOMATCH)
     return heed_error(HEED_INVALID, "%s: no such file, and no file matches it; make token shards with `heed prepare`", pattern);

@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "checkpoint/file.h"
+#include "data/shard_list.h"
 #include "measure/doctor.h"
 
 /* A file up to WHOLE bytes is read whole; of a larger one PARTS parts at even distances, the first and the last bytes among them: a check
@@ -51,6 +52,7 @@ static heed_status add_files(heed_doctor_files *files, const char *path) {
   heed_status status = HEED_OK;
   if (access(path, F_OK) == 0)
     return add_file(files, path);
+  HEED_TRY(heed_shard_glob_check(path));
   const int failed = glob(path, GLOB_NOSORT | GLOB_NOCHECK, NULL, &found);
   if (failed)
     status = heed_error(failed == GLOB_NOSPACE ? HEED_FAILED : HEED_IO, "%s: its folder could not be read", path);

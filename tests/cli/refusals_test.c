@@ -191,6 +191,9 @@ static const refusal vocabularies[] = {
 static const refusal shards[] = {
     {"no such file", NULL, TRAIN "--set data.train=missing.h5", 65,
      "missing.h5: no such file, and no file matches it; make token shards with"},
+    {"a glob of more paths than there are files", NULL, TRAIN "--set data.train='/*/../*/../*/../*/../*/../*/../*.h5'", 65,
+     "*.h5: no such file; as a glob it may have up to 8 wildcards, all in its last two parts"},
+    {"a glob of too many wildcards", NULL, "heed evaluate run --data 'a*a*a*a*a*a*a*a*a*b.h5'", 65, NULL},
     {"a folder", NULL, TRAIN "--set data.train=empty-folder", 65, "empty-folder: empty or not a file; `heed prepare` makes token shards"},
     {"a pipe", NULL, "heed evaluate run --data pipe", 65, "pipe: empty or not a file"},
     {"a socket", NULL, "heed evaluate run --data socket", 65, "socket: the token shard could not be opened: No such device or address"},
