@@ -40,6 +40,27 @@ size_t heed_memory_available(void) {
   return limit < machine ? limit : machine;
 }
 
+/* Pages of files are given back when memory is short. */
+static size_t inactive_files(void) {
+  char line[128];
+  unsigned long long bytes = 0;
+  FILE *file = fopen("/sys/fs/cgroup/memory.stat", "re");
+  while (file && fgets(line, sizeof line, file) && sscanf(line, "inactive_file %llu", &bytes) != 1)
+    ;
+  if (file)
+    fclose(file);
+  return (size_t)bytes;
+}
+
+size_t heed_memory_left(void) {
+  const size_t machine = heed_memory_of_machine(), limit = heed_memory_limit(), taken = number_in("/sys/fs/cgroup/memory.current", 0),
+               files = inactive_files(), used = taken > files ? taken - files : 0;
+  if (limit == SIZE_MAX)
+    return machine;
+  const size_t left = limit > used ? limit - used : 0;
+  return left < machine ? left : machine;
+}
+
 void heed_memory_prefer_large_pages(void *block, size_t bytes) {
   const uintptr_t page = (uintptr_t)2 << 20, begin = ((uintptr_t)block + page - 1) / page * page,
                   end = ((uintptr_t)block + bytes) / page * page;

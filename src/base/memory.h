@@ -9,6 +9,9 @@
 /** Bytes that programs may still take here without swapping, no more than a container's limit; SIZE_MAX where it cannot be read. */
 size_t heed_memory_available(void);
 
+/** The same of what is left now: of a container's limit what its programs have not taken yet. */
+size_t heed_memory_left(void);
+
 /** The two that it is the lesser of: what the machine has left, and what a container may take in all; SIZE_MAX where there is none. */
 size_t heed_memory_of_machine(void);
 size_t heed_memory_limit(void);

@@ -51,15 +51,22 @@ bool heed_phase_is_patient(int phase) {
 }
 
 static _Thread_local bool aside;
+static _Atomic uint64_t beats_aside;
 
 void heed_pulse_stand_aside(void) {
   aside = true;
 }
 
+uint64_t heed_pulse_beats_aside(void) {
+  return atomic_load_explicit(&beats_aside, memory_order_relaxed);
+}
+
 /* One thread writes: what it read is still there when it stores. */
 static void move(uint64_t what) {
-  if (aside)
+  if (aside) {
+    atomic_fetch_add_explicit(&beats_aside, 1, memory_order_relaxed);
     return;
+  }
   const uint64_t beats = atomic_load_explicit(&now, memory_order_relaxed) >> 8;
   atomic_store_explicit(&now, (beats + 1) << 8 | what, memory_order_relaxed);
 }

@@ -51,8 +51,10 @@ void heed_pulse_enter(heed_phase phase);
 /** The phase goes on. */
 void heed_pulse_beat(void);
 
-/** From now on what the calling thread enters, beats and waits for counts nothing: it does not run the job. */
+/** From now on what the calling thread enters, beats and waits for moves nothing of this: it does not run the job.  It is counted by
+ * itself, for who waits for that thread. */
 void heed_pulse_stand_aside(void);
+uint64_t heed_pulse_beats_aside(void);
 
 /** Begins or ends to wait for other ranks, and returns whether it did before:
  *  `const bool before = heed_pulse_wait(true); …; heed_pulse_wait(before);` */

@@ -4,17 +4,18 @@
  * the protocol (commit.c), a thread of rank 0 does meanwhile; when it is through and the ranks agree, the folder gets its name (5).  That
  * thread alone calls HDF5 until then, so whoever wants something of the store ends the save first. */
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 #include "base/pulse.h"
+#include "base/thread.h"
 #include "checkpoint/folder.h"
 #include "checkpoint/save.h"
 #include "heed/log.h"
@@ -44,7 +45,7 @@ static bool have_room(heed_checkpoint_store *store, const heed_checkpoint_tensor
   const size_t bytes = (size_t)floats * sizeof(float);
   if (store->copy)
     return true;
-  if (heed_memory_available() / 8 * 7 > bytes)
+  if (heed_memory_left() / 8 * 7 > bytes)
     store->copy = heed_memory_block(floats);
   if (!store->copy)
     heed_warn("there is no room for a copy of the state, of %zu MB: training waits while checkpoints are written", bytes >> 20);
@@ -94,13 +95,8 @@ static void *run(void *background) {
   return NULL;
 }
 
-/* Signals are for the thread that trains. */
 static void start(heed_background *b) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  b->runs = pthread_create(&b->thread, NULL, run, b) == 0;
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  b->runs = heed_thread_start(&b->thread, run, b) == 0;
   if (!b->runs)
     work(b); /* no thread is to be had: then at once */
 }
@@ -125,6 +121,7 @@ heed_status heed_checkpoint_begin(heed_checkpoint_store *store, const heed_check
     return failed;
   }
   collect(b);
+  heed_parts_close(&b->save.parts);
   store->background = b;
   if (c->rank == 0)
     start(b);
@@ -139,8 +136,14 @@ bool heed_checkpoint_is_written(const heed_checkpoint_store *store) {
   return store->background && atomic_load(&store->background->written);
 }
 
-/* Rank 0. */
+/* Rank 0.  While the thread goes on, so does the job. */
 static heed_status wait_for(heed_background *b) {
+  const struct timespec pause = {.tv_nsec = 20000000};
+  for (uint64_t seen = heed_pulse_beats_aside(); !atomic_load(&b->written); nanosleep(&pause, NULL)) {
+    if (heed_pulse_beats_aside() != seen)
+      heed_pulse_beat();
+    seen = heed_pulse_beats_aside();
+  }
   if (b->runs)
     pthread_join(b->thread, NULL);
   b->runs = false;

@@ -159,7 +159,6 @@ static heed_status plan_ranks(plan_row *row, const plan_options *o, const heed_c
                                    .kernels = m->kernels,
                                    .ranks = ranks,
                                    .ranks_on_node = row->ranks_on_node,
-
                                    .near = job.near,
                                    .communication = job.bytes};
   return heed_run_plan_make(&row->plan, &spec);
@@ -238,7 +237,7 @@ static void forecast(plan_row *row, plan_report *report, const plan_options *o, 
   const char *from;
   const double slowdown = slowdown_of(row, report, o, m);
   const heed_network network = network_of(row, report, o, slowdown, &from);
-  const bool together = report->config->parallel.tensor <= row->ranks_on_node; /* the ranks that share a layer are neighbours */
+  const bool together = row->ranks_on_node % report->config->parallel.tensor == 0; /* the ranks that share a layer are neighbours */
   const heed_forecast_spec spec = {report->config, report->rates,          network, together ? memory_of(report, slowdown) : network,
                                    slowdown,       report->checkpoint_rate};
   row->forecast = heed_forecast_make(&spec, &row->plan, row->ranks);

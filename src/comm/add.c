@@ -10,7 +10,7 @@
 #include "heed/parameters.h"
 
 /** Floats of the buffer: as many are added at a time by messages, half of them where ranks read each other's. */
-enum { BUFFER = 1 << 19, HALF = BUFFER / 2 };
+enum { BUFFER = HEED_ADD_FLOATS, HALF = BUFFER / 2 };
 
 enum { TAG_PARTS = 3, TAG_SUMS = 4 };
 

@@ -7,8 +7,8 @@
 
 #include "comm/job.h"
 
-/** Floats that are added at a time, and bytes of the buffers of a group that adds often. */
-enum { HEED_ADD_FLOATS = 1 << 18, HEED_ADD_BYTES = 2 * HEED_ADD_FLOATS * (int)sizeof(float) };
+/** Floats, and bytes, of the buffer of a rank. */
+enum { HEED_ADD_FLOATS = 1 << 19, HEED_ADD_BYTES = HEED_ADD_FLOATS * (int)sizeof(float) };
 
 /** After heed_node_open.  Collective.
  *  \param[in] often  whether the job's ranks add much: their buffers are then shared where all are near, and touched here

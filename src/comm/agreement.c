@@ -65,6 +65,7 @@ static void broadcast(heed_communication *table, void *data, size_t bytes) {
 
 static void bring(heed_communication *table, void *root, const void *data, size_t bytes, int from) {
   heed_job *job = heed_job_of(table);
+  const bool before = heed_pulse_wait(true);
   if (from == 0 && table->rank == 0)
     memcpy(root, data, bytes);
   for (size_t first = 0; from != 0 && first < bytes; first += CALL_BYTES) {
@@ -74,6 +75,7 @@ static void bring(heed_communication *table, void *root, const void *data, size_
     else if (table->rank == 0)
       MPI_Recv((char *)root + first, piece, MPI_BYTE, from, TAG_BRING, job->ranks, MPI_STATUS_IGNORE);
   }
+  heed_pulse_wait(before);
 }
 
 static void allgather(heed_communication *table, double *values, int64_t count) {

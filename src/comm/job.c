@@ -4,7 +4,6 @@
 #include "comm/add.h"
 #include "comm/node.h"
 #include "comm/shards.h"
-#include "comm/world.h"
 
 void heed_job_fill(heed_job *job, MPI_Comm ranks, heed_job *world) {
   heed_communication *table = &job->table;

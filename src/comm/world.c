@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "base/cast.h"
 #include "comm/add.h"
 #include "comm/groups.h"
 #include "comm/job.h"

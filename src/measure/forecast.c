@@ -58,8 +58,8 @@ double heed_forecast_evaluations(const heed_config *config) {
 
 static double run_seconds(const heed_config *config, const heed_forecast *f) {
   const int64_t steps = config->train.steps;
-  return (double)steps * f->step + occasions(steps, config->checkpoint.every_steps) * f->checkpoint +
-         heed_forecast_evaluations(config) * FORWARD * f->compute;
+  const double saves = config->checkpoint.background ? 1 : occasions(steps, config->checkpoint.every_steps); /* that training waits for */
+  return (double)steps * f->step + saves * f->checkpoint + heed_forecast_evaluations(config) * FORWARD * f->compute;
 }
 
 heed_forecast heed_forecast_make(const heed_forecast_spec *spec, const heed_run_plan *plan, int ranks) {

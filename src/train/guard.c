@@ -19,7 +19,7 @@ static void take(heed_guard *g, const heed_guard_config *config, double loss, bo
   g->seen++;
 }
 
-heed_verdict heed_guard_judge(heed_guard *g, const heed_guard_config *config, double loss, bool skipped) {
+heed_step_verdict heed_guard_judge(heed_guard *g, const heed_guard_config *config, double loss, bool skipped) {
   if (skipped) {
     g->skipped++;
     if (config->skips == 0 || g->skipped < config->skips)

@@ -217,6 +217,8 @@ heed_status heed_session_roll_back(heed_session *s, char **from) {
     if (status == HEED_OK)
       status = load(s, *from, true);
     HEED_TRY(status);
+  } else if (!heed_checkpoint_store_is_empty(s->store)) {
+    return heed_error(HEED_INVALID, "none of the checkpoints of %s is sound, so there is none to return to", s->config->run.output);
   } else {
     heed_optimizer_forget(heed_stepper_optimizer(s->stepper));
     HEED_TRY(c->agree(c, begin(s)));
@@ -316,6 +318,7 @@ heed_status heed_session_open(heed_session *s, const heed_config *config, const 
 }
 
 void heed_session_close(heed_session *s) {
+  heed_checkpoint_store_close(s->store); /* first: a save that goes on reads what is freed below */
   heed_reader_free(s->reader);
   heed_showing_free(s->showing);
   heed_report_close(s->report);
@@ -325,7 +328,6 @@ void heed_session_close(heed_session *s) {
   heed_sampler_free(s->validation);
   heed_sampler_free(s->training);
   heed_tokenizer_free(s->tokenizer);
-  heed_checkpoint_store_close(s->store);
   free(s->config_text);
   free(s->origin);
 }

@@ -19,6 +19,9 @@
 /* What a rank asks of all, larger = more urgent: travels with the losses, so that all do it at the same step. */
 enum { GO_ON, SAVE_IS_WRITTEN, TIME_IS_UP, SIGNAL_CAME };
 
+/* Room for the text of an error. */
+enum { REASON = 2048 };
+
 static int64_t request_of(const heed_session *s) {
   double limit = 60.0 * s->config->train.time_limit;
   if (heed_signals_pending())
@@ -139,6 +142,7 @@ static heed_status roll_back(heed_session *s, const heed_guard *guard) {
 
 /* What the guard says of a step, and does about it. */
 static heed_status judge(heed_session *s, heed_guard *guard, const heed_step_result *result, interval *since) {
+  const double usual = guard->mean;
   HEED_TRY(result->witnessed);
   if (is_due(s->step, s->config->guard.hash_every_steps))
     HEED_TRY(heed_stepper_witness(s->stepper));
@@ -147,7 +151,7 @@ static heed_status judge(heed_session *s, heed_guard *guard, const heed_step_res
     return HEED_OK;
   case HEED_STEP_LEAPT:
     since->spikes++;
-    heed_warn("step %lld: the loss leapt to %.4f, from %.4f on average", (long long)s->step, result->loss, guard->mean);
+    heed_warn("step %lld: the loss leapt to %.4f, from %.4f on average", (long long)s->step, result->loss, usual);
     return HEED_OK;
   case HEED_STEP_ROLLS_BACK:
     since->rollbacks++;
@@ -168,8 +172,9 @@ static heed_step_result take_step(heed_session *s, heed_batch_source source, int
   s->validation_loss = NAN;
   s->data_position++;
   s->samples_seen += s->config->train.batch_sequences;
-  s->updates += !result.skipped;
-  since->updates += !result.skipped;
+  const bool updated = !result.skipped && result.witnessed == HEED_OK;
+  s->updates += updated;
+  since->updates += updated;
   since->loss += result.skipped ? 0 : result.loss;
   since->gradient_norm += result.skipped ? 0 : result.gradient_norm;
   since->tokens += result.tokens;
@@ -184,6 +189,14 @@ static heed_step_result take_step(heed_session *s, heed_batch_source source, int
 
 static const heed_batch *next_batch(void *reader) {
   return heed_reader_next(reader);
+}
+
+/* Not while updates are skipped: the weights may be what is wrong, and are those of the last checkpoint.  A first return to it is saved, so
+ * that a resume too passes over the data; further ones would push sound checkpoints out. */
+static bool is_time_to_save(const heed_session *s, const heed_guard *guard, bool rolled_back) {
+  if (rolled_back)
+    return guard->rollbacks == 1;
+  return guard->skipped == 0 && guard->rollbacks == 0 && is_due(s->step, s->config->checkpoint.every_steps);
 }
 
 static heed_status run(heed_session *s) {
@@ -215,18 +228,22 @@ static heed_status run(heed_session *s) {
       finish_save(s);
     if (evaluation_is_due(s) && request < TIME_IS_UP) /* a save that was asked for does not wait for an evaluation */
       evaluate(s);
-    if (is_due(s->step, config->checkpoint.every_steps) || last || rolled_back) /* a resume too passes over the data */
+    if (last || is_time_to_save(s, &guard, rolled_back))
       saved = save(s, last);
     since.begun += heed_seconds() - paused; /* tokens/s is of training alone */
   }
+  const heed_status ended = judged != HEED_OK ? judged : saved;
+  char reason[REASON];
+  snprintf(reason, sizeof reason, "%s", heed_error_text()); /* what follows may have errors of its own */
   finish_save(s);
   heed_pulse_enter(HEED_PHASE_LOGGING);
   heed_report_write(s->report);
-  HEED_TRY(judged);
-  if (s->step < config->train.steps && saved == HEED_OK)
+  if (ended != HEED_OK)
+    return heed_error(ended, "%s", reason);
+  if (s->step < config->train.steps)
     return heed_error(HEED_STOPPED, "stopped at step %lld of %lld (%s) and saved; run again with --resume to go on", (long long)s->step,
                       (long long)config->train.steps, request == SIGNAL_CAME ? "a signal came" : "train.time_limit is reached");
-  return saved;
+  return HEED_OK;
 }
 
 static void introduce(const heed_session *s) {

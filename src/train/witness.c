@@ -103,6 +103,7 @@ static heed_status compare_replicas(heed_witness *w) {
 
 heed_status heed_witness_take(heed_witness *w) {
   heed_communication *c = w->communication;
+  HEED_TRY(heed_witness_check(w)); /* where the update since was skipped */
   flip(w, HEED_AT_REPLICA);
   HEED_TRY(c->agree(c, compare_replicas(w)));
   w->shard = hash_shard(w);

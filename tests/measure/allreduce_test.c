@@ -48,7 +48,7 @@ static void sums_over_ranks(void) {
     CU_ASSERT(close_to(number(o, "link_gigabytes_per_second"), rate * 4 / 3));
     CU_ASSERT(number(o, "mpi_seconds") > 0 && number(o, "ratio") > 0);
     double fitted = 2 * heed_network_half(&network, 3, bytes);
-    CU_ASSERT(fitted > seconds / 10 && fitted < seconds * 10); /* of four times on a machine with other work */
+    CU_ASSERT(fitted > seconds / 30 && fitted < seconds * 30); /* of four times on a machine with other work */
   }
   json_decref(object);
 }

@@ -14,7 +14,7 @@ static bool close_to(double a, double b) {
 static heed_config config = {.model = {.layers = 10},
                              .train = {.steps = 100, .sequence_length = 10, .batch_sequences = 100, .slices = 8},
                              .parallel = {.tensor = 1},
-                             .checkpoint = {.every_steps = 30},
+                             .checkpoint = {.every_steps = 30, .background = false},
                              .evaluate = {.every_steps = 40, .batches = 2}};
 static const heed_rates rates = {.layer = 90e-6, .rest = 100e-6, .optimizer = 1e-9, .add = 2e-9, .copy = 1e-10, .threads = 1, .ranks = 1};
 

@@ -53,7 +53,7 @@ compile() { # compile PROGRAM SOURCE… [OPTION…]
     tests/scale/simulated_mpi.c -lgomp $wrapped -o "$work/$1"
 }
 compile check tests/scale/simulated_check.c src/comm/sum.c
-compile simulated tests/scale/{simulated,bert,simulated_work}.c src/train/optimizer.c -Wl,--wrap=aligned_alloc,--wrap=memset
+compile simulated tests/scale/{simulated,bert,simulated_work}.c src/train/{optimizer,chunks,masters}.c -Wl,--wrap=aligned_alloc,--wrap=memset
 if [ ! -x build/bin/heed ]; then
   echo "building heed, for the sizes of its models" >&2
   { cmake --preset release && cmake --build --preset release; } >/dev/null

@@ -74,7 +74,7 @@ static void a_stopped_rank_0_is_named_by_others(void) {
   CU_ASSERT(ended(124, 10));
   CU_ASSERT(says(": rank 0 ("));
   CU_ASSERT(says(") is silent for "));
-  CU_ASSERT_EQUAL(times("error: "), 1);
+  CU_ASSERT(times("error: ") >= 1); /* two may find it at the same time */
 }
 
 static void a_hung_rank_is_named(void) {
@@ -93,7 +93,8 @@ static void a_process_alone_watches_itself(void) {
 
 /* Ten times the limit, for a disk; and without a watchdog, for ever. */
 static void saves_have_time(void) {
-  script("export HEED_WATCHDOG=0.4; FAULT=0:save.sync:1:hang; start slow 2 --set checkpoint.every_steps=50; ended 20");
+  script("export HEED_WATCHDOG=0.4; FAULT=0:save.sync:1:hang; start slow 2 --set checkpoint.every_steps=50 --set "
+         "checkpoint.background=false; ended 20");
   CU_ASSERT(ended(124, 20));
   CU_ASSERT(says("nothing has moved for 4 s: rank 0 ("));
   CU_ASSERT(says("saving: syncing, step 50"));
