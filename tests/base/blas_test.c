@@ -6,6 +6,7 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,6 +32,23 @@ static void wider_cores(void) {
   CU_ASSERT_PTR_NULL(heed_blas_wider_core("Cooperlake", true, true));
   CU_ASSERT_PTR_NULL(heed_blas_wider_core("SapphireRapids", true, true)); /* of newer libraries */
   CU_ASSERT_PTR_NULL(heed_blas_wider_core("armv8", false, false));
+}
+
+/* Without addresses for its work buffer OpenBLAS would crash: the process ends with a message. */
+static void no_room_for_a_buffer_is_said(void) {
+  int status = -1;
+  const pid_t child = fork(); /* before this process has a buffer */
+  if (child == 0) {
+    long pages = 0;
+    FILE *sizes = fopen("/proc/self/statm", "r");
+    if (!sizes || fscanf(sizes, "%ld", &pages) != 1)
+      _exit(99);
+    const rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (64 << 20);
+    setrlimit(RLIMIT_AS, &(struct rlimit){most, most});
+    _exit(heed_blas_check() == HEED_OK ? 98 : 97);
+  }
+  CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+  CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == HEED_FAILED);
 }
 
 /* Cores asked for are honoured even if slow: the child asks for the one that the library chose. */
@@ -115,6 +133,6 @@ static void threads_give_the_bits_of_one(void) {
   free(one);
 }
 
-HEED_TESTS({"wider cores", wider_cores}, {"what is asked for stays", what_is_asked_for_stays}, {"the core fits", the_core_fits},
-           {"check passes", check_passes}, {"products are right", products_are_right},
-           {"threads give the bits of one", threads_give_the_bits_of_one})
+HEED_TESTS({"wider cores", wider_cores}, {"what is asked for stays", what_is_asked_for_stays},
+           {"no room for a buffer is said", no_room_for_a_buffer_is_said}, {"the core fits", the_core_fits}, {"check passes", check_passes},
+           {"products are right", products_are_right}, {"threads give the bits of one", threads_give_the_bits_of_one})
