@@ -19,7 +19,7 @@ heed_status heed_append_open(heed_append **result, const char *path) {
     free(a);
     return heed_error(HEED_FAILED, "out of memory");
   }
-  a->file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  a->file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0666);
   if (a->file < 0) {
     heed_status status = heed_error(HEED_IO, "%s: could not be opened: %s", path, strerror(errno));
     free(a->path);

@@ -8,7 +8,7 @@
 
 typedef struct heed_append heed_append;
 
-/** Opens a file for appending; one that is not there is made.  Errors: HEED_IO. */
+/** Opens a file for appending; one that is not there is made, but not where a link leads.  Errors: HEED_IO. */
 heed_status heed_append_open(heed_append **file, const char *path);
 
 /** Appends with one write.  Errors: HEED_IO, and then nothing of the piece stays in the file, so that the next does not run on from it. */

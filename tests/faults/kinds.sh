@@ -7,7 +7,7 @@ limit=30
 newest=checkpoints/step-00000012
 
 put() { # KIND PATH: in place of what is there, of which `original` keeps a copy
-  rm -rf original
+  rm -rf original nowhere
   [ ! -e "$2" ] || cp -a "$2" original
   rm -rf "$2"
   case $1 in

@@ -286,6 +286,18 @@ static void begin(void) {
   snprintf(path, sizeof path, "%s/metrics.jsonl", folder);
 }
 
+/* Lines go into the run's folder, not where a link leads. */
+static void links_are_not_followed(void) {
+  heed_metrics *metrics = NULL;
+  char target[80];
+  snprintf(target, sizeof target, "%s/elsewhere", folder);
+  unlink(path);
+  CU_ASSERT_EQUAL_FATAL(symlink(target, path), 0);
+  CU_ASSERT_EQUAL(heed_metrics_open(&metrics, path, 0), HEED_IO);
+  CU_ASSERT_PTR_NULL(metrics);
+  CU_ASSERT_NOT_EQUAL(access(target, F_OK), 0);
+}
+
 static void end(void) {
   unlink(path);
   CU_ASSERT_EQUAL(rmdir(folder), 0); /* and nothing else was left there */
@@ -293,7 +305,7 @@ static void end(void) {
 
 HEED_TESTS({"begin", begin}, {"lines are JSON that reads back", lines_are_json_that_reads_back},
            {"what is not finite is null", what_is_not_finite_is_null}, {"resume cuts back", resume_cuts_back},
-           {"unfinished lines are dropped", unfinished_lines_are_dropped},
+           {"links are not followed", links_are_not_followed}, {"unfinished lines are dropped", unfinished_lines_are_dropped},
            {"strange lines cost themselves only", strange_lines_cost_themselves_only},
            {"missing and unreadable files", missing_and_unreadable_files},
            {"a full disk leaves whole lines", a_full_disk_leaves_whole_lines},
