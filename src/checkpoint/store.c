@@ -110,9 +110,13 @@ void heed_checkpoint_store_close(heed_checkpoint_store *store) {
 
 bool heed_checkpoint_store_is_empty(heed_checkpoint_store *store) {
   int64_t *steps = NULL, count = 0;
-  bool empty = false; /* a folder that cannot be read is not taken for empty */
-  if (store->communication->rank == 0 && heed_checkpoint_steps(store->folder, store->path, &steps, &count) == HEED_OK)
-    empty = count == 0;
+  bool empty = false;
+  if (store->communication->rank == 0) {
+    if (heed_checkpoint_steps(store->folder, store->path, &steps, &count) == HEED_OK)
+      empty = count == 0;
+    else
+      heed_warn("%s; it is not taken for empty", heed_error_text());
+  }
   free(steps);
   store->communication->broadcast(store->communication, &empty, sizeof empty);
   return empty;
