@@ -7,16 +7,17 @@ grep -q HEED_WATCHDOG "$heed" || pending "this program has no watchdog"
 export HEED_WATCHDOG=5
 
 stop_for_good() { # RANKS WHICH
-  local victim begun kept
+  local victim rank begun kept
   begin_job "$1" run "${far[@]}"
   reached 'step 100  saved' || lost "it does not train: $(tail -n 3 out)"
   victim=$(ranks_of | sort -n | sed -n "$2p") begun=$SECONDS
+  rank=$(tr '\0' '\n' <"/proc/$victim/environ" | sed -n 's/^OMPI_COMM_WORLD_RANK=//p')
   kill -STOP "$victim" || lost "it was over already"
   wait $timer || code=$?
   ended 124
   [ $((SECONDS - begun)) -le 25 ] || lost "it took $((SECONDS - begun)) s"
   no_orphans || lost "processes were left"
-  said 'rank [0-9]'
+  said "^error: .*rank $rank .*last seen in: ."
   kept=$(saved)
   train "$(other_ranks "$1")" run --resume "${far[@]}"
   ended 0
