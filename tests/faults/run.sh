@@ -44,10 +44,13 @@ scenario= # the process of the one under way
 end() {
   trap '' INT TERM
   local children
-  [ -z "$scenario" ] || kill "$scenario" 2>/dev/null
+  # The scripts before their jobs, so that none takes the end of its job for a loss.
+  # shellcheck disable=SC2046
+  [ -z "$scenario" ] || kill -KILL "$scenario" $(pgrep -P "$scenario") 2>/dev/null
   children=$(pgrep -f -- "$temporary/" | grep -vx $$)
   # shellcheck disable=SC2086
   [ -z "$children" ] || kill -KILL $children 2>/dev/null
+  umount "$temporary"/*/disk 2>/dev/null
   rm -rf "$temporary"
 }
 trap end EXIT

@@ -15,7 +15,7 @@ soak() { # RANKS STEPS
       now=$(awk '/^VmRSS:/ { print $2 }' "/proc/$process/status" 2>/dev/null) &&
         echo "$process $now $(find "/proc/$process/fd" -mindepth 1 2>/dev/null | wc -l)"
     done >>samples
-    sleep 0.2
+    sleep "$long.05"
   done
   end_job
   ended 0
@@ -28,7 +28,7 @@ soak() { # RANKS STEPS
           j = n[p] - 1 - i
           if (rss[p, j] > b) b = rss[p, j]
           if (files[p, j] > g) g = files[p, j] }
-        if (n[p] < 12) print "too few samples: " n[p]
+        if (n[p] < 6) print "too few samples: " n[p]
         if (b > 1.01 * a) print "from " a " to " b " KiB"
         if (g > f) print "from " f " to " g " descriptors" } }' samples)
   [ -z "$quarter" ] || lost "$quarter"

@@ -26,7 +26,7 @@ cut_short() { # RANKS
   : >mapped.h5
   end_job
   ended 74
-  said 'error: mapped.h5: could no longer be read'
+  said 'error: .*mapped.h5: .*can no longer be read'
   local kept
   kept=$(saved)
   cp train.h5 mapped.h5
