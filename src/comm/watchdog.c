@@ -228,7 +228,9 @@ static heed_status make_vigil(const heed_host *hosts) {
 
 static heed_status begin(const heed_host *hosts) {
   dog.answered = -INFINITY;
-  dog.speaks = dog.rank <= 1;
+  /* Rank 1 speaks for a rank 0 that is stopped.  From another machine a word would be on its way to the launcher if that is cut off, and
+   * its daemon would then wait for an answer in place of finding out. */
+  dog.speaks = dog.rank == 0 || (dog.rank == 1 && memcmp(hosts[0], hosts[1], sizeof *hosts) == 0);
   dog.launcher = heed_world_is_launched() ? getppid() : 0;
   if (dog.rank == 0 && !(dog.from = calloc((size_t)dog.ranks, sizeof *dog.from)))
     return heed_error(HEED_FAILED, "out of memory for a list of %d ranks", dog.ranks);
