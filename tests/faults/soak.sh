@@ -19,15 +19,16 @@ soak() { # RANKS STEPS
   done
   end_job
   ended 0
-  # Of each rank: the first tenth of the samples against the last but for the end, where the report is made.
+  # Of each rank: the first tenth of the samples against the last but for the end, where the report is made.  The least of each: a save
+  # that goes on beside has files open, and pages of its own.
   quarter=$(awk '{ rss[$1, ++n[$1]] = $2; files[$1, n[$1]] = $3 }
-    END { for (p in n) { k = int(n[p] / 10) + 1; a = b = f = g = 0
+    END { for (p in n) { k = int(n[p] / 10) + 1; a = b = f = g = 1e18
         for (i = 1; i <= k; i++) {
-          if (rss[p, i] > a) a = rss[p, i]
-          if (files[p, i] > f) f = files[p, i]
+          if (rss[p, i] < a) a = rss[p, i]
+          if (files[p, i] < f) f = files[p, i]
           j = n[p] - 1 - i
-          if (rss[p, j] > b) b = rss[p, j]
-          if (files[p, j] > g) g = files[p, j] }
+          if (rss[p, j] < b) b = rss[p, j]
+          if (files[p, j] < g) g = files[p, j] }
         if (n[p] < 6) print "too few samples: " n[p]
         if (b > 1.01 * a) print "from " a " to " b " KiB"
         if (g > f) print "from " f " to " g " descriptors" } }' samples)

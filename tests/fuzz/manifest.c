@@ -5,7 +5,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
   heed_manifest manifest;
-  char *text = malloc(bytes + 64), *printed, *copy;
+  char *text = calloc(bytes + 64, 1), *printed, *copy;
   size_t printed_bytes;
   FUZZ_MUST(text != NULL);
   if (bytes > 0)
