@@ -56,6 +56,16 @@ static void passes_and_checkpoints_count(void) {
   CU_ASSERT(close_to(f.run, 100 * f.step + 4 * 6));
 }
 
+/* In the background but for the last one. */
+static void saves_in_the_background_are_not_waited_for(void) {
+  heed_config beside = config;
+  beside.checkpoint.background = true;
+  heed_forecast_spec spec = {.config = &beside, .rates = rates, .network = {1, 1}, .slowdown = 1, .checkpoint_rate = 200e6};
+  heed_run_plan plan = plan_of(8, 8);
+  heed_forecast f = heed_forecast_make(&spec, &plan, 1);
+  CU_ASSERT(close_to(f.run, 100 * f.step + 6));
+}
+
 /* Two batches at steps 40, 80 and 100, forward alone. */
 static void evaluations_count(void) {
   char *validation[] = {"validation.h5"};
@@ -141,6 +151,7 @@ static void parts_of_a_model_share_the_work(void) {
 }
 
 HEED_TESTS({"one rank exchanges nothing", one_rank_exchanges_nothing}, {"passes and checkpoints count", passes_and_checkpoints_count},
+           {"saves in the background are not waited for", saves_in_the_background_are_not_waited_for},
            {"evaluations count", evaluations_count}, {"backward hides what it can", backward_hides_what_it_can},
            {"less returns in bf16", less_returns_in_bf16}, {"parts of a model share the work", parts_of_a_model_share_the_work},
            {"memory is a network", memory_is_a_network}, {"layers and rest are told apart", layers_and_rest_are_told_apart})
