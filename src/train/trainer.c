@@ -126,10 +126,11 @@ static heed_status roll_back(heed_session *s, const heed_guard *guard) {
   enum { MOST_ROLLBACKS = 3 };
   char *from = NULL;
   if (guard->rollbacks > MOST_ROLLBACKS)
-    return heed_error(HEED_FAILED,
-                      "step %lld: no update is finite, not even after rolling back %d times; lower optimizer.learning_rate, and run again "
-                      "with --resume",
-                      (long long)s->step, MOST_ROLLBACKS);
+    return heed_error(
+        HEED_FAILED,
+        "step %lld: no update is finite, not even after rolling back %d times; begin a run of another run.output from a sound "
+        "checkpoint of this one (train.start_from), with a lower optimizer.learning_rate",
+        (long long)s->step, MOST_ROLLBACKS);
   finish_save(s);
   heed_status status = heed_session_roll_back(s, &from);
   if (status == HEED_OK)
