@@ -73,7 +73,12 @@ static heed_status find_near(heed_job *job) {
   const bool is_world = job == job->world;
   const int ranks = job->table.size, most = (int)-job->table.maximum(&job->table, -most_near(is_world));
   int *machine_of = malloc((size_t)ranks * sizeof *machine_of), mine = job->table.rank;
-  HEED_TRY(job->table.agree(&job->table, machine_of ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a list of %d ranks", ranks)));
+  heed_status status = machine_of ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a list of %d ranks", ranks);
+  status = job->table.agree(&job->table, status);
+  if (status != HEED_OK) {
+    free(machine_of);
+    return status;
+  }
   MPI_Bcast(&mine, 1, MPI_INT, 0, job->node);
   MPI_Allgather(&mine, 1, MPI_INT, machine_of, 1, MPI_INT, job->ranks);
   if (is_world)
