@@ -109,7 +109,11 @@ heed_status heed_checkpoint_begin(heed_checkpoint_store *store, const heed_check
   if (!room)
     return heed_checkpoint_save(store, info, tensors);
   heed_background *b = calloc(1, sizeof *b);
-  HEED_TRY(c->agree(c, b ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a save")));
+  const heed_status taken = c->agree(c, b ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a save"));
+  if (taken != HEED_OK) {
+    free(b);
+    return taken;
+  }
   heed_checkpoint_name(b->name, info->step);
   b->tensors = *tensors;
   b->save = (heed_save){.store = store, .name = b->name, .replace = true, .info = *info, .tensors = &b->tensors, .folder = -1, .file = -1};
