@@ -8,6 +8,7 @@
 #include "checkpoint/file.h"
 #include "heed/checkpoint.h"
 #include "mpi/ranks.h"
+#include "mpi/state_hash.h"
 
 enum { MOMENTS = 2, BLOCKS = MOMENTS + 1 };
 
@@ -129,25 +130,13 @@ static void load(const char *path, int parts, bool sharded) {
   clean(&b);
 }
 
-static uint64_t hash_of(const char *path) {
-  int directory, file;
-  int64_t bytes;
-  uint64_t hash = 0;
-  CU_ASSERT_EQUAL_FATAL(heed_folder_open(AT_FDCWD, path, path, false, &directory), HEED_OK);
-  CU_ASSERT_EQUAL_FATAL(heed_file_open(directory, "state.h5", false, &file, &bytes), HEED_OK);
-  CU_ASSERT_EQUAL(heed_file_hash(file, "state.h5", 0, bytes, &hash), HEED_OK);
-  CU_ASSERT_EQUAL(heed_file_close(&file, "state.h5"), HEED_OK);
-  CU_ASSERT_EQUAL(heed_file_close(&directory, path), HEED_OK);
-  return hash;
-}
-
 static void parts_leave_no_trace(void) {
   uint64_t first = 0;
   for (int parts = 1; parts <= world->size; parts *= 2)
     for (int sharded = 0; sharded <= 1; sharded++) {
       char *path = save(parts, sharded);
       CU_ASSERT_PTR_NOT_NULL_FATAL(path);
-      const uint64_t hash = hash_of(path);
+      const uint64_t hash = state_hash(path);
       first = first ? first : hash;
       CU_ASSERT_EQUAL(hash, first);
       for (int others = 1; !sharded && others <= world->size; others *= 2) /* what is in the file is the same */

@@ -9,6 +9,7 @@
 #include "checkpoint/file.h"
 #include "heed/checkpoint.h"
 #include "mpi/ranks.h"
+#include "mpi/state_hash.h"
 
 static heed_parameter_table table;
 static char folder[64], run[96];
@@ -92,18 +93,6 @@ static void check_agreed(heed_status status, heed_status expected) {
   CU_ASSERT_EQUAL(strncmp(text, heed_error_text(), sizeof text - 1), 0);
 }
 
-static uint64_t hash_of(const char *path) {
-  int directory, file;
-  int64_t bytes;
-  uint64_t hash = 0;
-  CU_ASSERT_EQUAL_FATAL(heed_folder_open(AT_FDCWD, path, path, false, &directory), HEED_OK);
-  CU_ASSERT_EQUAL_FATAL(heed_file_open(directory, "state.h5", false, &file, &bytes), HEED_OK);
-  CU_ASSERT_EQUAL(heed_file_hash(file, "state.h5", 0, bytes, &hash), HEED_OK);
-  CU_ASSERT_EQUAL(heed_file_close(&file, "state.h5"), HEED_OK);
-  CU_ASSERT_EQUAL(heed_file_close(&directory, path), HEED_OK);
-  return hash;
-}
-
 static void ranks_leave_no_trace(void) {
   heed_communication *alone = begin();
   heed_checkpoint_store *store, *own;
@@ -128,7 +117,7 @@ static void ranks_leave_no_trace(void) {
     CU_ASSERT_EQUAL_FATAL(heed_checkpoint_store_open(&own, other, 2, alone), HEED_OK);
     CU_ASSERT_EQUAL_FATAL(save(own, 40, &whole), HEED_OK);
     CU_ASSERT_EQUAL_FATAL(heed_checkpoint_newest(own, &again), HEED_OK);
-    CU_ASSERT_EQUAL(hash_of(path), hash_of(again));
+    CU_ASSERT_EQUAL(state_hash(path), state_hash(again));
     heed_checkpoint_store_close(own);
   }
   free(path);
