@@ -1,5 +1,6 @@
-/** Checkpoints: one HDF5 file and one manifest a step, written so that a kill at any moment loses nothing (the commit protocol is in
- *  src/checkpoint/commit.c).  They hold global, logical tensors only: the number of ranks, and of parts, leaves no trace. */
+/** Checkpoints: one HDF5 file (of a very large state several) and one manifest a step, written so that a kill at any moment loses nothing
+ * (the commit protocol is in src/checkpoint/commit.c).  They hold global, logical tensors only: the number of ranks, and of parts, leaves
+ * no trace. */
 #ifndef HEED_CHECKPOINT_H
 #define HEED_CHECKPOINT_H
 
@@ -11,6 +12,7 @@
 #include "heed/status.h"
 
 enum { HEED_MAX_MOMENTS = 2 };
+#define HEED_FILE_BYTES ((int64_t)32 << 30) /**< of tensors in one file of a state, unless they are said to be others */
 
 /** What a checkpoint holds beside tensors. */
 typedef struct heed_checkpoint_info {
@@ -24,6 +26,7 @@ typedef struct heed_checkpoint_info {
   char isa[32], blas[32]; /**< instruction level and OpenBLAS core: a resume on others goes on, but not bit for bit */
   char *config;           /**< resolved YAML; on load allocated, freed by heed_checkpoint_info_free */
   char *vocabulary;       /**< as heed_tokenizer_text gives it; likewise */
+  int64_t bytes;          /**< on load: of all files of its state */
 } heed_checkpoint_info;
 
 /** The tensors of a save or a load: blocks laid out by the table, of which each rank gives its part (parameters.h); they are stored
@@ -43,6 +46,11 @@ typedef struct heed_checkpoint_store heed_checkpoint_store;
  *  Collective.  Errors: HEED_INVALID when another job holds the lock, HEED_IO when the folder cannot be made or written. */
 heed_status heed_checkpoint_store_open(heed_checkpoint_store **store, const char *run_folder, int64_t keep,
                                        heed_communication *communication);
+
+/** From the next save on a state whose tensors take more than `file_bytes` bytes is divided, along the table, into files that take no more
+ *  (one tensor that does has a file of its own), 256 at most.  Until then: HEED_FILE_BYTES.  Rank-local; only rank 0's counts. */
+void heed_checkpoint_store_split(heed_checkpoint_store *store, int64_t file_bytes);
+
 void heed_checkpoint_store_close(heed_checkpoint_store *store);
 
 /** Whether the store holds any checkpoint, good or not.  Collective. */

@@ -113,7 +113,8 @@ typedef struct heed_schedule_config {
 typedef struct heed_checkpoint_config {
   int64_t every_steps; /**< 0 = only at the end and when stopped */
   int64_t keep;
-  bool background; /**< whether training goes on while rank 0 writes a copy of the state */
+  bool background;      /**< whether training goes on while rank 0 writes a copy of the state */
+  int64_t max_file_mib; /**< a state of more is divided into several files */
 } heed_checkpoint_config;
 
 typedef struct heed_evaluate_config {

@@ -108,6 +108,7 @@ const heed_config_field heed_config_fields[] = {
     {WHOLE(checkpoint.every_steps, 0, 4294967295), .fallback = "500", .may_change = true},
     {WHOLE(checkpoint.keep, 1, 1000000), .fallback = "3", .may_change = true},
     {WORD(checkpoint.background, truths), .fallback = "true", .may_change = true},
+    {WHOLE(checkpoint.max_file_mib, 1, 4294967295), .fallback = "32768", .may_change = true},
 
     {WHOLE(evaluate.every_steps, 0, 4294967295), .fallback = "250", .may_change = true},
     {WHOLE(evaluate.batches, 0, 4294967295), .fallback = "20", .may_change = true},

@@ -116,7 +116,7 @@ heed_status heed_checkpoint_begin(heed_checkpoint_store *store, const heed_check
   }
   heed_checkpoint_name(b->name, info->step);
   b->tensors = *tensors;
-  b->save = (heed_save){.store = store, .name = b->name, .replace = true, .info = *info, .tensors = &b->tensors, .folder = -1, .file = -1};
+  b->save = (heed_save){.store = store, .name = b->name, .replace = true, .info = *info, .tensors = &b->tensors, .folder = -1};
   const heed_status status = heed_save_begin(&b->save);
   if (status != HEED_OK) {
     heed_save_end(&b->save, status);

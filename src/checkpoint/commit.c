@@ -1,8 +1,8 @@
 /* Saving: the commit protocol.
  *
- *  1. rank 0 makes step-S.tmp-X/ and in it state.h5, with its structure and without tensors          (prepare)
- *  2. the ranks stream their parts and shards to rank 0, which writes each piece to its place and keeps a checksum of it   (stream)
- *  3. rank 0 syncs the file, drops it from the page cache, reads it back and compares                 (seal)
+ *  1. rank 0 makes step-S.tmp-X/ and in it state.h5, state-1.h5 …, lays them out and takes their space on the disk   (prepare)
+ *  2. the ranks stream their parts and shards to rank 0, which writes each piece to its place and keeps checksums   (stream)
+ *  3. rank 0 syncs the files, reads them back past the page cache and compares                        (seal)
  *  4. rank 0 writes MANIFEST, syncs it, reads it back too, and then syncs the folder                  (seal)
  *  5. the ranks agree that all went well; only then does the folder get its name, and checkpoints/ is synced   (publish)
  *  6. older checkpoints are retired                                                                   (retention.c)
@@ -23,14 +23,31 @@
 #include "checkpoint/file.h"
 #include "checkpoint/folder.h"
 #include "checkpoint/save.h"
-#include "checkpoint/state.h"
 #include "heed/log.h"
 
 enum { TEXTS = 2 };
 
+/* A tensor goes to the file before it if that has room for it, and to a new one if not. */
+static heed_status add_tensor(heed_save *s, int block, int64_t parameter, int64_t *filled) {
+  const heed_parameter *p = &s->tensors->table->items[parameter];
+  const int64_t bytes = heed_parameters_whole_count(s->tensors->table, parameter) * (int64_t)sizeof(float);
+  heed_item item = {.type = HEED_ITEM_FLOAT32, .rank = p->rank};
+  memcpy(item.shape, p->shape, sizeof item.shape);
+  heed_item_path(item.path, s->tensors, block, parameter);
+  if (*filled > 0 && *filled + bytes > s->store->file_bytes) {
+    *filled = 0;
+    if (heed_manifest_add_file(&s->manifest) != HEED_OK)
+      return heed_error(HEED_INVALID, "a state in files of %lld MiB is more than %d of them; raise checkpoint.max_file_mib",
+                        (long long)(s->store->file_bytes >> 20), HEED_MAX_FILES);
+  }
+  *filled += bytes;
+  return heed_manifest_add(&s->manifest, &item);
+}
+
 static heed_status add_items(heed_save *s) {
   const char *const texts[TEXTS][2] = {{"/config", s->info.config}, {"/vocabulary", s->info.vocabulary}};
   const int64_t most[TEXTS] = {HEED_MAX_CONFIG, HEED_MAX_VOCABULARY};
+  HEED_TRY(heed_manifest_add_file(&s->manifest));
   for (int i = 0; i < TEXTS; i++) {
     const char *text = texts[i][1] ? texts[i][1] : "";
     int64_t length = (int64_t)strlen(text), bytes = length ? length : 1; /* HDF5 has no type of size 0: a NUL stands for no text */
@@ -40,23 +57,38 @@ static heed_status add_items(heed_save *s) {
       return heed_error(HEED_INVALID, "%s is longer than %lld bytes", item.path, (long long)most[i]);
     HEED_TRY(heed_manifest_add(&s->manifest, &item));
   }
-  const heed_parameter_table *table = s->tensors->table;
+  int64_t filled = 0;
   for (int block = 0; block <= s->tensors->moments; block++)
-    for (int64_t i = 0; i < table->count; i++) {
-      heed_item item = {.type = HEED_ITEM_FLOAT32, .rank = table->items[i].rank};
-      memcpy(item.shape, table->items[i].shape, sizeof item.shape);
-      heed_item_path(item.path, s->tensors, block, i);
-      HEED_TRY(heed_manifest_add(&s->manifest, &item));
-    }
+    for (int64_t i = 0; i < s->tensors->table->count; i++)
+      HEED_TRY(add_tensor(s, block, i, &filled));
   return HEED_OK;
 }
 
-static heed_status write_texts(const heed_save *s) {
+static heed_status create_files(heed_save *s) {
+  const int count = s->manifest.file_count;
+  if (!(s->files = malloc((size_t)count * sizeof *s->files)))
+    return heed_error(HEED_FAILED, "out of memory for the files of a state");
+  for (int i = 0; i < count; i++)
+    s->files[i] = (heed_state_writer){.file = -1};
+  for (int i = 0; i < count; i++)
+    HEED_TRY(heed_state_create(&s->files[i], s->folder, &s->manifest, i));
+  return heed_failpoint(HEED_AT_SAVE_CREATE);
+}
+
+/* Bytes of an item, the first at its place `at`.  The last of a file's items completes the file. */
+static heed_status put(heed_save *s, int64_t index, const void *data, size_t bytes, int64_t at) {
+  const heed_item *item = &s->manifest.items[index];
+  heed_state_writer *writer = &s->files[item->file];
+  heed_state_file *file = &s->manifest.files[item->file];
+  HEED_TRY(heed_state_put(writer, data, bytes, item->offset + at));
+  const bool is_last = index + 1 == file->end && at + (int64_t)bytes == item->bytes;
+  return is_last ? heed_state_complete(writer, &file->checksum) : HEED_OK;
+}
+
+static heed_status write_texts(heed_save *s) {
   const char *const texts[TEXTS] = {s->info.config, s->info.vocabulary};
-  for (int i = 0; i < TEXTS; i++) {
-    const heed_item *item = &s->manifest.items[i];
-    HEED_TRY(heed_file_write(s->file, HEED_STATE_FILE, texts[i] ? texts[i] : "", (size_t)item->bytes, item->offset));
-  }
+  for (int i = 0; i < TEXTS; i++)
+    HEED_TRY(put(s, i, texts[i] ? texts[i] : "", (size_t)s->manifest.items[i].bytes, 0));
   return HEED_OK;
 }
 
@@ -77,25 +109,22 @@ heed_status heed_save_prepare(heed_save *s) {
   s->made = true;
   HEED_TRY(heed_failpoint(HEED_AT_SAVE_FOLDER));
   HEED_TRY(heed_folder_open(folder, s->temporary, s->temporary, false, &s->folder));
-  HEED_TRY(heed_file_create(s->folder, HEED_STATE_FILE, &s->file));
-  HEED_TRY(heed_failpoint(HEED_AT_SAVE_CREATE));
-  HEED_TRY(heed_state_create(s->file, &s->manifest));
-  HEED_TRY(heed_failpoint(HEED_AT_SAVE_STRUCTURE));
-  return write_texts(s);
+  HEED_TRY(create_files(s));
+  HEED_TRY(write_texts(s));
+  return heed_failpoint(HEED_AT_SAVE_TEXTS);
 }
 
 /* Rank 0: a piece of a tensor to its place; the checksum is of what is in memory. */
 heed_status heed_save_write(heed_save *s, int block, const heed_piece *piece, const float *values) {
   const heed_parameter_table *table = s->tensors->table;
-  heed_item *item = &s->manifest.items[TEXTS + block * table->count + piece->parameter];
+  const int64_t index = TEXTS + block * table->count + piece->parameter;
   size_t bytes = (size_t)(piece->end - piece->first) * sizeof *values;
   if (!s->hasher)
     HEED_TRY(heed_hasher_begin(&s->hasher));
-  heed_pulse_beat();
   heed_hasher_add(s->hasher, values, bytes);
-  HEED_TRY(heed_file_write(s->file, HEED_STATE_FILE, values, bytes, item->offset + piece->first * (int64_t)sizeof *values));
+  HEED_TRY(put(s, index, values, bytes, piece->first * (int64_t)sizeof *values));
   if (heed_piece_is_last(table, piece)) {
-    item->checksum = heed_hasher_end(s->hasher);
+    s->manifest.items[index].checksum = heed_hasher_end(s->hasher);
     s->hasher = NULL;
   }
   return heed_failpoint(HEED_AT_SAVE_PIECE);
@@ -114,22 +143,20 @@ static heed_status stream(heed_save *s) {
   return status;
 }
 
-/* 3: what the disk has is what memory had. */
-static heed_status read_back(heed_save *s) {
-  heed_folder written = {.path = s->temporary, .file = s->file, .manifest = s->manifest};
+/* 3, of one file: what the disk has is what memory had. */
+static heed_status read_back(heed_save *s, int index) {
+  heed_state_writer *writer = &s->files[index];
   heed_pulse_enter(HEED_PHASE_SYNCING);
   HEED_TRY(heed_failpoint(HEED_AT_SAVE_SYNC));
-  HEED_TRY(heed_file_sync(s->file, HEED_STATE_FILE));
+  HEED_TRY(heed_file_sync(writer->file, writer->name));
   heed_pulse_enter(HEED_PHASE_READING_BACK);
   HEED_TRY(heed_failpoint(HEED_AT_SAVE_READ_BACK));
-  posix_fadvise(s->file, 0, 0, POSIX_FADV_DONTNEED);
-  HEED_TRY(heed_file_hash(s->file, HEED_STATE_FILE, 0, s->manifest.file_bytes, &s->manifest.file_checksum));
-  heed_status status = heed_state_check(s->file, &s->manifest);
+  heed_status status = heed_state_read_back(writer, s->manifest.files[index].checksum);
   if (status == HEED_OK)
-    status = heed_checkpoint_folder_check_items(&written);
+    status = heed_state_check(writer->file, &s->manifest, index);
   if (status == HEED_INVALID)
     status = heed_error(HEED_IO, "the disk does not give back what was written (%s)", heed_error_text());
-  return status == HEED_OK ? heed_file_close(&s->file, HEED_STATE_FILE) : status;
+  return status == HEED_OK ? heed_file_close(&writer->file, writer->name) : status;
 }
 
 /* As of state.h5: what the disk has of it is what memory had. */
@@ -171,7 +198,8 @@ static heed_status write_manifest(heed_save *s) {
 
 /* 3 and 4, on rank 0. */
 heed_status heed_save_seal(heed_save *s) {
-  HEED_TRY(read_back(s));
+  for (int i = 0; i < s->manifest.file_count; i++)
+    HEED_TRY(read_back(s, i));
   heed_pulse_enter(HEED_PHASE_PUBLISHING);
   HEED_TRY(write_manifest(s));
   HEED_TRY(heed_failpoint(HEED_AT_SAVE_FOLDER_SYNC));
@@ -241,8 +269,9 @@ static void withdraw(heed_save *s) {
 void heed_save_end(heed_save *s, heed_status status) {
   if (s->hasher)
     heed_hasher_end(s->hasher);
-  if (s->file >= 0)
-    close(s->file);
+  for (int i = 0; s->files && i < s->manifest.file_count; i++)
+    heed_state_drop(&s->files[i]);
+  free(s->files);
   if (s->folder >= 0)
     close(s->folder);
   heed_parts_close(&s->parts);
@@ -282,7 +311,7 @@ heed_status heed_checkpoint_save(heed_checkpoint_store *store, const heed_checkp
   char name[32];
   heed_pulse_enter(HEED_PHASE_SAVING);
   heed_checkpoint_name(name, info->step);
-  heed_save s = {.store = store, .name = name, .replace = true, .info = *info, .tensors = tensors, .folder = -1, .file = -1};
+  heed_save s = {.store = store, .name = name, .replace = true, .info = *info, .tensors = tensors, .folder = -1};
   heed_status status = run(&s);
   heed_save_end(&s, status);
   if (status != HEED_OK)
@@ -299,8 +328,9 @@ heed_status heed_save_failed(const heed_save *s, heed_status status) {
 heed_status heed_checkpoint_write(const char *path, const heed_checkpoint_info *info, const heed_checkpoint_tensors *tensors) {
   heed_target target;
   HEED_TRY(heed_target_open(&target, path));
-  heed_checkpoint_store store = {.communication = heed_alone(), .path = target.parent, .run = -1, .folder = target.folder};
-  heed_save s = {.store = &store, .name = target.name, .info = *info, .tensors = tensors, .folder = -1, .file = -1};
+  heed_checkpoint_store store = {
+      .communication = heed_alone(), .file_bytes = HEED_FILE_BYTES, .path = target.parent, .run = -1, .folder = target.folder};
+  heed_save s = {.store = &store, .name = target.name, .info = *info, .tensors = tensors, .folder = -1};
   heed_status status = run(&s);
   heed_save_end(&s, status);
   heed_target_close(&target);

@@ -32,33 +32,46 @@ static heed_status read_manifest(int folder, heed_manifest *manifest) {
   return status;
 }
 
-static heed_status check_state(heed_folder *folder, int64_t bytes, heed_trust trust) {
-  const heed_manifest *manifest = &folder->manifest;
-  uint64_t hash;
-  if (bytes != manifest->file_bytes)
-    return heed_error(HEED_INVALID, HEED_STATE_FILE " has %lld bytes, MANIFEST names %lld", (long long)bytes,
-                      (long long)manifest->file_bytes);
-  if (trust == HEED_TRUST_MANIFEST)
-    return HEED_OK;
-  HEED_TRY(heed_file_hash(folder->file, HEED_STATE_FILE, 0, bytes, &hash));
-  if (hash != manifest->file_checksum)
-    return heed_error(HEED_INVALID, HEED_STATE_FILE " is damaged: it does not match its checksum");
-  return heed_state_check(folder->file, &folder->manifest);
+/* All files, before any of them is read. */
+static heed_status open_files(heed_folder *folder, int directory) {
+  for (int i = 0; i < folder->manifest.file_count; i++) {
+    char name[HEED_STATE_NAME];
+    int64_t bytes, expected = folder->manifest.files[i].bytes;
+    heed_state_name(name, i);
+    HEED_TRY(heed_file_open(directory, name, false, &folder->files[i], &bytes));
+    folder->open++;
+    if (bytes != expected)
+      return heed_error(HEED_INVALID, "%s has %lld bytes, MANIFEST names %lld", name, (long long)bytes, (long long)expected);
+  }
+  return HEED_OK;
+}
+
+static heed_status check_files(heed_folder *folder) {
+  for (int i = 0; i < folder->open; i++) {
+    const heed_state_file *file = &folder->manifest.files[i];
+    char name[HEED_STATE_NAME];
+    uint64_t hash;
+    heed_state_name(name, i);
+    HEED_TRY(heed_file_hash(folder->files[i], name, 0, file->bytes, &hash));
+    if (hash != file->checksum)
+      return heed_error(HEED_INVALID, "%s is damaged: it does not match its checksum", name);
+    HEED_TRY(heed_state_check(folder->files[i], &folder->manifest, i));
+  }
+  return HEED_OK;
 }
 
 heed_status heed_checkpoint_folder_open(heed_folder *folder, int parent, const char *name, const char *path, bool follow,
                                         heed_trust trust) {
   int directory;
-  int64_t bytes;
-  *folder = (heed_folder){.file = -1};
+  *folder = (heed_folder){0};
   HEED_TRY(heed_folder_open(parent, name, path, follow, &directory));
   heed_status status = (folder->path = strdup(path)) ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a path");
   if (status == HEED_OK)
     status = read_manifest(directory, &folder->manifest);
   if (status == HEED_OK)
-    status = heed_file_open(directory, HEED_STATE_FILE, false, &folder->file, &bytes);
-  if (status == HEED_OK)
-    status = check_state(folder, bytes, trust);
+    status = open_files(folder, directory);
+  if (status == HEED_OK && trust == HEED_TRUST_NOTHING)
+    status = check_files(folder);
   close(directory);
   if (status == HEED_OK)
     return HEED_OK;
@@ -67,20 +80,32 @@ heed_status heed_checkpoint_folder_open(heed_folder *folder, int parent, const c
 }
 
 void heed_checkpoint_folder_close(heed_folder *folder) {
-  if (folder->file >= 0)
-    close(folder->file);
+  for (int i = 0; i < folder->open; i++)
+    close(folder->files[i]);
   heed_manifest_free(&folder->manifest);
   free(folder->path);
-  *folder = (heed_folder){.file = -1};
+  *folder = (heed_folder){0};
+}
+
+heed_status heed_checkpoint_folder_read(const heed_folder *folder, const heed_item *item, void *data, size_t bytes, int64_t at) {
+  char name[HEED_STATE_NAME];
+  heed_state_name(name, item->file);
+  return heed_file_read(folder->files[item->file], name, data, bytes, item->offset + at);
+}
+
+heed_status heed_checkpoint_folder_damaged(const heed_item *item) {
+  char name[HEED_STATE_NAME];
+  heed_state_name(name, item->file);
+  return heed_error(HEED_INVALID, "%s: %s does not match its checksum", name, item->path);
 }
 
 heed_status heed_checkpoint_folder_check_items(const heed_folder *folder) {
   uint64_t hash;
   for (int64_t i = 0; i < folder->manifest.count; i++) {
     const heed_item *item = &folder->manifest.items[i];
-    HEED_TRY(heed_file_hash(folder->file, HEED_STATE_FILE, item->offset, item->bytes, &hash));
+    HEED_TRY(heed_file_hash(folder->files[item->file], item->path, item->offset, item->bytes, &hash));
     if (hash != item->checksum)
-      return heed_error(HEED_INVALID, "%s: " HEED_STATE_FILE ": %s does not match its checksum", folder->path, item->path);
+      return heed_error_in(heed_checkpoint_folder_damaged(item), "%s", folder->path);
   }
   return HEED_OK;
 }
@@ -93,9 +118,9 @@ heed_status heed_checkpoint_folder_text(const heed_folder *folder, const char *p
   *text = calloc(1, (size_t)item->bytes + 1);
   if (!*text)
     return heed_error(HEED_FAILED, "out of memory for %s", path);
-  heed_status status = heed_file_read(folder->file, HEED_STATE_FILE, *text, (size_t)item->bytes, item->offset);
+  heed_status status = heed_checkpoint_folder_read(folder, item, *text, (size_t)item->bytes, 0);
   if (status == HEED_OK && heed_hash(*text, (size_t)item->bytes) != item->checksum)
-    status = heed_error(HEED_INVALID, HEED_STATE_FILE ": %s does not match its checksum", path);
+    status = heed_checkpoint_folder_damaged(item);
   if (status == HEED_OK)
     return HEED_OK;
   free(*text);
@@ -245,7 +270,7 @@ static heed_status open_newest_of_run(heed_folder *folder, int run, const char *
 heed_status heed_checkpoint_folder_open_any(heed_folder *folder, const char *path) {
   int directory;
   bool is_run;
-  *folder = (heed_folder){.file = -1};
+  *folder = (heed_folder){0};
   HEED_TRY(heed_checkpoint_named_open(path, &directory, &is_run));
   heed_status status = is_run ? open_newest_of_run(folder, directory, path)
                               : heed_checkpoint_folder_open(folder, directory, ".", path, true, HEED_TRUST_NOTHING);

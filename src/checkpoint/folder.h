@@ -17,13 +17,14 @@ enum { HEED_PIECE_BYTES = 4 << 20 }; /**< tensors are read, written and sent in 
 /** An open checkpoint. */
 typedef struct heed_folder {
   char *path; /**< in messages */
-  int file;   /**< state.h5, open for reading */
   heed_manifest manifest;
+  int files[HEED_MAX_FILES]; /**< those of the state, open for reading */
+  int open;                  /**< how many of them */
 } heed_folder;
 
 typedef enum heed_trust {
-  HEED_TRUST_MANIFEST, /**< check the manifest and the size of state.h5 only */
-  HEED_TRUST_NOTHING   /**< also the checksum of state.h5 and the place of each item in it */
+  HEED_TRUST_MANIFEST, /**< check the manifest and the size of each file only */
+  HEED_TRUST_NOTHING   /**< also the checksum of each file and the place of each item in it */
 } heed_trust;
 
 /** Opens the checkpoint folder `name` of the open folder `parent` (AT_FDCWD for a path).  \param[in] follow  whether `name` may be a link.
@@ -43,6 +44,12 @@ heed_status heed_checkpoints_open(int run, const char *path, int *checkpoints, c
 
 /** Opens what a user named: a checkpoint, or a run, whose newest good checkpoint is taken. */
 heed_status heed_checkpoint_folder_open_any(heed_folder *folder, const char *path);
+
+/** Reads bytes of an item, from its byte `at` on.  Errors: HEED_IO; HEED_INVALID when its file ends before. */
+heed_status heed_checkpoint_folder_read(const heed_folder *folder, const heed_item *item, void *data, size_t bytes, int64_t at);
+
+/** Says that an item is not as it was written. */
+heed_status heed_checkpoint_folder_damaged(const heed_item *item);
 
 /** Compares the bytes of each item with its checksum. */
 heed_status heed_checkpoint_folder_check_items(const heed_folder *folder);

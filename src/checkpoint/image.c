@@ -9,8 +9,6 @@
 #include <H5FDdevelop.h>
 #endif
 
-#include "checkpoint/file.h"
-
 enum { PAGE = 4096 };
 
 typedef struct page {
@@ -30,16 +28,19 @@ static int compare(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-static page *find_page(heed_image *image, haddr_t number, bool create) {
-  page *fresh, **found = tfind(&number, &image->pages, compare);
-  if (found || !create)
-    return found ? *found : NULL;
-  if (!(fresh = calloc(1, sizeof *fresh)))
+static page *find_page(const heed_image *image, haddr_t number) {
+  page *const *found = tfind(&number, &image->pages, compare);
+  return found ? *found : NULL;
+}
+
+static page *make_page(heed_image *image, haddr_t number) {
+  page **made, *fresh = calloc(1, sizeof *fresh);
+  if (!fresh)
     return NULL;
   fresh->number = number;
-  if (!(found = tsearch(fresh, &image->pages, compare)))
+  if (!(made = tsearch(fresh, &image->pages, compare)))
     free(fresh);
-  return found ? *found : NULL;
+  return made ? *made : NULL;
 }
 
 static H5FD_t *image_open(const char *name, unsigned flags, hid_t access, haddr_t most) {
@@ -61,7 +62,7 @@ static herr_t image_close(H5FD_t *base) {
 
 static herr_t image_query(const H5FD_t *base, unsigned long *flags) {
   (void)base;
-  *flags = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_ACCUMULATE_METADATA | H5FD_FEAT_AGGREGATE_SMALLDATA;
+  *flags = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_ACCUMULATE_METADATA; /* small tensors too get their places in order */
   return 0;
 }
 
@@ -85,7 +86,7 @@ static herr_t image_read(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t 
   (void)type, (void)transfer;
   for (char *to = data; bytes > 0;) {
     size_t inside = at % PAGE, part = bytes < PAGE - inside ? bytes : PAGE - inside;
-    const page *from = find_page(((image_file *)base)->image, at / PAGE, false);
+    const page *from = find_page(((image_file *)base)->image, at / PAGE);
     if (from)
       memcpy(to, from->bytes + inside, part);
     else
@@ -103,7 +104,9 @@ static herr_t image_write(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t
   image_file *file = (image_file *)base;
   for (const char *from = data; bytes > 0;) {
     size_t inside = at % PAGE, part = bytes < PAGE - inside ? bytes : PAGE - inside;
-    page *to = find_page(file->image, at / PAGE, true);
+    page *to = find_page(file->image, at / PAGE);
+    if (!to)
+      to = make_page(file->image, at / PAGE);
     if (to)
       memcpy(to->bytes + inside, from, part);
     else
@@ -156,25 +159,16 @@ hid_t heed_image_access(heed_image *image) {
   return H5I_INVALID_HID;
 }
 
-typedef struct writing {
-  int file;
-  const char *name;
-  int64_t end;
-  heed_status status;
-} writing;
-
-static void write_page(const void *node, VISIT visit, void *closure) {
-  writing *to = closure;
-  const page *from = *(page *const *)node;
-  int64_t at = (int64_t)from->number * PAGE, part = to->end - at < PAGE ? to->end - at : PAGE;
-  if ((visit == postorder || visit == leaf) && to->status == HEED_OK && part > 0)
-    to->status = heed_file_write(to->file, to->name, from->bytes, (size_t)part, at);
-}
-
-heed_status heed_image_write(const heed_image *image, int file, const char *name) {
-  writing to = {.file = file, .name = name, .end = image->bytes};
-  twalk_r(image->pages, write_page, &to);
-  return to.status;
+void heed_image_read(const heed_image *image, int64_t offset, size_t bytes, char *to) {
+  haddr_t number = (haddr_t)offset / PAGE;
+  for (size_t at = 0, part; at < bytes; at += part, number++) {
+    const page *from = find_page(image, number);
+    part = bytes - at < PAGE ? bytes - at : PAGE;
+    if (from)
+      memcpy(to + at, from->bytes, part);
+    else
+      memset(to + at, 0, part);
+  }
 }
 
 void heed_image_free(heed_image *image) {

@@ -2,7 +2,7 @@
  *
  *  HDF5 1.10 crashes at the end of the program when a write or a close below H5Fclose has failed (a full disk is enough).  So it is
  *  never given a file to write: it writes headers and groups into an image in memory, while tensors only get their places; image and
- *  tensors are then written by us, with calls whose failures can be told. */
+ *  tensors are then written by us (state_write.c), with calls whose failures can be told. */
 #ifndef HEED_CHECKPOINT_IMAGE_H
 #define HEED_CHECKPOINT_IMAGE_H
 
@@ -20,8 +20,8 @@ typedef struct heed_image {
 /** A file-access property list that leads H5Fcreate to `image`, which must outlive the file.  Negative on failure. */
 hid_t heed_image_access(heed_image *image);
 
-/** Writes the image's pages to their places in `file`. */
-heed_status heed_image_write(const heed_image *image, int file, const char *name);
+/** The image's bytes from `offset` on, with zeros where HDF5 wrote nothing.  \param[in] offset  a multiple of 4 KiB */
+void heed_image_read(const heed_image *image, int64_t offset, size_t bytes, char *to);
 
 void heed_image_free(heed_image *image);
 

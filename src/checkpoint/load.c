@@ -5,10 +5,8 @@
 #include "base/failpoint.h"
 #include "base/hash.h"
 #include "base/pulse.h"
-#include "checkpoint/file.h"
 #include "checkpoint/folder.h"
 #include "checkpoint/parts.h"
-#include "checkpoint/state.h"
 #include "checkpoint/store.h"
 
 typedef struct load {
@@ -55,7 +53,7 @@ static heed_status read_piece(load *l, int block, const heed_piece *piece, float
   size_t bytes = (size_t)(piece->end - piece->first) * sizeof *values;
   heed_pulse_beat();
   HEED_TRY(heed_failpoint(HEED_AT_LOAD_PIECE));
-  HEED_TRY(heed_file_read(l->folder.file, HEED_STATE_FILE, values, bytes, item->offset + piece->first * (int64_t)sizeof *values));
+  HEED_TRY(heed_checkpoint_folder_read(&l->folder, item, values, bytes, piece->first * (int64_t)sizeof *values));
   if (!l->hasher)
     HEED_TRY(heed_hasher_begin(&l->hasher));
   heed_hasher_add(l->hasher, values, bytes);
@@ -63,7 +61,7 @@ static heed_status read_piece(load *l, int block, const heed_piece *piece, float
     return HEED_OK;
   uint64_t hash = heed_hasher_end(l->hasher);
   l->hasher = NULL;
-  return hash == item->checksum ? HEED_OK : heed_error(HEED_INVALID, HEED_STATE_FILE ": %s does not match its checksum", item->path);
+  return hash == item->checksum ? HEED_OK : heed_checkpoint_folder_damaged(item);
 }
 
 /* After a failure rank 0 goes on sending, since the others cannot know. */
@@ -91,7 +89,7 @@ static heed_status begin(load *l, const char *path) {
 
 heed_status heed_checkpoint_load(const char *path, const heed_checkpoint_tensors *tensors, heed_communication *communication) {
   heed_pulse_enter(HEED_PHASE_LOADING);
-  load l = {.communication = communication, .tensors = tensors, .folder = {.file = -1}};
+  load l = {.communication = communication, .tensors = tensors};
   heed_status status = communication->agree(communication, begin(&l, path));
   if (status == HEED_OK)
     status = communication->agree(communication, stream(&l));
@@ -110,6 +108,7 @@ heed_status heed_checkpoint_read_info(const char *path, heed_checkpoint_info *in
     *resolved = NULL;
   HEED_TRY(heed_checkpoint_folder_open_any(&folder, path));
   *info = folder.manifest.info;
+  info->bytes = heed_manifest_bytes(&folder.manifest);
   heed_status status = heed_checkpoint_folder_text(&folder, "/config", HEED_MAX_CONFIG, &info->config);
   if (status == HEED_OK)
     status = heed_checkpoint_folder_text(&folder, "/vocabulary", HEED_MAX_VOCABULARY, &info->vocabulary);

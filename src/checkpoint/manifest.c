@@ -40,6 +40,13 @@ static bool path_is_good(const char *path) {
   }
 }
 
+heed_status heed_manifest_add_file(heed_manifest *manifest) {
+  if (manifest->file_count == HEED_MAX_FILES)
+    return heed_error(HEED_INVALID, "more than %d files", HEED_MAX_FILES);
+  manifest->files[manifest->file_count++] = (heed_state_file){.first = manifest->count, .end = manifest->count};
+  return HEED_OK;
+}
+
 heed_status heed_manifest_add(heed_manifest *manifest, const heed_item *item) {
   if (!path_is_good(item->path))
     return heed_error(HEED_INVALID, "'%s' cannot be the name of a tensor in a checkpoint", item->path);
@@ -55,9 +62,17 @@ heed_status heed_manifest_add(heed_manifest *manifest, const heed_item *item) {
   }
   heed_item *added = &manifest->items[manifest->count];
   *added = *item;
+  added->file = manifest->file_count - 1;
   HEED_TRY(measure(added));
-  manifest->count++;
+  manifest->files[added->file].end = ++manifest->count;
   return HEED_OK;
+}
+
+int64_t heed_manifest_bytes(const heed_manifest *manifest) {
+  int64_t bytes = 0;
+  for (int i = 0; i < manifest->file_count; i++)
+    bytes += manifest->files[i].bytes;
+  return bytes;
 }
 
 const heed_item *heed_manifest_find(const heed_manifest *manifest, const char *path, int64_t *hint) {
@@ -91,6 +106,13 @@ static void print_word(FILE *out, const char *key, const char *value) {
   fputc('\n', out);
 }
 
+static void print_item(FILE *out, const heed_item *item) {
+  fprintf(out, "item %s %016llx ", type_names[item->type], (unsigned long long)item->checksum);
+  for (int axis = 0; axis < item->rank; axis++)
+    fprintf(out, "%s%lld", axis ? "x" : "", (long long)item->shape[axis]);
+  fprintf(out, " %s\n", item->path);
+}
+
 heed_status heed_manifest_print(const heed_manifest *manifest, char **text, size_t *bytes) {
   const heed_checkpoint_info *info = &manifest->info;
   *text = NULL;
@@ -103,13 +125,10 @@ heed_status heed_manifest_print(const heed_manifest *manifest, char **text, size
   fprintf(out, "validation_loss %.17g\n", isnan(info->validation_loss) ? (double)NAN : info->validation_loss);
   print_word(out, "isa", info->isa);
   print_word(out, "blas", info->blas);
-  fprintf(out, "file %lld %016llx\n", (long long)manifest->file_bytes, (unsigned long long)manifest->file_checksum);
-  for (int64_t i = 0; i < manifest->count; i++) {
-    const heed_item *item = &manifest->items[i];
-    fprintf(out, "item %s %016llx ", type_names[item->type], (unsigned long long)item->checksum);
-    for (int axis = 0; axis < item->rank; axis++)
-      fprintf(out, "%s%lld", axis ? "x" : "", (long long)item->shape[axis]);
-    fprintf(out, " %s\n", item->path);
+  for (const heed_state_file *file = manifest->files; file < manifest->files + manifest->file_count; file++) {
+    fprintf(out, "file %lld %016llx\n", (long long)file->bytes, (unsigned long long)file->checksum);
+    for (int64_t i = file->first; i < file->end; i++)
+      print_item(out, &manifest->items[i]);
   }
   if (fflush(out) == 0)
     fprintf(out, "%s%016llx\n", LAST_WORD, (unsigned long long)heed_hash(*text, *bytes));
@@ -132,18 +151,22 @@ typedef struct cursor {
   bool good;
 } cursor;
 
+static bool is_next(const cursor *c, const char *key) {
+  size_t length = strlen(key), left = (size_t)(c->end - c->at);
+  return left > length && strncmp(c->at, key, length) == 0 && c->at[length] == ' ';
+}
+
 /* The rest of the next line after "KEY ", NUL-terminated; empty when the line is another. */
 static char *take_line(cursor *c, const char *key) {
   static char none[1];
-  size_t length = strlen(key);
-  char *line = c->at, *stop = c->good && line < c->end ? memchr(line, '\n', (size_t)(c->end - line)) : NULL;
+  char *line = c->at, *stop = c->good && is_next(c, key) ? memchr(line, '\n', (size_t)(c->end - line)) : NULL;
   c->line += c->good;
-  c->good = stop && (size_t)(stop - line) > length && strncmp(line, key, length) == 0 && line[length] == ' ';
+  c->good = stop != NULL;
   if (!c->good)
     return none;
   *stop = 0;
   c->at = stop + 1;
-  return line + length + 1;
+  return line + strlen(key) + 1;
 }
 
 /* A count in decimal digits that ends at one of `stops`, not consumed. */
@@ -185,6 +208,17 @@ static void take_word(cursor *c, const char *key, char *word, size_t capacity) {
   c->good = c->good && strlen(text) < capacity;
   if (c->good)
     strcpy(word, text);
+}
+
+static heed_status take_file(cursor *c, heed_manifest *manifest) {
+  char *text = take_line(c, "file");
+  HEED_TRY(heed_manifest_add_file(manifest));
+  heed_state_file *file = &manifest->files[manifest->file_count - 1];
+  file->bytes = take_count(c, &text, " ");
+  take_space(c, &text);
+  file->checksum = take_checksum(c, &text);
+  c->good = c->good && !*text;
+  return HEED_OK;
 }
 
 static heed_status take_item(cursor *c, heed_manifest *manifest) {
@@ -264,14 +298,9 @@ heed_status heed_manifest_parse(heed_manifest *manifest, char *text, size_t byte
     return heed_error(HEED_INVALID, "MANIFEST is of format '%.16s', this Heed reads format %d; use the Heed that wrote it", first,
                       HEED_FORMAT_VERSION);
   take_info(&c, &manifest->info);
-  char *file = take_line(&c, "file");
-  manifest->file_bytes = take_count(&c, &file, " ");
-  take_space(&c, &file);
-  manifest->file_checksum = take_checksum(&c, &file);
-  c.good = c.good && !*file;
-  heed_status status = HEED_OK;
+  heed_status status = take_file(&c, manifest);
   while (status == HEED_OK && c.good && c.at < c.end)
-    status = take_item(&c, manifest);
+    status = is_next(&c, "file") ? take_file(&c, manifest) : take_item(&c, manifest);
   if (status == HEED_OK && !c.good)
     status = heed_error(HEED_INVALID, "MANIFEST, line %d: not understood", c.line);
   if (status == HEED_OK)

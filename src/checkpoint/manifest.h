@@ -3,8 +3,8 @@
  *      heed-checkpoint 1
  *      step 500
  *      …
- *      file 44683392 0f5cd9…                      state.h5: bytes, checksum
- *      item text 91be… 1204 /config               type, checksum, shape, path inside state.h5
+ *      file 44683392 0f5cd9…                      state.h5: bytes, checksum; what follows is in it, up to the next (state-1.h5 …)
+ *      item text 91be… 1204 /config               type, checksum, shape, path inside its file
  *      item float32 5be0… 30522x256 /parameters/bert.embeddings.word_embeddings.weight
  *      manifest 77aa…                             checksum of all lines above
  *
@@ -21,6 +21,7 @@ enum {
   HEED_FORMAT_VERSION = 1,
   HEED_MAX_PATH = HEED_MAX_NAME + 64, /**< /optimizer/MOMENT/NAME */
   HEED_MAX_ITEMS = (1 + HEED_MAX_MOMENTS) * HEED_MAX_PARAMETERS + 2,
+  HEED_MAX_FILES = 256,
   HEED_MAX_CONFIG = 1 << 20,
   HEED_MAX_VOCABULARY = 64 << 20,
   HEED_MAX_MANIFEST = 64 << 20
@@ -28,7 +29,7 @@ enum {
 
 typedef enum heed_item_type { HEED_ITEM_FLOAT32, HEED_ITEM_TEXT } heed_item_type;
 
-/** A dataset of state.h5.  A text has one dimension here, its bytes. */
+/** A dataset of the state.  A text has one dimension here, its bytes. */
 typedef struct heed_item {
   char path[HEED_MAX_PATH];
   heed_item_type type;
@@ -36,25 +37,39 @@ typedef struct heed_item {
   int64_t shape[HEED_MAX_RANK];
   int64_t bytes;
   uint64_t checksum;
-  int64_t offset; /**< of its first byte in state.h5; 0 until known: it is the file that knows, not the manifest */
+  int file;       /**< which of the files it is in */
+  int64_t offset; /**< of its first byte there; 0 until known: it is the file that knows, not the manifest */
 } heed_item;
+
+/** A file of the state: it has the items [first, end). */
+typedef struct heed_state_file {
+  int64_t bytes;
+  uint64_t checksum;
+  int64_t first, end;
+} heed_state_file;
 
 typedef struct heed_manifest {
   heed_checkpoint_info info; /**< without config and vocabulary, which are items */
-  int64_t file_bytes;
-  uint64_t file_checksum;
+  heed_state_file files[HEED_MAX_FILES];
+  int file_count;
   heed_item *items;
   int64_t count, capacity;
   int32_t *by_path; /**< [count] the items in the order of their paths, of a manifest that was read */
 } heed_manifest;
 
-/** Adds an item; `bytes` is worked out from type and shape.
+/** Begins the next file, in which the items are that are added from here on.  Errors: HEED_INVALID for one too many. */
+heed_status heed_manifest_add_file(heed_manifest *manifest);
+
+/** Adds an item to the last file; `bytes` is worked out from type and shape.
  *  Errors: HEED_INVALID for a path or a shape that no checkpoint can have. */
 heed_status heed_manifest_add(heed_manifest *manifest, const heed_item *item);
 
 /** The item of that path in a manifest that was read, or NULL.
  *  \param[in,out] hint  where to look first; moved on, so that asking in order is linear. */
 const heed_item *heed_manifest_find(const heed_manifest *manifest, const char *path, int64_t *hint);
+
+/** The bytes of all files. */
+int64_t heed_manifest_bytes(const heed_manifest *manifest);
 
 /** The manifest as text.  \param[out] text  allocated. */
 heed_status heed_manifest_print(const heed_manifest *manifest, char **text, size_t *bytes);

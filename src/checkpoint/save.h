@@ -5,11 +5,12 @@
 #include "base/hash.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/parts.h"
+#include "checkpoint/state.h"
 #include "checkpoint/store.h"
 
 enum { HEED_SAVE_NAME = 256 };
 
-/** Given: store, info, tensors, name, replace; folder and file −1. */
+/** Given: store, info, tensors, name, replace; folder −1. */
 typedef struct heed_save {
   heed_checkpoint_store *store;
   heed_checkpoint_info info; /**< its texts are borrowed */
@@ -19,8 +20,9 @@ typedef struct heed_save {
 
   heed_manifest manifest; /**< rank 0: texts, then block after block in the order of the table */
   char temporary[HEED_SAVE_NAME], displaced[HEED_SAVE_NAME];
-  bool made, named; /**< the temporary folder is there; it has got its name */
-  int folder, file; /**< the temporary folder and state.h5 */
+  bool made, named;         /**< the temporary folder is there; it has got its name */
+  int folder;               /**< the temporary one */
+  heed_state_writer *files; /**< rank 0: those of the manifest */
   heed_parts parts;
   heed_hasher *hasher; /**< rank 0: of the tensor being written */
 } heed_save;

@@ -19,12 +19,15 @@ static const char *dataset_fault(const heed_hdf5_dataset *dataset, const heed_it
   return item->offset != 0 && item->offset != dataset->offset ? "is not at the place where it was written" : NULL;
 }
 
-heed_status heed_state_check(int file, heed_manifest *manifest) {
+heed_status heed_state_check(int file, heed_manifest *manifest, int index) {
   heed_hdf5 *hdf5;
-  heed_status status = heed_hdf5_open(&hdf5, file, HEED_STATE_FILE, manifest->file_bytes);
+  const heed_state_file *which = &manifest->files[index];
+  char name[HEED_STATE_NAME];
+  heed_state_name(name, index);
+  heed_status status = heed_hdf5_open(&hdf5, file, name, which->bytes);
   if (status != HEED_OK)
-    return heed_error_in(status, HEED_STATE_FILE);
-  for (int64_t i = 0; status == HEED_OK && i < manifest->count; i++) {
+    return heed_error_in(status, "%s", name);
+  for (int64_t i = which->first; status == HEED_OK && i < which->end; i++) {
     heed_item *item = &manifest->items[i];
     heed_hdf5_dataset dataset;
     status = heed_hdf5_find(hdf5, item->path, &dataset);
@@ -34,5 +37,5 @@ heed_status heed_state_check(int file, heed_manifest *manifest) {
     item->offset = status == HEED_OK ? dataset.offset : item->offset;
   }
   heed_hdf5_close(hdf5);
-  return status == HEED_OK ? HEED_OK : heed_error_in(status, HEED_STATE_FILE);
+  return status == HEED_OK ? HEED_OK : heed_error_in(status, "%s", name);
 }

@@ -1,10 +1,5 @@
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "checkpoint/file.h"
-#include "checkpoint/image.h"
 #include "checkpoint/library.h"
 #include "checkpoint/state.h"
 
@@ -76,8 +71,10 @@ static bool create_attributes(hid_t file, const heed_checkpoint_info *info) {
          create_text_attribute(file, "isa", info->isa) && create_text_attribute(file, "blas", info->blas);
 }
 
-/* The structure, as HDF5 makes it, into memory. */
-static heed_status create_image(heed_image *image, heed_manifest *manifest) {
+heed_status heed_state_lay_out(heed_image *image, heed_manifest *manifest, int index) {
+  heed_library_ready();
+  *image = (heed_image){0};
+  heed_state_file *which = &manifest->files[index];
   hid_t access = heed_image_access(image);
   hid_t creation = H5Pcreate(H5P_FILE_CREATE), links = H5Pcreate(H5P_LINK_CREATE), properties = dataset_properties();
   hid_t file = -1;
@@ -86,7 +83,7 @@ static heed_status create_image(heed_image *image, heed_manifest *manifest) {
       H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST) >= 0)
     file = H5Fcreate(HEED_STATE_FILE, H5F_ACC_TRUNC, creation, access);
   heed_status status = file >= 0 ? HEED_OK : heed_library_error(HEED_IO, "cannot be laid out");
-  for (int64_t i = 0; status == HEED_OK && i < manifest->count; i++)
+  for (int64_t i = which->first; status == HEED_OK && i < which->end; i++)
     if (!create_item(file, links, properties, &manifest->items[i]))
       status = heed_error_in(heed_library_error(HEED_IO, "has no place for it"), "%s", manifest->items[i].path);
   if (status == HEED_OK && !create_attributes(file, &manifest->info))
@@ -99,33 +96,6 @@ static heed_status create_image(heed_image *image, heed_manifest *manifest) {
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
     if (lists[i] >= 0)
       H5Pclose(lists[i]);
-  return status;
-}
-
-/* Takes the disk space of the whole file now, so that a full disk is known before tensors are streamed.  File systems that cannot
- * (NFS, some parallel ones) find out later. */
-static heed_status reserve(int file, int64_t bytes) {
-  int failed;
-  do
-    failed = fallocate(file, 0, 0, bytes);
-  while (failed && errno == EINTR);
-  if (failed && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EIO))
-    return heed_error(HEED_IO, HEED_STATE_FILE ": no place for its %.1f MiB: %s", (double)bytes / 1048576.0, strerror(errno));
-  do
-    failed = failed ? ftruncate(file, bytes) : 0;
-  while (failed && errno == EINTR);
-  return failed ? heed_error(HEED_IO, HEED_STATE_FILE " could not be written: %s", strerror(errno)) : HEED_OK;
-}
-
-heed_status heed_state_create(int file, heed_manifest *manifest) {
-  heed_library_ready();
-  heed_image image = {0};
-  heed_status status = create_image(&image, manifest);
-  manifest->file_bytes = image.bytes;
-  if (status == HEED_OK)
-    status = reserve(file, image.bytes);
-  if (status == HEED_OK)
-    status = heed_image_write(&image, file, HEED_STATE_FILE);
-  heed_image_free(&image);
+  which->bytes = image->bytes;
   return status;
 }

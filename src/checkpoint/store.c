@@ -80,6 +80,7 @@ heed_status heed_checkpoint_store_open(heed_checkpoint_store **opened, const cha
   if (store) {
     store->communication = communication;
     store->keep = keep < MIN_KEEP ? MIN_KEEP : keep;
+    store->file_bytes = HEED_FILE_BYTES;
     store->run = store->folder = -1;
   }
   if (status == HEED_OK)
@@ -93,6 +94,10 @@ heed_status heed_checkpoint_store_open(heed_checkpoint_store **opened, const cha
   else
     heed_checkpoint_store_close(store);
   return status;
+}
+
+void heed_checkpoint_store_split(heed_checkpoint_store *store, int64_t file_bytes) {
+  store->file_bytes = file_bytes;
 }
 
 void heed_checkpoint_store_close(heed_checkpoint_store *store) {
@@ -124,7 +129,7 @@ bool heed_checkpoint_store_is_empty(heed_checkpoint_store *store) {
 
 heed_status heed_checkpoint_newest(heed_checkpoint_store *store, char **path) {
   heed_communication *communication = store->communication;
-  heed_folder folder = {.file = -1};
+  heed_folder folder = {0};
   bool found = false;
   heed_status status = HEED_OK;
   *path = NULL;

@@ -11,6 +11,7 @@ struct heed_checkpoint_store {
   heed_communication *communication;
   char *path; /**< RUN/checkpoints */
   int64_t keep;
+  int64_t file_bytes; /**< of tensors, that a file of a state may hold */
   /* rank 0 only */
   int run, folder; /**< RUN and RUN/checkpoints, open; −1 elsewhere */
   heed_lock *lock;

@@ -63,7 +63,7 @@ static heed_status judge(row *r, int parent, const char *name, const char *path,
   heed_status status = heed_checkpoint_folder_open(&folder, parent, name, path, follow, HEED_TRUST_MANIFEST);
   if (status == HEED_OK) {
     r->step = folder.manifest.info.step;
-    r->bytes = folder.manifest.file_bytes;
+    r->bytes = heed_manifest_bytes(&folder.manifest);
     r->validation_loss = folder.manifest.info.validation_loss;
     heed_checkpoint_folder_close(&folder);
     status = heed_checkpoint_folder_open(&folder, parent, name, path, follow, HEED_TRUST_NOTHING);
@@ -196,7 +196,7 @@ static heed_status norm_of(const heed_folder *folder, const heed_item *item, dou
   double sum = 0;
   for (int64_t at = 0; at < item->bytes; at += (int64_t)sizeof block) {
     size_t part = item->bytes - at < (int64_t)sizeof block ? (size_t)(item->bytes - at) : sizeof block;
-    HEED_TRY(heed_file_read(folder->file, HEED_STATE_FILE, block, part, item->offset + at));
+    HEED_TRY(heed_checkpoint_folder_read(folder, item, block, part, at));
     for (size_t i = 0; i < part / sizeof *block; i++)
       sum += (double)block[i] * block[i];
   }
@@ -243,7 +243,7 @@ static heed_status show_json(const heed_folder *folder) {
                              (json_int_t)info->step, "updates", (json_int_t)info->updates, "data_position", (json_int_t)info->data_position,
                              "samples_seen", (json_int_t)info->samples_seen, "seed", (json_int_t)info->seed, "cased", info->cased,
                              "validation_loss", json_of_loss(info->validation_loss), "isa", info->isa, "blas", info->blas, "format_version",
-                             HEED_FORMAT_VERSION, "bytes", (json_int_t)folder->manifest.file_bytes, "tensors", items);
+                             HEED_FORMAT_VERSION, "bytes", (json_int_t)heed_manifest_bytes(&folder->manifest), "tensors", items);
   if (status == HEED_OK)
     return heed_print_json(object);
   json_decref(object);
@@ -265,7 +265,7 @@ static heed_status show(const options *o) {
     printf("cased            %s\nvalidation loss  ", info->cased ? "yes" : "no");
     printf(isfinite(info->validation_loss) ? "%.6f" : "-", info->validation_loss);
     printf("\nwritten on       %s, OpenBLAS %s\nsize             %.1f MiB\n\n%18s  %14s  %s\n", info->isa, info->blas,
-           (double)folder.manifest.file_bytes / 1048576.0, "shape", "norm", "tensor");
+           (double)heed_manifest_bytes(&folder.manifest) / 1048576.0, "shape", "norm", "tensor");
     status = show_items(&folder, NULL);
   }
   heed_checkpoint_folder_close(&folder);

@@ -49,18 +49,12 @@ heed_status heed_loaded_open(heed_loaded *loaded, const char *checkpoint, heed_c
   return communication->agree(communication, open_tokenizer(loaded));
 }
 
-/* A stranger's configuration may describe a model of any size: its weights must at least fit in the file. */
+/* A stranger's configuration may describe a model of any size: its weights must at least fit in the files. */
 static heed_status check_total(const heed_loaded *loaded, int64_t total) {
-  struct stat about;
-  char *path;
-  if (asprintf(&path, "%s/state.h5", loaded->folder) < 0)
-    return heed_error(HEED_FAILED, "out of memory for a path");
-  bool known = stat(path, &about) == 0; /* if not, reading it will tell why */
-  free(path);
-  if (known && total > about.st_size / (int64_t)sizeof(float))
-    return heed_error(HEED_INVALID, "%s: its model has %lld parameters, more than state.h5 holds; the checkpoint is of another model",
-                      loaded->folder, (long long)total);
-  return HEED_OK;
+  if (total <= loaded->info.bytes / (int64_t)sizeof(float))
+    return HEED_OK;
+  return heed_error(HEED_INVALID, "%s: its model has %lld parameters, more than its state holds; the checkpoint is of another model",
+                    loaded->folder, (long long)total);
 }
 
 static heed_status plan(heed_loaded *loaded, const heed_model_sizes *sizes, bool reads) {

@@ -71,6 +71,7 @@ __attribute__((format(printf, 2, 3))) static heed_status set_origin(heed_session
 static heed_status open_store(heed_session *s, char **from) {
   const heed_config *config = s->config;
   HEED_TRY(heed_checkpoint_store_open(&s->store, config->run.output, config->checkpoint.keep, s->communication));
+  heed_checkpoint_store_split(s->store, config->checkpoint.max_file_mib << 20);
   bool empty = heed_checkpoint_store_is_empty(s->store);
   if (!s->options.resume) {
     if (!empty)

@@ -70,8 +70,8 @@ static void tells_when_it_is_written(void) {
 
 /* Whatever goes wrong meanwhile is told at the end, with its text, and leaves the earlier checkpoint and nothing else. */
 static void what_fails_is_told_at_the_end(void) {
-  static const char *const places[] = {"save.folder",    "save.create",   "save.structure", "save.piece:3", "save.sync",
-                                       "save.read_back", "save.manifest", "save.agree",     "save.rename",  "save.parent_sync"};
+  static const char *const places[] = {"save.folder",    "save.create",   "save.texts", "save.piece:3", "save.sync",
+                                       "save.read_back", "save.manifest", "save.agree", "save.rename",  "save.parent_sync"};
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
     fixture f;
     char failpoint[64];

@@ -26,6 +26,7 @@ typedef struct fixture {
   char folder[64], run[96];
   heed_parameter_table table;
   heed_checkpoint_tensors tensors;
+  int64_t file_bytes; /* of tensors in a file of a state; 0: as many as there are */
 } fixture;
 
 static inline void fixture_fill(const fixture *f, uint32_t salt) {
@@ -78,6 +79,8 @@ static inline heed_checkpoint_store *fixture_store(const fixture *f, int64_t kee
   if (heed_checkpoint_store_open(&store, f->run, keep, heed_alone()) != HEED_OK)
     fprintf(stderr, "store: %s\n", heed_error_text());
   CU_ASSERT_PTR_NOT_NULL_FATAL(store);
+  if (f->file_bytes > 0)
+    heed_checkpoint_store_split(store, f->file_bytes);
   return store;
 }
 

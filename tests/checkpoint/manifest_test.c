@@ -29,17 +29,20 @@ static void what_is_printed_is_read(void) {
                                      .cased = true,
                                      .validation_loss = 0.1,
                                      .isa = "line\nbreak",
-                                     .blas = "two words"},
-                            .file_bytes = 77,
-                            .file_checksum = 0xfedcba9876543210u},
+                                     .blas = "two words"}},
                 read;
   for (int i = 0; i < 200; i++) {
+    if (i % 100 == 0)
+      CU_ASSERT_EQUAL(heed_manifest_add_file(&manifest), HEED_OK);
     heed_item item = {.type = HEED_ITEM_FLOAT32, .rank = 1 + i % 4, .shape = {1 + i, 2, 3, 4}, .checksum = (uint64_t)i << 40};
     snprintf(item.path, sizeof item.path, "/parameters/layer.%d", i);
     CU_ASSERT_EQUAL(heed_manifest_add(&manifest, &item), HEED_OK);
   }
   char *text;
   size_t bytes;
+  manifest.files[0].bytes = 77;
+  manifest.files[1].bytes = 1000;
+  manifest.files[1].checksum = 0xfedcba9876543210u;
   CU_ASSERT_EQUAL_FATAL(heed_manifest_print(&manifest, &text, &bytes), HEED_OK);
   CU_ASSERT_EQUAL_FATAL(heed_manifest_parse(&read, text, bytes), HEED_OK);
   CU_ASSERT_EQUAL(read.info.step, 123456789012);
@@ -47,7 +50,12 @@ static void what_is_printed_is_read(void) {
   CU_ASSERT_EQUAL(read.info.validation_loss, 0.1);
   CU_ASSERT_STRING_EQUAL(read.info.isa, "line?break");
   CU_ASSERT_STRING_EQUAL(read.info.blas, "two words");
-  CU_ASSERT_EQUAL(read.file_checksum, 0xfedcba9876543210u);
+  CU_ASSERT_EQUAL_FATAL(read.file_count, 2);
+  CU_ASSERT_EQUAL(read.files[0].bytes, 77);
+  CU_ASSERT_EQUAL(read.files[1].checksum, 0xfedcba9876543210u);
+  CU_ASSERT(read.files[0].first == 0 && read.files[0].end == 100 && read.files[1].first == 100 && read.files[1].end == 200);
+  CU_ASSERT(read.items[99].file == 0 && read.items[100].file == 1);
+  CU_ASSERT_EQUAL(heed_manifest_bytes(&read), 1077);
   CU_ASSERT_EQUAL(read.count, 200);
   int64_t hint = 0;
   const heed_item *item = heed_manifest_find(&read, "/parameters/layer.7", &hint);

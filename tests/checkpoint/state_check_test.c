@@ -175,11 +175,13 @@ static void make_manifest(const fixture *f) {
   size_t bytes;
   x.checksum = 0;
   CU_ASSERT_EQUAL_FATAL(heed_folder_open(AT_FDCWD, f->folder, f->folder, false, &folder), HEED_OK);
-  CU_ASSERT_EQUAL_FATAL(heed_file_open(folder, "zeros", false, &file, &manifest.file_bytes), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_manifest_add_file(&manifest), HEED_OK);
+  heed_state_file *state = &manifest.files[0];
+  CU_ASSERT_EQUAL_FATAL(heed_file_open(folder, "zeros", false, &file, &state->bytes), HEED_OK);
   CU_ASSERT_EQUAL_FATAL(heed_file_hash(file, "zeros", 0, sizeof zeros, &x.checksum), HEED_OK);
   close(file);
-  CU_ASSERT_EQUAL_FATAL(heed_file_open(folder, "state.h5", false, &file, &manifest.file_bytes), HEED_OK);
-  CU_ASSERT_EQUAL_FATAL(heed_file_hash(file, "state.h5", 0, manifest.file_bytes, &manifest.file_checksum), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_file_open(folder, "state.h5", false, &file, &state->bytes), HEED_OK);
+  CU_ASSERT_EQUAL_FATAL(heed_file_hash(file, "state.h5", 0, state->bytes, &state->checksum), HEED_OK);
   close(file);
   close(folder);
   CU_ASSERT_EQUAL_FATAL(heed_manifest_add(&manifest, &x), HEED_OK);

@@ -11,13 +11,14 @@ typedef struct broken_save {
   char why[300]; /**< what was lost, "" for nothing */
 } broken_save;
 
-/** A save of state 3 over 1 and 2 with the armed fault.  Whatever it returns, the run holds a good state that fits the status, and the
- *  next save works. */
+/** A save of state 3, in seven files, over 1 and 2 with the armed fault.  Whatever it returns, the run holds a good state that fits the
+ * status, and the next save works. */
 static inline broken_save save_with_fault(call which, int nth, int error, bool for_good) {
   broken_save result = {.met = false};
   fixture f;
   const unsigned failures = CU_get_number_of_failures();
   fixture_open(&f);
+  f.file_bytes = 10000;
   heed_checkpoint_store *store = fixture_store(&f, 2);
   for (int64_t step = 1; step <= 2; step++)
     CU_ASSERT_EQUAL_FATAL(fixture_save(&f, store, step, NAN), HEED_OK);

@@ -9,9 +9,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
                                     {.path = "/optimizer/m/x", .type = HEED_ITEM_FLOAT32, .rank = 2, .shape = {6, 4}}};
   int file = fuzz_file(data, bytes);
   for (size_t i = 0; i < sizeof items / sizeof *items; i++) { /* one by one, so that a fault of the first hides none of the others */
-    heed_manifest manifest = {.file_bytes = (int64_t)bytes};
+    heed_manifest manifest = {0};
+    FUZZ_MUST(heed_manifest_add_file(&manifest) == HEED_OK);
+    manifest.files[0].bytes = (int64_t)bytes;
     FUZZ_MUST(heed_manifest_add(&manifest, &items[i]) == HEED_OK);
-    if (fuzz_went_well(heed_state_check(file, &manifest)))
+    if (fuzz_went_well(heed_state_check(file, &manifest, 0)))
       FUZZ_MUST(manifest.items[0].offset > 0 && manifest.items[0].offset <= (int64_t)bytes - manifest.items[0].bytes);
     heed_manifest_free(&manifest);
   }

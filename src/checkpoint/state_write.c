@@ -1,0 +1,115 @@
+/* A file of the state is put together window by window: the structure that HDF5 made, tensors and texts laid over it.  Each window is
+ * written once, past the page cache where the file system can: a copy into the cache costs the processors of a training job many times
+ * what the disk's own work does, and what is read back past it comes from the disk. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/pulse.h"
+#include "checkpoint/direct.h"
+#include "checkpoint/file.h"
+#include "checkpoint/state.h"
+
+enum { WINDOW = 4 << 20 };
+
+void heed_state_name(char name[HEED_STATE_NAME], int index) {
+  strcpy(name, HEED_STATE_FILE);
+  if (index > 0)
+    snprintf(name, HEED_STATE_NAME, "state-%d.h5", index);
+}
+
+/* Takes the disk space of the whole file now, so that a full disk is known before tensors are streamed.  File systems that cannot
+ * (NFS, some parallel ones) find out later. */
+static heed_status reserve(const heed_state_writer *w) {
+  int failed;
+  do
+    failed = fallocate(w->file, 0, 0, w->bytes);
+  while (failed && errno == EINTR);
+  if (failed && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EIO))
+    return heed_error(HEED_IO, "%s: no place for its %.1f MiB: %s", w->name, (double)w->bytes / 1048576.0, strerror(errno));
+  do
+    failed = failed ? ftruncate(w->file, w->bytes) : 0;
+  while (failed && errno == EINTR);
+  return failed ? heed_error(HEED_IO, "%s could not be written: %s", w->name, strerror(errno)) : HEED_OK;
+}
+
+heed_status heed_state_create(heed_state_writer *w, int folder, heed_manifest *manifest, int index) {
+  *w = (heed_state_writer){.file = -1};
+  heed_state_name(w->name, index);
+  HEED_TRY(heed_file_create(folder, w->name, &w->file));
+  HEED_TRY(heed_state_lay_out(&w->image, manifest, index));
+  w->bytes = w->image.bytes;
+  return reserve(w);
+}
+
+static size_t window_bytes(const heed_state_writer *w) {
+  int64_t left = w->bytes - w->start;
+  return left < WINDOW ? (size_t)left : WINDOW;
+}
+
+static heed_status open_window(heed_state_writer *w) {
+  if (w->window)
+    return HEED_OK;
+  if (!(w->window = aligned_alloc(HEED_DIRECT_PAGE, WINDOW)))
+    return heed_error(HEED_FAILED, "out of memory for writing %s", w->name);
+  heed_image_read(&w->image, w->start, window_bytes(w), w->window);
+  return heed_hasher_begin(&w->hasher);
+}
+
+/* Writes the window, which moves on. */
+static heed_status flush(heed_state_writer *w) {
+  const size_t bytes = window_bytes(w);
+  heed_pulse_beat();
+  heed_hasher_add(w->hasher, w->window, bytes);
+  HEED_TRY(heed_direct_write(w->file, w->name, w->window, bytes, w->start));
+  w->start += (int64_t)bytes;
+  heed_image_read(&w->image, w->start, window_bytes(w), w->window);
+  return HEED_OK;
+}
+
+heed_status heed_state_put(heed_state_writer *w, const void *data, size_t bytes, int64_t offset) {
+  HEED_TRY(open_window(w));
+  if (offset < w->start || offset + (int64_t)bytes > w->bytes)
+    return heed_error(HEED_FAILED, "%s is not written in order", w->name);
+  for (const char *from = data; bytes > 0;) {
+    while (offset >= w->start + WINDOW)
+      HEED_TRY(flush(w));
+    const size_t inside = (size_t)(offset - w->start), part = bytes < WINDOW - inside ? bytes : WINDOW - inside;
+    memcpy(w->window + inside, from, part);
+    from += part;
+    offset += (int64_t)part;
+    bytes -= part;
+  }
+  return HEED_OK;
+}
+
+heed_status heed_state_complete(heed_state_writer *w, uint64_t *checksum) {
+  HEED_TRY(open_window(w));
+  while (w->start < w->bytes)
+    HEED_TRY(flush(w));
+  *checksum = heed_hasher_end(w->hasher);
+  w->hasher = NULL;
+  free(w->window);
+  w->window = NULL;
+  heed_image_free(&w->image);
+  return HEED_OK;
+}
+
+heed_status heed_state_read_back(heed_state_writer *w, uint64_t checksum) {
+  uint64_t hash;
+  HEED_TRY(heed_direct_hash(w->file, w->name, w->bytes, &hash));
+  return hash == checksum ? HEED_OK : heed_error(HEED_INVALID, "%s does not match its checksum", w->name);
+}
+
+void heed_state_drop(heed_state_writer *w) {
+  if (w->hasher)
+    heed_hasher_end(w->hasher);
+  free(w->window);
+  heed_image_free(&w->image);
+  if (w->file >= 0)
+    close(w->file);
+  *w = (heed_state_writer){.file = -1};
+}
