@@ -47,6 +47,28 @@ static void resumes_on_other_ranks(void) {
   same_as_expected("four");
 }
 
+/* A state in several files goes on, on other ranks, to the bits of one that was never divided, and is evaluated and exported. */
+static void resumes_from_several_files(void) {
+  static const char wide[] = "--set model.feed_forward=4096 --set checkpoint.max_file_mib=";
+  static char whole[65536], divided[65536];
+  char rest[128];
+  snprintf(rest, sizeof rest, "%s100", wide);
+  CU_ASSERT(command_ended(train(0, "wide", rest, ""), 0));
+  tensors_of("wide", 12, whole, sizeof whole);
+  snprintf(rest, sizeof rest, "%s1 --set train.steps=6", wide);
+  CU_ASSERT(command_ended(train(2, "divided", rest, ""), 0));
+  CU_ASSERT(command_ended(command_run("ls %s/divided/checkpoints/step-00000006", folder), 0));
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "state-3.h5"));
+  snprintf(rest, sizeof rest, "%s2 --resume", wide);
+  CU_ASSERT(command_ended(train(4, "divided", rest, ""), 0));
+  tensors_of("divided", 12, divided, sizeof divided);
+  CU_ASSERT_STRING_EQUAL(divided, whole);
+  CU_ASSERT(command_ended(command_run("cd %s && " HEED_PROGRAM " checkpoint verify divided && " HEED_PROGRAM
+                                      " evaluate divided && " HEED_PROGRAM " export divided --output exported",
+                                      folder),
+                          0));
+}
+
 /* Weights are packed once a step: after an update that ranks share, after one of a single rank, after a resume. */
 static void in_bf16_too(void) {
   static const char *const optimizers[] = {"adamw", "lamb"};
@@ -248,10 +270,11 @@ static void evaluates_and_fills(void) {
 }
 
 HEED_TESTS({"prepares data", prepares}, {"trains to the end", trains_to_the_end}, {"resumes on other ranks", resumes_on_other_ranks},
-           {"in bf16 too", in_bf16_too}, {"loses nothing when killed in a save", loses_nothing_when_killed_in_a_save},
-           {"stops on a signal", stops_on_a_signal}, {"trains without what people look at", trains_without_what_people_look_at},
-           {"stops at the time limit", stops_at_the_time_limit}, {"refuses what does not fit", refuses_what_does_not_fit},
-           {"rolls back and goes on", rolls_back_and_goes_on}, {"names the rank whose memory changes", names_the_rank_whose_memory_changes},
+           {"resumes from several files", resumes_from_several_files}, {"in bf16 too", in_bf16_too},
+           {"loses nothing when killed in a save", loses_nothing_when_killed_in_a_save}, {"stops on a signal", stops_on_a_signal},
+           {"trains without what people look at", trains_without_what_people_look_at}, {"stops at the time limit", stops_at_the_time_limit},
+           {"refuses what does not fit", refuses_what_does_not_fit}, {"rolls back and goes on", rolls_back_and_goes_on},
+           {"names the rank whose memory changes", names_the_rank_whose_memory_changes},
            {"resume without a checkpoint starts", resume_without_a_checkpoint_starts},
            {"evaluates what a stop left out", evaluates_what_a_stop_left_out},
            {"starts from weights that fit", starts_from_weights_that_fit}, {"another vocabulary is refused", another_vocabulary_is_refused},
