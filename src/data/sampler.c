@@ -145,6 +145,19 @@ heed_status heed_sampler_create_from_shards(heed_sampler **sampler, const heed_s
   return status;
 }
 
+heed_sampler_spec heed_sampler_spec_of(const heed_config *config, const heed_tokenizer *tokenizer, bool evaluation) {
+  const heed_data_config *data = &config->data;
+  return (heed_sampler_spec){.paths = (const char *const *)(evaluation ? data->validation : data->train),
+                             .path_count = evaluation ? data->validation_count : data->train_count,
+                             .tokenizer = tokenizer,
+                             .objective = config->objective,
+                             .sequence_length = config->train.sequence_length,
+                             .batch_sequences = config->train.batch_sequences,
+                             .slices = config->train.slices,
+                             .seed = config->run.seed,
+                             .evaluation = evaluation};
+}
+
 heed_status heed_sampler_create(heed_sampler **sampler, const heed_sampler_spec *spec) {
   heed_shard_list list;
   *sampler = NULL;

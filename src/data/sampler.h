@@ -28,6 +28,9 @@ typedef struct heed_sampler_spec {
   bool evaluation; /**< rows in the order of the data, once; masks depend on the sample's number alone, not on the seed; no short rows */
 } heed_sampler_spec;
 
+/** What training reads by a configuration, or what it is evaluated on.  Borrows from both. */
+heed_sampler_spec heed_sampler_spec_of(const heed_config *config, const heed_tokenizer *tokenizer, bool evaluation);
+
 /** Opens the shards and cuts them into samples: segments of whole sentences up to the sequence length within a document (a longer
  *  sentence goes on in the next segment; no token is dropped).  Rank-local.
  *  Errors: HEED_INVALID for a shard of another vocabulary or casing, no shard, or no sample. */

@@ -14,16 +14,12 @@ static heed_status check(const heed_loaded *loaded, const char *data, const heed
 }
 
 static heed_status open_sampler(const heed_loaded *loaded, const char *data, heed_sampler **sampler) {
-  const heed_config *config = &loaded->config;
   const char *const given[1] = {data};
-  heed_sampler_spec spec = {.paths = data ? given : (const char *const *)config->data.validation,
-                            .path_count = data ? 1 : config->data.validation_count,
-                            .tokenizer = loaded->tokenizer,
-                            .objective = config->objective,
-                            .sequence_length = config->train.sequence_length,
-                            .batch_sequences = config->train.batch_sequences,
-                            .slices = config->train.slices,
-                            .evaluation = true};
+  heed_sampler_spec spec = heed_sampler_spec_of(&loaded->config, loaded->tokenizer, true);
+  if (data) {
+    spec.paths = given;
+    spec.path_count = 1;
+  }
   return heed_sampler_create(sampler, &spec);
 }
 

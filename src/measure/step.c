@@ -44,14 +44,9 @@ static heed_status open_sampler(bench *b) {
     return heed_error(HEED_INVALID, "--data needs data.vocabulary in the configuration: the vocabulary that %s was made with",
                       b->spec->data);
   HEED_TRY(heed_sampler_open_tokenizer(&b->tokenizer, config, paths, 1));
-  heed_sampler_spec spec = {.paths = paths,
-                            .path_count = 1,
-                            .tokenizer = b->tokenizer,
-                            .objective = config->objective,
-                            .sequence_length = config->train.sequence_length,
-                            .batch_sequences = config->train.batch_sequences,
-                            .slices = config->train.slices,
-                            .seed = config->run.seed};
+  heed_sampler_spec spec = heed_sampler_spec_of(config, b->tokenizer, false);
+  spec.paths = paths;
+  spec.path_count = 1;
   return heed_sampler_create(&b->sampler, &spec);
 }
 
