@@ -93,6 +93,7 @@ static heed_status look_at_run(heed_communication *world, const heed_config *con
     const heed_foresight job = heed_world_foresee(world->size, on_node, (int)config->parallel.tensor);
     heed_doctor_plan(mine, config, world->size, on_node, world->near > 1 ? job.near : 1, job.bytes, &checkpoint);
   }
+  heed_doctor_open_data(mine, config); /* after the plan, which counts the memory that this process holds */
   heed_doctor_try_folder(run, mine, config, world);
   run->checkpoint_bytes = checkpoint;
   return HEED_OK;
@@ -144,8 +145,8 @@ heed_status heed_command_doctor(int argc, char **argv) {
       "training will be.\v"
       "Of each rank: host, build, MPI, instruction level, OpenBLAS, threads, binding, memory, /dev/shm, clock, and the link to the next "
       "rank.  "
-      "With a configuration also: its files, the same to all ranks; the run folder, tried by a file of the moment, which all must see; the "
-      "number of ranks; memory and checkpoints as `heed plan` reckons them.\n\n"
+      "With a configuration also: its files, the same to all ranks, and opened as training opens them; the run folder, tried by a file of "
+      "the moment, which all must see; the number of ranks; memory and checkpoints as `heed plan` reckons them.\n\n"
       "What is wrong makes the exit code 65; what is doubtful is told and leaves it 0.\n\n"
       "JSON: ranks, a list of objects; findings, a list of {severity: wrong or doubtful, what, ranks, advice}; fine, whether there are "
       "none; "

@@ -193,10 +193,10 @@ static json_t *rank_of(const heed_doctor_job *job, int i) {
                                bytes_of(r->shared_bytes), "shm_free_bytes", bytes_of(r->shared_free), "clock_offset_seconds",
                                r->clock_offset, "clock_uncertainty_seconds", r->clock_uncertainty, "link", link_of(job, i));
   if (job->run)
-    json_object_update_new(measures,
-                           json_pack("{s:o, s:o, s:o, s:o}", "config", hash_of(r->config), "files", files_of(r), "sees_run_folder",
-                                     r->sight == HEED_UNTRIED ? json_null() : json_boolean(r->sight == HEED_SEEN), "plan_bytes",
-                                     r->plan_bytes ? bytes_of(r->plan_bytes) : json_null()));
+    json_object_update_new(measures, json_pack("{s:o, s:o, s:o, s:o, s:o}", "config", hash_of(r->config), "files", files_of(r),
+                                               "data_error", r->data_error[0] ? text_of(r->data_error) : json_null(), "sees_run_folder",
+                                               r->sight == HEED_UNTRIED ? json_null() : json_boolean(r->sight == HEED_SEEN), "plan_bytes",
+                                               r->plan_bytes ? bytes_of(r->plan_bytes) : json_null()));
   if (!rank || json_object_update_new(rank, measures) != 0) {
     json_decref(rank);
     return NULL;

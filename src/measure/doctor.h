@@ -54,6 +54,7 @@ typedef struct heed_doctor_rank {
   /* with a configuration */
   uint64_t config; /**< hash of the resolved configuration */
   heed_doctor_files files[HEED_DOCTOR_FILES];
+  char data_error[2 * HEED_DOCTOR_TEXT]; /**< why training would refuse what can be read; empty: it would not */
   heed_doctor_sight sight;
   bool lock_is_its_own;              /**< it got the lock that rank 0 holds */
   uint64_t plan_bytes;               /**< of this rank at its peak, without its neighbours'; 0: not planned */
@@ -89,6 +90,10 @@ heed_status heed_doctor_look(heed_doctor_rank *rank);
 
 /** Fills in `config` and `files`.  What cannot be read is a fact, not an error.  Errors: HEED_FAILED when memory is short. */
 heed_status heed_doctor_read_files(heed_doctor_rank *rank, const heed_config *config);
+
+/** Opens the data as training does, every token of them, and fills in `data_error`.  After heed_doctor_read_files: where a file cannot be
+ *  read, which is told already, none is opened. */
+void heed_doctor_open_data(heed_doctor_rank *rank, const heed_config *config);
 
 /** Plans the run as `heed plan` does: fills in `plan_bytes` and `plan_shared`, or `plan_error`.  \param[in] communication  bytes, as in
  * measure/plan.h \param[out] checkpoint  bytes of a checkpoint */

@@ -39,6 +39,10 @@ static bool is_refused_level(const heed_doctor_rank *r, int which) {
 static bool has_unreadable_files(const heed_doctor_rank *r, int which) {
   return r->files[which].error[0] != 0;
 }
+static bool has_refused_data(const heed_doctor_rank *r, int which) {
+  (void)which;
+  return r->data_error[0] != 0;
+}
 static bool cannot_be_planned(const heed_doctor_rank *r, int which) {
   (void)which;
   return r->plan_error[0] != 0;
@@ -73,6 +77,11 @@ static void judge_ranks(heed_judge *judge) {
           "a file that is not there yet is made with `heed tokenizer train` and `heed prepare`; one that others read goes where all "
           "ranks find it under the same name: in a folder that all machines share",
           "the %s cannot be read: %s", files[k], first->files[k].error);
+  if ((first = mark_where(judge, has_refused_data, 0)))
+    heed_judge_add(judge, HEED_WRONG, true,
+                   "name shards and the vocabulary that they were made with (data.train, data.validation, data.vocabulary), or make them "
+                   "again with `heed prepare`",
+                   "training would refuse the data: %s", first->data_error);
   if ((first = mark_where(judge, cannot_be_planned, 0)))
     heed_judge_add(judge, HEED_WRONG, true, "change the configuration", "the run cannot be planned: %s", first->plan_error);
   if ((first = mark_where(judge, is_busy, 0)))

@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "checkpoint/file.h"
+#include "data/sampler.h"
 #include "data/shard_list.h"
 #include "measure/doctor.h"
 
@@ -77,14 +78,13 @@ static heed_status add_vocabulary(heed_doctor_files *files, const char *path) {
 }
 
 /* What has no room left goes; the reason stands at the end. */
-static void keep_error(heed_doctor_files *files) {
+static void keep_error(char *error, size_t bytes) {
   const char *text = heed_error_text();
-  const size_t length = strlen(text), most = sizeof files->error - 1;
-  *files = (heed_doctor_files){0};
+  const size_t length = strlen(text), most = bytes - 1;
   if (length <= most)
-    snprintf(files->error, sizeof files->error, "%s", text);
+    snprintf(error, bytes, "%s", text);
   else
-    snprintf(files->error, sizeof files->error, "…%s", text + length - most + strlen("…"));
+    snprintf(error, bytes, "…%s", text + length - most + strlen("…"));
 }
 
 heed_status heed_doctor_read_files(heed_doctor_rank *rank, const heed_config *config) {
@@ -102,7 +102,34 @@ heed_status heed_doctor_read_files(heed_doctor_rank *rank, const heed_config *co
   free(text);
   for (int k = 0; k < HEED_DOCTOR_FILES; k++)
     for (unsigned i = 0; i < kinds[k].count && !rank->files[k].error[0]; i++)
-      if (kinds[k].add(&rank->files[k], kinds[k].paths[i]) != HEED_OK)
-        keep_error(&rank->files[k]);
+      if (kinds[k].add(&rank->files[k], kinds[k].paths[i]) != HEED_OK) {
+        rank->files[k] = (heed_doctor_files){0};
+        keep_error(rank->files[k].error, sizeof rank->files[k].error);
+      }
   return HEED_OK;
+}
+
+static heed_status open_shards(const heed_config *config, const heed_tokenizer *tokenizer, bool evaluation) {
+  heed_sampler *sampler;
+  const heed_sampler_spec spec = heed_sampler_spec_of(config, tokenizer, evaluation);
+  HEED_TRY(heed_sampler_create(&sampler, &spec));
+  heed_sampler_free(sampler);
+  return HEED_OK;
+}
+
+/* As a training session does. */
+static heed_status open_data(const heed_config *config, heed_tokenizer **tokenizer) {
+  HEED_TRY(heed_sampler_open_tokenizer(tokenizer, config, (const char *const *)config->data.train, config->data.train_count));
+  HEED_TRY(open_shards(config, *tokenizer, false));
+  return config->data.validation_count > 0 ? open_shards(config, *tokenizer, true) : HEED_OK;
+}
+
+void heed_doctor_open_data(heed_doctor_rank *rank, const heed_config *config) {
+  heed_tokenizer *tokenizer = NULL;
+  for (int k = 0; k < HEED_DOCTOR_FILES; k++)
+    if (rank->files[k].error[0])
+      return;
+  if (open_data(config, &tokenizer) != HEED_OK)
+    keep_error(rank->data_error, sizeof rank->data_error);
+  heed_tokenizer_free(tokenizer);
 }

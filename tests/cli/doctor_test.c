@@ -193,6 +193,42 @@ static void unreadable_data_is_named(void) {
   json_decref(object);
 }
 
+/* What can be read and is not what it should be: said as training says it, of the ranks that have it. */
+static void refused_data_are_named(void) {
+  static const char *const settings[] = {
+      "model.vocabulary_size=301",        /* not the vocabulary's */
+      "data.vocabulary=another.txt",      /* not the shards', of the same size */
+      "data.validation=other/damaged.h5", /* with a token that no vocabulary has */
+      "data.train=other/headless.h5",     /* nothing that begins as HDF5 does */
+  };
+  char rest[512], expected[1200];
+  CU_ASSERT_EQUAL_FATAL(command_run("cd %s && sed '$s/.*/another/' vocab.txt > another.txt && cp train.h5 other/damaged.h5 && "
+                                    "cp train.h5 other/headless.h5 && bytes=$(stat -c %%s train.h5) && "
+                                    "printf '\\377\\377' | dd of=other/damaged.h5 seek=$((bytes / 2)) bs=1 conv=notrunc status=none && "
+                                    "printf X | dd of=other/headless.h5 bs=1 conv=notrunc status=none",
+                                    folder),
+                        0);
+  for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+    snprintf(rest, sizeof rest, HEED_PROGRAM " train micro.yaml --set %s", settings[i]);
+    CU_ASSERT(command_ended(run(rest), 65));
+    CU_ASSERT_EQUAL_FATAL(command_run("sed -n 's/^error: //p' %s/errors | tr -d '\\n'", folder), 0);
+    snprintf(expected, sizeof expected, "training would refuse the data: %.1000s", command_output);
+    snprintf(rest, sizeof rest, HEED_PROGRAM " doctor micro.yaml --json --set %s", settings[i]);
+    json_t *object = examine(rest, 65);
+    expect(object, "wrong", "[0]", expected);
+    CU_ASSERT_EQUAL(count_wrong(object), 1);
+    json_decref(object);
+  }
+  CU_ASSERT_EQUAL_FATAL(command_run("cd %s && mv other/damaged.h5 other/validation.h5", folder), 0);
+  snprintf(rest, sizeof rest, "%s/micro.yaml --set run.output=%s/run --set data.train=%s/train.h5 --set data.vocabulary=%s/vocab.txt",
+           folder, folder, folder, folder);
+  json_t *object = examine_two("", "env -C other", strcat(rest, " --set data.validation=validation.h5"), 65);
+  expect(object, "wrong", "[1]", "different validation data: ");
+  expect(object, "wrong", "[1]", "training would refuse the data: validation.h5: not a sound token shard");
+  CU_ASSERT_EQUAL(count_wrong(object), 2);
+  json_decref(object);
+}
+
 static void folders_of_ones_own_are_named(void) {
   char rest[512];
   snprintf(rest, sizeof rest, "%s/micro.yaml --set data.train=%s/train.h5 --set data.vocabulary=%s/vocab.txt", folder, folder, folder);
@@ -266,7 +302,8 @@ static void cleans_up(void) {
 
 HEED_TESTS({"prepares", prepares}, {"alone", alone}, {"nothing is left behind", nothing_is_left_behind},
            {"alike ranks are one row", alike_ranks_are_one_row}, {"other data is named", other_data_is_named},
-           {"unreadable data is named", unreadable_data_is_named}, {"folders of one's own are named", folders_of_ones_own_are_named},
+           {"unreadable data is named", unreadable_data_is_named}, {"refused data are named", refused_data_are_named},
+           {"folders of one's own are named", folders_of_ones_own_are_named},
            {"other environments are named", other_environments_are_named}, {"other builds are named", other_builds_are_named},
            {"crowds are named", crowds_are_named}, {"numbers of ranks are judged", numbers_of_ranks_are_judged},
            {"folders that cannot be are told", folders_that_cannot_be_are_told}, {"one failing rank ends all", one_failing_rank_ends_all},

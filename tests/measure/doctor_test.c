@@ -129,6 +129,9 @@ static void other_files_are_wrong(void) {
   ranks[2].files[HEED_DOCTOR_TRAIN] = (heed_doctor_files){.error = "train.h5 is missing"};
   expect(HEED_WRONG, "2", "rank 2 (node01): the training data cannot be read: train.h5 is missing");
   make_up(4, 2);
+  strcpy(ranks[1].data_error, "train.h5: not a sound token shard: it is cut");
+  expect(HEED_WRONG, "1", "rank 1 (node00): training would refuse the data: train.h5: not a sound token shard: it is cut");
+  make_up(4, 2);
   for (int r = 0; r < 4; r++)
     ranks[r].files[HEED_DOCTOR_VALIDATION] = (heed_doctor_files){0}; /* none is named */
   judge();
