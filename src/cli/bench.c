@@ -159,7 +159,7 @@ static heed_status bench_step(const bench_options *o, const place *p) {
   heed_step_speed speed;
   heed_status status = p->world->agree(p->world, read_config(o, &config));
   if (status == HEED_OK)
-    status = heed_world_check_ranks(config.train.slices, config.parallel.tensor, p->world->size);
+    status = heed_world_check_ranks(config.train.slices, config.parallel.tensor, p->world->size, "mpirun -n");
   if (status == HEED_OK)
     status = heed_world_divide(p->world, (int)config.parallel.tensor);
   heed_step_spec spec = {.config = &config,

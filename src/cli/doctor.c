@@ -86,7 +86,7 @@ static heed_status look_at_run(heed_communication *world, const heed_config *con
                                char refused[HEED_DOCTOR_TEXT]) {
   const int on_node = heed_world_node(world).size;
   uint64_t checkpoint = 0;
-  heed_status status = heed_world_check_ranks(config->train.slices, config->parallel.tensor, world->size);
+  heed_status status = heed_world_check_ranks(config->train.slices, config->parallel.tensor, world->size, "mpirun -n");
   snprintf(refused, HEED_DOCTOR_TEXT, "%s", status == HEED_OK ? "" : heed_error_text());
   HEED_TRY(world->agree(world, heed_doctor_read_files(mine, config)));
   if (status == HEED_OK) {

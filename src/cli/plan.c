@@ -280,7 +280,7 @@ static heed_status make(plan_report *report, const plan_options *o) {
   const int64_t parts = report->config->parallel.tensor;
   const int ranks = o->ranks > 0 ? (int)o->ranks : (int)parts;
   machines m = {.ranks = (ranks + (int)o->nodes - 1) / (int)o->nodes};
-  HEED_TRY(heed_world_check_ranks(report->config->train.slices, parts, ranks));
+  HEED_TRY(heed_world_check_ranks(report->config->train.slices, parts, ranks, "--ranks"));
   if (o->rates && strcmp(o->rates, "measure") != 0) {
     HEED_TRY(plan_rates_read(&report->rates, o->rates, report->config));
     report->rates_from = o->rates;

@@ -51,7 +51,7 @@ static heed_status train(const train_options *o, heed_communication *world) {
   if (status == HEED_OK)
     heed_watchdog_start(world);
   if (status == HEED_OK)
-    status = world->agree(world, heed_world_check_ranks(config.train.slices, config.parallel.tensor, world->size));
+    status = world->agree(world, heed_world_check_ranks(config.train.slices, config.parallel.tensor, world->size, "mpirun -n"));
   if (status == HEED_OK)
     status = heed_world_divide(world, (int)config.parallel.tensor);
   if (status == HEED_OK)

@@ -83,7 +83,7 @@ static heed_status check(const verify_options *o, const heed_config *config) {
   if (heed_world_is_launched())
     return heed_error(HEED_INVALID, "heed verify starts mpirun itself: run it without");
   for (int i = 0; i < o->ranks.count; i++)
-    HEED_TRY(heed_world_check_ranks(config->train.slices, config->parallel.tensor, (int)o->ranks.items[i]));
+    HEED_TRY(heed_world_check_ranks(config->train.slices, config->parallel.tensor, (int)o->ranks.items[i], "--ranks"));
   return HEED_OK;
 }
 

@@ -34,7 +34,7 @@ static void name_allowed(char *text, size_t bytes, int64_t slices, int64_t tenso
   }
 }
 
-heed_status heed_world_check_ranks(int64_t slices, int64_t tensor, int ranks) {
+heed_status heed_world_check_ranks(int64_t slices, int64_t tensor, int ranks, const char *option) {
   if (slices < 1)
     return heed_error(HEED_INVALID, "train.slices is %lld; a batch is cut into at least 1 slice", (long long)slices);
   if (tensor < 1)
@@ -54,7 +54,7 @@ heed_status heed_world_check_ranks(int64_t slices, int64_t tensor, int ranks) {
     snprintf(parts, sizeof parts, ", times %lld parts of the model (parallel.tensor),", (long long)tensor);
   if (whole)
     snprintf(mend, sizeof mend, " or set train.slices to %lld", (long long)fitting);
-  return heed_error(HEED_INVALID, "%lld slice%s%s%s on %s rank%s, not %d; use mpirun -n %lld%s", (long long)slices, slices == 1 ? "" : "s",
-                    parts, slices == 1 && tensor == 1 ? " runs" : " run", allowed, slices == 1 && tensor == 1 ? "" : "s", ranks,
+  return heed_error(HEED_INVALID, "%lld slice%s%s%s on %s rank%s, not %d; use %s %lld%s", (long long)slices, slices == 1 ? "" : "s", parts,
+                    slices == 1 && tensor == 1 ? " runs" : " run", allowed, slices == 1 && tensor == 1 ? "" : "s", ranks, option,
                     (long long)nearest, mend);
 }

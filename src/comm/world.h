@@ -90,8 +90,9 @@ int64_t heed_world_lowest(heed_communication *world, int64_t value);
 
 /** Checks that `slices` = G can be summed along one tree by the P = ranks / t data ranks that t = `tensor` leaves: G = q·2ⁿ with q odd runs
  *  on P = 1 or q·2ᵏ, k ≤ n.  Data rank r then holds the slices [r·G/P, (r + 1)·G/P), which are one subtree.  Pure.
+ *  \param[in] option  what the command takes their number by, for the advice: "mpirun -n" or "--ranks"
  *  Errors: HEED_INVALID, naming the allowed numbers. */
-heed_status heed_world_check_ranks(int64_t slices, int64_t tensor, int ranks);
+heed_status heed_world_check_ranks(int64_t slices, int64_t tensor, int ranks, const char *option);
 
 /** The smallest allowed number of data ranks above `ranks`, 0 when there is none: from 0 on, all of them in their order.  slices ≥ 1.
  *  Pure. */

@@ -147,7 +147,9 @@ static const refusal runs[] = {
 static const refusal ranks[] = {
     {"3 for 8 slices", NULL, "ranks 3 " TRAIN "new", 65, "8 slices run on 1, 2, 4 or 8 ranks, not 3"},
     {"3 for 8 slices, to evaluate", NULL, "ranks 3 heed evaluate run", 65, "3 ranks cannot share 8 slices"},
-    {"3 for 8 slices, to verify", NULL, "heed verify micro.yaml --ranks 1,3", 65, "8 slices run on 1, 2, 4 or 8 ranks, not 3"},
+    {"3 for 8 slices, to verify", NULL, "heed verify micro.yaml --ranks 1,3", 65,
+     "8 slices run on 1, 2, 4 or 8 ranks, not 3; use --ranks 4 or"},
+    {"3 for 8 slices, to plan", NULL, "heed plan micro.yaml --ranks 3", 65, "8 slices run on 1, 2, 4 or 8 ranks, not 3; use --ranks 4 or"},
     {"3 for 8 slices, to be looked at", NULL, "ranks 3 heed doctor micro.yaml", 65, "1 thing is wrong with this job"},
     {"a command line, said once", NULL, "ranks 2 heed train --nonsense", 64, "heed train: unrecognized option '--nonsense'"},
     {"a misspelt command, said once", NULL, "ranks 2 heed evalute run", 64, "did you mean 'evaluate'?"},
