@@ -1,7 +1,9 @@
 #include "measure/allreduce.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -11,6 +13,12 @@
 enum { LEAST_PAIRS = 5, MOST_PAIRS = 50, SMALLEST = 1 << 20 };
 #define SECONDS_A_SIZE 0.6
 
+/* Of the sums that show latency alone: floats a rank, a line of the caches; sums of a round, and rounds. */
+enum { LINE = 16, SUMS_A_ROUND = 20, LEAST_ROUNDS = 5, MOST_ROUNDS = 51 };
+
+/* Seconds.  No word goes from one process to another faster, so a fit that says less has found none. */
+static const double LEAST_LATENCY = 1e-7;
+
 int heed_allreduce_fitting(size_t available, int64_t ranks_on_node) {
   int count = 0;
   while (count < HEED_ALLREDUCE_SIZES && 2 * (size_t)ranks_on_node * ((size_t)SMALLEST << count) <= available / 3)
@@ -18,9 +26,9 @@ int heed_allreduce_fitting(size_t available, int64_t ranks_on_node) {
   return count;
 }
 
-/* Shards of a block of `count` floats, cut at chunks, in buckets as training has them. */
-static heed_status cut(heed_communication *c, int64_t count) {
-  const int64_t chunks = count / HEED_CHUNK, buckets = (count + HEED_BUCKET_FLOATS - 1) / HEED_BUCKET_FLOATS;
+/* Shards of a block of `count` floats, cut at chunks of so many, in buckets as training has them. */
+static heed_status cut(heed_communication *c, int64_t count, int64_t chunk) {
+  const int64_t chunks = count / chunk, buckets = (count + HEED_BUCKET_FLOATS - 1) / HEED_BUCKET_FLOATS;
   int64_t *cuts = malloc((size_t)(chunks + 1 + buckets + 1) * sizeof *cuts), *edges = cuts ? cuts + chunks + 1 : NULL;
   heed_status status = c->agree(c, cuts ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the cuts of a block"));
   if (status != HEED_OK) {
@@ -28,7 +36,7 @@ static heed_status cut(heed_communication *c, int64_t count) {
     return status;
   }
   for (int64_t i = 0; i <= chunks; i++)
-    cuts[i] = i * HEED_CHUNK;
+    cuts[i] = i * chunk;
   for (int64_t i = 0; i <= buckets; i++)
     edges[i] = cuts[chunks * i / buckets];
   status = c->shard(c, cuts, chunks + 1, edges, buckets);
@@ -106,6 +114,36 @@ static heed_network fit(const heed_allreduce_result *result, int ranks) {
   return heed_network_fit(bytes, seconds, result->count, ranks);
 }
 
+/* Sums of so few bytes that t = 2 log₂P · α.  They are timed one after the other, since the ranks do not leave a barrier at once. */
+static heed_status measure_latency(heed_communication *c, float *block, double *latency) {
+  const int64_t count = (int64_t)c->size * LINE;
+  double seconds[MOST_ROUNDS], begun = heed_seconds();
+  int rounds = 0;
+  char more = 1;
+  HEED_TRY(cut(c, count, LINE));
+  memset(block, 0, (size_t)count * sizeof *block); /* sums of sums stay finite */
+  for (bool warm = false; more; warm = true) {
+    c->barrier(c);
+    const double before = heed_seconds();
+    for (int i = 0; i < SUMS_A_ROUND; i++)
+      sum_by_tree(c, block, count);
+    if (warm)
+      seconds[rounds++] = (heed_seconds() - before) / SUMS_A_ROUND;
+    more = rounds < LEAST_ROUNDS || (rounds < MOST_ROUNDS && heed_seconds() - begun < SECONDS_A_SIZE);
+    c->broadcast(c, &more, sizeof more);
+  }
+  *latency = heed_median(seconds, rounds) / (2 * log2(c->size));
+  return HEED_OK;
+}
+
+/* Rank 0's times decide for all. */
+static heed_status find_network(heed_allreduce_result *result, heed_communication *c, float *block) {
+  result->network = fit(result, c->size);
+  c->broadcast(c, &result->network, sizeof result->network);
+  result->latency_apart = result->network.latency < LEAST_LATENCY;
+  return result->latency_apart ? measure_latency(c, block, &result->network.latency) : HEED_OK;
+}
+
 heed_status heed_allreduce_measure(heed_allreduce_result *result, const heed_allreduce_spec *spec) {
   heed_communication *c = spec->communication;
   *result = (heed_allreduce_result){0};
@@ -117,16 +155,17 @@ heed_status heed_allreduce_measure(heed_allreduce_result *result, const heed_all
   result->count = -(int)c->maximum(c, -(fitting < result->wanted ? fitting : result->wanted));
   if (result->count == 0)
     return heed_error(HEED_FAILED, "a third of the memory that is available does not hold blocks of 1 MB on a machine's ranks");
+  const int64_t floats = ((int64_t)SMALLEST << (result->count - 1)) / (int64_t)sizeof(float), lines = (int64_t)c->size * LINE;
   float *block;
-  heed_status status = c->allocate(c, &block, ((int64_t)SMALLEST << (result->count - 1)) / (int64_t)sizeof *block);
+  heed_status status = c->allocate(c, &block, floats > lines ? floats : lines);
   for (int i = 0; i < result->count && status == HEED_OK; i++) {
     int64_t count = ((int64_t)SMALLEST << i) / (int64_t)sizeof *block;
-    status = cut(c, count);
+    status = cut(c, count, HEED_CHUNK);
     if (status == HEED_OK)
       status = measure_size(&result->sizes[i], spec, block, count);
   }
-  c->release(c, block);
   if (status == HEED_OK)
-    result->network = fit(result, c->size);
+    status = find_network(result, c, block);
+  c->release(c, block);
   return status;
 }

@@ -2,6 +2,7 @@
 #ifndef HEED_MEASURE_ALLREDUCE_H
 #define HEED_MEASURE_ALLREDUCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "heed/communication.h"
@@ -31,6 +32,7 @@ typedef struct heed_allreduce_result {
   int count;            /**< of them */
   int wanted;           /**< those that memory does not hold are left out: sizes[count … wanted) */
   heed_network network; /**< that these times are of */
+  bool latency_apart;   /**< its latency is of the smallest sums: these times show none, as those of one size, or of caches that overflow */
 } heed_allreduce_result;
 
 /** How many of the sizes, from the first on, ranks of a machine may use together: a block each and as much again, which MPI may take, in

@@ -29,12 +29,17 @@ static double number(const json_t *object, const char *key) {
   return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
-static void sums_over_ranks(void) {
+static json_t *measured(int ranks, int largest) {
   CU_ASSERT_FATAL(command_ended(command_run("OMP_NUM_THREADS=1 timeout 100 " HEED_MPIEXEC
-                                            " --oversubscribe --bind-to none --mca btl_vader_single_copy_mechanism none -n 3 " HEED_PROGRAM
-                                            " bench allreduce --largest 9 --json 2> /dev/null"),
+                                            " --oversubscribe --bind-to none --mca btl_vader_single_copy_mechanism none -n %d " HEED_PROGRAM
+                                            " bench allreduce --largest %d --json 2> /dev/null",
+                                            ranks, largest),
                                 0));
-  json_t *object = json_loads(command_output, 0, NULL);
+  return json_loads(command_output, 0, NULL);
+}
+
+static void sums_over_ranks(void) {
+  json_t *object = measured(3, 9);
   const json_t *sizes = json_object_get(object, "sizes");
   CU_ASSERT_EQUAL(number(object, "ranks"), 3);
   CU_ASSERT_EQUAL(json_array_size(json_object_get(object, "left_out")), 0);
@@ -53,4 +58,16 @@ static void sums_over_ranks(void) {
   json_decref(object);
 }
 
-HEED_TESTS({"sizes fit a third of memory", sizes_fit_a_third_of_memory}, {"sums over ranks", sums_over_ranks})
+/* One size tells nothing of latency: that of the smallest sums is given. */
+static void latency_is_of_the_smallest_sums(void) {
+  for (int ranks = 2; ranks <= 3; ranks++) {
+    json_t *object = measured(ranks, 1);
+    const double latency = number(object, "latency_seconds");
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(object, "latency_from")), "smallest sums");
+    CU_ASSERT(latency > 1e-8 && latency < 1);
+    json_decref(object);
+  }
+}
+
+HEED_TESTS({"sizes fit a third of memory", sizes_fit_a_third_of_memory}, {"sums over ranks", sums_over_ranks},
+           {"latency is of the smallest sums", latency_is_of_the_smallest_sums})
