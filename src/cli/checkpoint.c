@@ -38,7 +38,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 /* One checkpoint of a list, every byte of it checked. */
 typedef struct row {
   char *path;
-  int64_t step, bytes; /* step −1 and bytes 0 when the manifest cannot be read */
+  int64_t step, bytes; /* of a manifest that cannot be read: the step of the folder's name, −1 for any other name, and bytes 0 */
   double validation_loss;
   char *fault; /* NULL when good */
   bool newest, best;
@@ -111,12 +111,25 @@ static heed_status judge_run(rows *list, int checkpoints, const char *path) {
   return status;
 }
 
+/* The step that the name of a checkpoint's folder tells, by whatever path or link it is reached. */
+static int64_t step_of_name(const char *path) {
+  char expected[32] = "", *whole = realpath(path, NULL);
+  const char *name = whole ? strrchr(whole, '/') + 1 : "";
+  long long step = -1;
+  if (sscanf(name, "step-%lld", &step) == 1)
+    heed_checkpoint_name(expected, step);
+  if (step < 0 || strcmp(name, expected) != 0)
+    step = -1;
+  free(whole);
+  return step;
+}
+
 static heed_status judge_one(rows *list, int directory, const char *path) {
   list->items = calloc(1, sizeof *list->items);
   if (!list->items)
     return heed_error(HEED_FAILED, "out of memory for the list of checkpoints");
   list->count = 1;
-  list->items[0] = (row){.step = -1, .validation_loss = NAN, .path = strdup(path)};
+  list->items[0] = (row){.step = step_of_name(path), .validation_loss = NAN, .path = strdup(path)};
   if (!list->items[0].path)
     return heed_error(HEED_FAILED, "out of memory for a path");
   return judge(&list->items[0], directory, ".", path, true);

@@ -93,6 +93,29 @@ static void verifies_every_byte(void) {
   fixture_close(&f);
 }
 
+/* Of a checkpoint whose manifest is gone or damaged the folder's name still tells which it is. */
+static void damaged_ones_keep_their_step(void) {
+  fixture f;
+  make_run(&f);
+  for (int gone = 0; gone <= 1; gone++) {
+    if (gone)
+      unlink(fixture_path(&f, 1, "MANIFEST"));
+    else
+      file_write(fixture_path(&f, 1, "MANIFEST"), "nothing", 7);
+    CU_ASSERT_EQUAL(run_on("verify", fixture_path(&f, 1, ""), ""), 65);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "\n         1           ?                -  bad: "));
+    CU_ASSERT_EQUAL(run_on("verify", fixture_path(&f, 1, "."), "--json"), 65);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"step\": 1,"));
+  }
+  snprintf(arguments, sizeof arguments, "%s/saved", f.run);
+  CU_ASSERT_EQUAL(rename(fixture_path(&f, 1, ""), arguments), 0);
+  CU_ASSERT_EQUAL(run_on("verify", f.run, ""), 0);
+  snprintf(arguments, sizeof arguments, "checkpoint verify %s/saved", f.run);
+  CU_ASSERT_EQUAL(run(arguments, out, errors), 65);
+  CU_ASSERT_PTR_NOT_NULL(strstr(out, "\n         ?           ?                -  bad: "));
+  fixture_close(&f);
+}
+
 static void nonsense_is_a_usage_error(void) {
   CU_ASSERT_EQUAL(run_on("", "", ""), 64);
   CU_ASSERT_EQUAL(run_on("list", "", ""), 64);
@@ -103,4 +126,4 @@ static void nonsense_is_a_usage_error(void) {
 }
 
 HEED_TESTS({"lists what is there", lists_what_is_there}, {"shows one", shows_one}, {"verifies every byte", verifies_every_byte},
-           {"nonsense is a usage error", nonsense_is_a_usage_error})
+           {"damaged ones keep their step", damaged_ones_keep_their_step}, {"nonsense is a usage error", nonsense_is_a_usage_error})
