@@ -57,6 +57,11 @@ read_hosts() {
   echo "$list" >"$hosts"
 }
 
+# "1 rank", "2 ranks"
+counted() {
+  [ "$1" = 1 ] && echo "1 $2" || echo "$1 $2s"
+}
+
 # Bound to cores; where only hardware threads suffice, to these; where not even those do, or BIND=none, not at all.  Threads that have
 # no processor of their own must not spin while they wait.
 place() {
@@ -73,7 +78,8 @@ place() {
     export OMP_PLACES=threads
   fi
   if [ "$wanted" -gt "$processors" ]; then
-    echo "$ranks ranks a machine of $threads threads each on $processors processors: not bound, and who waits sleeps" >&2
+    echo "$(counted "$ranks" rank) a machine of $(counted "$threads" thread) each on $(counted "$processors" processor): not bound," \
+      "and who waits sleeps" >&2
     export OMP_WAIT_POLICY=passive OMPI_MCA_mpi_yield_when_idle=1
   fi
   # mpirun takes OMPI_… to other machines by itself.

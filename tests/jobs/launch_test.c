@@ -1,0 +1,43 @@
+/* jobs/launch.sh, as the launch scripts source it: what it makes of a host file, and where it places ranks. */
+#include "command.h"
+#include "test.h"
+
+/* What a line of bash prints after `. jobs/launch.sh`. */
+static const char *launch(const char *line) {
+  CU_ASSERT(command_ended(command_run("bash -euo pipefail -c '. " HEED_SOURCE "/jobs/launch.sh; %s'", line), 0));
+  return command_output;
+}
+
+static void machines_of_a_host_file(void) {
+  CU_ASSERT_STRING_EQUAL(
+      launch("read_hosts <(printf \"# all\\n\\na slots = 2\\nb\\na slots=1 max_slots=4\\n\"); echo $ranks $most; cat $hosts"),
+      "4 3\na slots=3\nb slots=1\n");
+  CU_ASSERT_STRING_EQUAL(launch("read_hosts /dev/null; echo $ranks $most"), "0 0\n");
+}
+
+/* Ranks × threads on cores, on hardware threads, or where neither suffice unbound, which is said. */
+static void places_follow_from_what_there_is(void) {
+  static const struct {
+    const char *line, *placing, *said;
+  } known[] = {
+      {"place slot 2 4 8 16", "--map-by slot:PE=4 --bind-to core", ""},
+      {"place slot 4 4 8 16", "--use-hwthread-cpus --map-by slot:PE=4 --bind-to hwthread", ""},
+      {"BIND=none place slot 2 4 8 16", "--map-by slot --bind-to none", ""},
+      {"place slot 3 2 2 4", "--map-by slot --bind-to none",
+       "3 ranks a machine of 2 threads each on 4 processors: not bound, and who waits sleeps\n"},
+      {"place node 1 2 1 1", "--map-by node --bind-to none",
+       "1 rank a machine of 2 threads each on 1 processor: not bound, and who waits sleeps\n"},
+      {"place node 2 1 1 1", "--map-by node --bind-to none",
+       "2 ranks a machine of 1 thread each on 1 processor: not bound, and who waits sleeps\n"},
+  };
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    char line[256];
+    const size_t said = strlen(known[i].said);
+    snprintf(line, sizeof line, "%s; echo \"${placing[*]}\"", known[i].line);
+    launch(line);
+    CU_ASSERT_EQUAL(strncmp(command_output, known[i].said, said), 0);
+    CU_ASSERT_EQUAL(strncmp(command_output + said, known[i].placing, strlen(known[i].placing)), 0);
+  }
+}
+
+HEED_TESTS({"machines of a host file", machines_of_a_host_file}, {"places follow from what there is", places_follow_from_what_there_is})
