@@ -72,7 +72,8 @@ heed_status heed_command_train(int argc, char **argv) {
       "Trains a model; `mpirun -n P heed train …` shares each step among P ranks.\v"
       "The results are the same bits on every allowed number of ranks and threads.  USR1, TERM or Ctrl-C saves "
       "at the next step and ends with exit code 75: run again with --resume to go on.  A second Ctrl-C ends at "
-      "once, with 130.  A job in which nothing moves for 60 s, or 10 usual steps, ends with 124 and names the "
+      "once, with 130.  A bare mpirun kills its ranks a second after TERM or Ctrl-C: send it USR1, or launch through jobs/.  A job in "
+      "which nothing moves for 60 s, or 10 usual steps, ends with 124 and names the "
       "rank; HEED_WATCHDOG=SECONDS replaces the 60, 0 waits for ever.",
       0,
       0,
