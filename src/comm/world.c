@@ -112,7 +112,3 @@ size_t heed_world_mpi_bytes(int ranks, int ranks_on_node) {
   enum { MPI_BYTES = 11 << 20, NEIGHBOUR_BYTES = 150 << 10 };
   return ranks > 1 ? MPI_BYTES + (size_t)(ranks_on_node - 1) * NEIGHBOUR_BYTES : 0;
 }
-
-int64_t heed_world_lowest(heed_communication *world, int64_t value) {
-  return -world->maximum(world, -value);
-}

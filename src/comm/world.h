@@ -3,9 +3,8 @@
  *  The only room that calls MPI.  A process that no launcher started gets heed_alone() and never touches MPI, so that a plain
  *  `heed train` needs no daemon and starts at once.
  *
- *  What ranks agree on beside the table's own operations, for callers:
- *  - one decision a step (save, stop): `maximum` of a code, larger = more urgent;
- *  - the lowest common instruction level: heed_world_lowest, which is −maximum(−value). */
+ *  What ranks agree on is the table's `maximum`: of one decision a step (save, stop) the most urgent, of instruction levels the lowest,
+ *  −maximum(−level). */
 #ifndef HEED_COMM_WORLD_H
 #define HEED_COMM_WORLD_H
 
@@ -84,9 +83,6 @@ typedef struct heed_foresight {
 
 /** Of `ranks` that lie on machines one after the other, `ranks_on_node` on each.  Pure. */
 heed_foresight heed_world_foresee(int ranks, int ranks_on_node, int tensor);
-
-/** The smallest of all ranks' values.  Collective. */
-int64_t heed_world_lowest(heed_communication *world, int64_t value);
 
 /** Checks that `slices` = G can be summed along one tree by the P = ranks / t data ranks that t = `tensor` leaves: G = q·2ⁿ with q odd runs
  *  on P = 1 or q·2ᵏ, k ≤ n.  Data rank r then holds the slices [r·G/P, (r + 1)·G/P), which are one subtree.  Pure.
