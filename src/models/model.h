@@ -9,6 +9,7 @@
 #include "heed/config.h"
 #include "heed/parameters.h"
 #include "kernels/kernels.h"
+#include "models/stack.h"
 #include "models/token_head.h"
 
 typedef struct heed_model heed_model;
@@ -72,10 +73,6 @@ void heed_model_unpack(heed_model *model);
  *  \param[in] next_sentence_scale  targets / sequences of the global batch (ignored without that head) */
 void heed_model_train(heed_model *model, const float *parameters, float *gradients, const heed_batch *batch, uint32_t seed,
                       float next_sentence_scale, heed_slice_sums *sums);
-
-/** During backward: the gradients of all parameters from element `first` of the flat block on, and the second ones of tied tensors, are
- * final. `first` falls to 0 from call to call, which come between parallel regions. */
-typedef void heed_gradients_ready(void *self, int64_t first);
 
 /** From now on heed_model_train calls `ready(self, first)` as gradients become final; NULL ends it. */
 void heed_model_tell_gradients(heed_model *model, heed_gradients_ready *ready, void *self);
