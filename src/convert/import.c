@@ -4,18 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/blas.h"
 #include "base/file.h"
-#include "checkpoint/folder.h"
 #include "checkpoint/safetensors.h"
 #include "convert/layout.h"
+#include "convert/model_files.h"
 #include "convert/transformers.h"
-#include "data/output.h"
 #include "heed/checkpoint.h"
-#include "heed/log.h"
 #include "heed/tokenizer.h"
 #include "models/level.h"
 #include "models/model.h"
@@ -23,7 +20,7 @@
 typedef struct import {
   const heed_import_spec *spec;
   heed_import_report *report;
-  char *folder, *weights_path, *config_path, *vocabulary_path, *casing_path;
+  heed_model_files files;
   heed_safetensors weights;
   bool *taken;                     /* [weights.count] */
   heed_layout layout;              /* of the model's tensors in such a file */
@@ -43,43 +40,6 @@ static heed_status out_of_memory(void) {
   return heed_error(HEED_FAILED, "out of memory for an import");
 }
 
-/* `given`, or the file `name` of the folder. */
-static char *path_of(const char *given, const char *folder, const char *name) {
-  char *path;
-  if (given)
-    return strdup(given);
-  return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
-}
-
-/* A folder without vocab.txt but with vocab.json is a BPE vocabulary itself. */
-static heed_status take_bpe(import *in) {
-  char *json = path_of(NULL, in->folder, "vocab.json");
-  bool bpe = json && access(json, F_OK) == 0;
-  free(json);
-  if (!bpe)
-    return HEED_OK;
-  free(in->vocabulary_path);
-  return (in->vocabulary_path = strdup(in->folder)) ? HEED_OK : out_of_memory();
-}
-
-static heed_status find_files(import *in) {
-  struct stat is;
-  const heed_import_spec *spec = in->spec;
-  bool is_folder = stat(spec->weights, &is) == 0 && S_ISDIR(is.st_mode);
-  in->folder = is_folder ? strdup(spec->weights) : heed_folder_of(spec->weights);
-  if (!in->folder)
-    return out_of_memory();
-  in->weights_path = path_of(is_folder ? NULL : spec->weights, in->folder, "model.safetensors");
-  in->config_path = path_of(spec->model_config, in->folder, "config.json");
-  in->vocabulary_path = path_of(spec->vocabulary, in->folder, "vocab.txt");
-  if (!spec->vocabulary && in->vocabulary_path && access(in->vocabulary_path, F_OK) != 0)
-    HEED_TRY(take_bpe(in));
-  char *beside = in->vocabulary_path ? heed_folder_of(in->vocabulary_path) : NULL;
-  in->casing_path = beside ? path_of(NULL, beside, "tokenizer_config.json") : NULL;
-  free(beside);
-  return in->weights_path && in->config_path && in->casing_path ? HEED_OK : out_of_memory();
-}
-
 /* Both the pooler and the classifier of sentence pairs, or neither: a pooler alone has no use here. */
 static bool has_next_sentence(const heed_safetensors *weights) {
   return heed_safetensors_find(weights, "cls.seq_relationship.weight") &&
@@ -93,7 +53,7 @@ static heed_status read_config(import *in) {
   char *name = strndup(last, length);
   if (!name)
     return out_of_memory();
-  heed_status status = heed_transformers_read_config(&in->config, &in->class, in->config_path, name, has_next_sentence(&in->weights),
+  heed_status status = heed_transformers_read_config(&in->config, &in->class, in->files.config, name, has_next_sentence(&in->weights),
                                                      in->spec->settings, in->spec->setting_count);
   free(name);
   return status;
@@ -119,18 +79,19 @@ static heed_status fill_up(import *in, int64_t missing) {
 static heed_status read_vocabulary(import *in) {
   heed_casing casing = in->spec->casing;
   if (casing == HEED_CASING_UNSAID)
-    HEED_TRY(heed_transformers_read_casing(in->casing_path, &casing));
-  if (!in->spec->vocabulary && access(in->vocabulary_path, F_OK) != 0)
-    return heed_error(HEED_INVALID, "%s holds no vocabulary (vocab.txt, or vocab.json and merges.txt); name it with --vocab", in->folder);
-  HEED_TRY(heed_tokenizer_open(&in->tokenizer, in->vocabulary_path, casing == HEED_CASED));
+    HEED_TRY(heed_transformers_read_casing(in->files.casing, &casing));
+  if (!in->spec->vocabulary && access(in->files.vocabulary, F_OK) != 0)
+    return heed_error(HEED_INVALID, "%s holds no vocabulary (vocab.txt, or vocab.json and merges.txt); name it with --vocab",
+                      in->files.folder);
+  HEED_TRY(heed_tokenizer_open(&in->tokenizer, in->files.vocabulary, casing == HEED_CASED));
   in->report->cased = heed_tokenizer_is_cased(in->tokenizer);
   int64_t tokens = heed_tokenizer_size(in->tokenizer), rows = in->config.model.vocabulary_size;
   if (tokens > rows)
-    return heed_error(HEED_INVALID, "%s has %lld tokens, %s says vocab_size %lld: they are of different models", in->vocabulary_path,
-                      (long long)tokens, in->config_path, (long long)rows);
+    return heed_error(HEED_INVALID, "%s has %lld tokens, %s says vocab_size %lld: they are of different models", in->files.vocabulary,
+                      (long long)tokens, in->files.config, (long long)rows);
   if (rows - tokens > MOST_SPARE_ROWS)
     return heed_error(HEED_INVALID, "%s has only %lld tokens, %s says vocab_size %lld: it is another model's vocabulary",
-                      in->vocabulary_path, (long long)tokens, in->config_path, (long long)rows);
+                      in->files.vocabulary, (long long)tokens, in->files.config, (long long)rows);
   in->report->vocabulary_filled_up = rows - tokens;
   return fill_up(in, rows - tokens);
 }
@@ -211,14 +172,14 @@ static heed_status choose(import *in, int64_t index) {
     tensor = find_copy(in, item->name);
   if (!tensor && heed_class_owns(in->class, item->name))
     return heed_error(HEED_INVALID, "%s: %s is missing; the file does not hold the whole model that %s describes", in->weights.path,
-                      item->name, in->config_path);
+                      item->name, in->files.config);
   if (!tensor)
     return append(&in->report->initialised, item->name);
   if (!shape_is(tensor, item)) {
     char theirs[96], ours[96];
     print_shape(theirs, tensor->rank, tensor->shape);
     print_shape(ours, item->rank, item->shape);
-    return heed_error(HEED_INVALID, "%s: %s has the shape %s; %s makes it %s", in->weights.path, tensor->name, theirs, in->config_path,
+    return heed_error(HEED_INVALID, "%s: %s has the shape %s; %s makes it %s", in->weights.path, tensor->name, theirs, in->files.config,
                       ours);
   }
   in->sources[index] = tensor;
@@ -292,7 +253,7 @@ static heed_status check_rest(import *in) {
     if (in->taken[i] || may_be_there(in, name))
       continue;
     if (heed_class_owns(in->class, name))
-      return heed_error(HEED_INVALID, "%s: %s has no place in the model that %s describes", in->weights.path, name, in->config_path);
+      return heed_error(HEED_INVALID, "%s: %s has no place in the model that %s describes", in->weights.path, name, in->files.config);
     HEED_TRY(append(&in->report->left_out, name));
   }
   return HEED_OK;
@@ -337,36 +298,9 @@ static heed_status save(const import *in) {
   return status;
 }
 
-/* What people name in its place, answered by what to do. */
-static heed_status check_weights_there(const import *in) {
-  struct stat is;
-  const char *named = in->spec->weights;
-  int directory;
-  bool is_run;
-  if (stat(named, &is) != 0)
-    return heed_error(HEED_INVALID, "%s is missing; Heed downloads nothing: name a folder that save_pretrained wrote, or its weights",
-                      named);
-  if (stat(in->weights_path, &is) == 0)
-    return HEED_OK;
-  if (heed_checkpoint_named_open(named, &directory, &is_run) == HEED_OK) {
-    close(directory);
-    return heed_error(HEED_INVALID, "%s is Heed's own already: fill, embed, evaluate and train.start_from take it as it is", named);
-  }
-  char *pickle = path_of(NULL, named, "pytorch_model.bin");
-  heed_status status = pickle ? HEED_OK : out_of_memory();
-  if (pickle && stat(pickle, &is) == 0)
-    status = heed_error(HEED_INVALID,
-                        "%s has its weights as a PyTorch pickle alone; load it in transformers and save it anew with "
-                        "save_pretrained(…), which writes model.safetensors",
-                        named);
-  free(pickle);
-  return status;
-}
-
 static heed_status run(import *in) {
-  HEED_TRY(find_files(in));
-  HEED_TRY(check_weights_there(in));
-  HEED_TRY(heed_safetensors_open(&in->weights, in->weights_path));
+  HEED_TRY(heed_model_files_find(&in->files, in->spec));
+  HEED_TRY(heed_safetensors_open(&in->weights, in->files.weights));
   HEED_TRY(read_config(in));
   HEED_TRY(plan_weights(in));
   HEED_TRY(read_vocabulary(in));
@@ -384,11 +318,7 @@ static void release(import *in) {
   free(in->sources);
   free(in->vocabulary);
   free(in->parameters);
-  free(in->folder);
-  free(in->weights_path);
-  free(in->config_path);
-  free(in->vocabulary_path);
-  free(in->casing_path);
+  heed_model_files_free(&in->files);
 }
 
 heed_status heed_import(const heed_import_spec *spec, heed_import_report *report) {
