@@ -3,17 +3,16 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "base/pulse.h"
-#include "base/tree.h"
 #include "models/level.h"
+#include "train/totals.h"
 #include "train/witness.h"
 
-enum { SUMS = sizeof(heed_slice_sums) / sizeof(double), MOST_BLOCKS = 64 };
+enum { MOST_BLOCKS = 64 };
 
 struct heed_stepper {
   heed_stepper_spec spec;
@@ -25,7 +24,7 @@ struct heed_stepper {
   heed_witness witness;
   float *blocks[MOST_BLOCKS]; /* gradient blocks: one a level of the tree over passes */
   int block_count;
-  double *sums;   /* [ranks][slices · SUMS + 1] */
+  heed_totals totals;
   int depth;      /* the block that the pass under way writes */
   bool last_pass; /* whether it is the last of its step */
   int64_t ready;  /* in it: gradients from here on are final */
@@ -121,8 +120,7 @@ static heed_status allocate(heed_stepper *s) {
   HEED_TRY(c->agree(c, heed_model_commit(s->model)));
   s->passes = s->slices / s->slices_at_once;
   s->block_count = count_blocks(s->passes);
-  s->sums = calloc((size_t)(s->data->size * (s->slices * SUMS + 1)), sizeof *s->sums);
-  HEED_TRY(c->agree(c, s->sums ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the sums of %lld slices", (long long)s->slices)));
+  HEED_TRY(c->agree(c, heed_totals_create(&s->totals, s->slices, c)));
   HEED_TRY(c->agree(c, s->data->allocate(s->data, &s->blocks[0], table->gradient_total)));
   heed_status status = HEED_OK;
   for (int i = 1; i < s->block_count; i++) /* other ranks see the first alone */
@@ -209,7 +207,7 @@ void heed_stepper_free(heed_stepper *s) {
   for (int i = 1; i < s->block_count; i++)
     free(s->blocks[i]);
   s->data->release(s->data, s->blocks[0]);
-  free(s->sums);
+  heed_totals_free(&s->totals);
   free(s);
 }
 
@@ -222,14 +220,9 @@ static void add_block(const heed_kernels *kernels, float *to, const float *from,
 /* Targets / sequences of the global batch: the update divides by the targets (1 when there are none), and the next-sentence loss is a mean
  * over sequences.  Shared before the first backward. */
 static float next_sentence_scale(heed_stepper *s, const heed_batch *batch) {
-  heed_communication *c = s->data;
   if (!s->spec.config->objective.next_sentence)
     return 0.0f;
-  double targets = 0;
-  s->sums[c->rank] = (double)batch->step_targets;
-  c->allgather(c, s->sums, 1);
-  for (int rank = 0; rank < c->size; rank++)
-    targets += s->sums[rank];
+  const double targets = heed_totals_count(&s->totals, batch->step_targets);
   return (float)((targets > 0 ? targets : 1) / (double)s->spec.config->train.batch_sequences);
 }
 
@@ -261,7 +254,8 @@ static void gradients_ready(void *self, int64_t first) {
 }
 
 /* Runs this rank's passes; the sum of their gradients, along the tree, is left in blocks[0], and its sum over the ranks is under way. */
-static void run_passes(heed_stepper *s, heed_batch_source source, heed_slice_sums *sums) {
+static void run_passes(heed_stepper *s, heed_batch_source source) {
+  heed_slice_sums *sums = heed_totals_mine(&s->totals);
   const heed_kernels *kernels = s->spec.kernels;
   int64_t floats = heed_model_table(s->model)->gradient_total;
   float scale = 0;
@@ -285,31 +279,6 @@ static void run_passes(heed_stepper *s, heed_batch_source source, heed_slice_sum
   }
 }
 
-/* Shares the sums of all slices and adds them along the tree; `request` travels along, and then to those that hold other parts. */
-static heed_slice_sums share_sums(heed_stepper *s, int64_t request, int64_t *largest_request) {
-  heed_communication *c = s->data, *tensor = s->spec.communication->tensor;
-  int64_t stride = s->slices * SUMS + 1;
-  double total[SUMS];
-  double *all = s->sums;
-  all[c->rank * stride + s->slices * SUMS] = (double)request;
-  c->allgather(c, all, stride);
-  *largest_request = 0;
-  for (int rank = 0; rank < c->size; rank++) {
-    int64_t theirs = (int64_t)all[rank * stride + s->slices * SUMS];
-    *largest_request = theirs > *largest_request ? theirs : *largest_request;
-  }
-  *largest_request = tensor->maximum(tensor, *largest_request);
-  /* A rank's slices are a subtree: sum it, then the tree over ranks. */
-  for (int n = 0; n < SUMS; n++) {
-    for (int rank = 0; rank < c->size; rank++)
-      all[rank * stride + n] = heed_tree_sum(all + rank * stride + n, s->slices, SUMS);
-    total[n] = heed_tree_sum(all + n, c->size, stride);
-  }
-  heed_slice_sums sums;
-  memcpy(&sums, total, sizeof sums);
-  return sums;
-}
-
 /* Seconds since *begun, which becomes now. */
 static double lap(double *begun) {
   const double before = *begun;
@@ -323,17 +292,16 @@ static void pack(heed_stepper *s) {
 
 heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, double learning_rate, int64_t t, int64_t request) {
   heed_step_result result = {0};
-  heed_slice_sums *mine = (heed_slice_sums *)(s->sums + s->data->rank * (s->slices * SUMS + 1));
   double clock = heed_seconds(), adding = heed_model_adding(s->model);
   heed_pulse_enter(HEED_PHASE_FORWARD);
   if (heed_failpoint(HEED_AT_STEP_FORWARD) != HEED_OK)
     s->spec.communication->abort(s->spec.communication, HEED_IO);
-  run_passes(s, source, mine);
+  run_passes(s, source);
   result.timeline.shares = heed_model_adding(s->model) - adding;
   result.timeline.passes = lap(&clock) - result.timeline.shares;
   heed_pulse_enter(HEED_PHASE_SUMMING);
   heed_optimizer_sum_finish(s->optimizer, s->blocks[0]);
-  heed_slice_sums sums = share_sums(s, request, &result.request);
+  heed_slice_sums sums = heed_totals_share(&s->totals, request, &result.request);
   result.timeline.wait = lap(&clock);
   double divisor = sums.targets > 0 ? sums.targets : 1;
   result.loss = sums.token_loss / divisor + (sums.sequences > 0 ? sums.next_sentence_loss / sums.sequences : 0);
