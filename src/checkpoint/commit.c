@@ -20,6 +20,7 @@
 #include "base/failpoint.h"
 #include "base/hash.h"
 #include "base/pulse.h"
+#include "checkpoint/direct.h"
 #include "checkpoint/file.h"
 #include "checkpoint/folder.h"
 #include "checkpoint/save.h"
@@ -162,8 +163,7 @@ static heed_status read_back(heed_save *s, int index) {
 /* As of state.h5: what the disk has of it is what memory had. */
 static heed_status read_manifest_back(int file, const char *text, size_t bytes) {
   uint64_t hash;
-  posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
-  heed_status status = heed_file_hash(file, HEED_MANIFEST_FILE, 0, (int64_t)bytes, &hash);
+  heed_status status = heed_direct_hash(file, HEED_MANIFEST_FILE, (int64_t)bytes, &hash);
   if (status == HEED_OK && hash != heed_hash(text, bytes))
     status = heed_error(HEED_INVALID, HEED_MANIFEST_FILE " is damaged");
   if (status == HEED_INVALID)

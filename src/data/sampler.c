@@ -158,6 +158,17 @@ heed_sampler_spec heed_sampler_spec_of(const heed_config *config, const heed_tok
                              .evaluation = evaluation};
 }
 
+heed_status heed_sampler_open_run(const heed_config *config, heed_tokenizer **tokenizer, heed_sampler **training,
+                                  heed_sampler **validation) {
+  HEED_TRY(heed_sampler_open_tokenizer(tokenizer, config, (const char *const *)config->data.train, config->data.train_count));
+  heed_sampler_spec spec = heed_sampler_spec_of(config, *tokenizer, false);
+  HEED_TRY(heed_sampler_create(training, &spec));
+  if (config->data.validation_count == 0)
+    return HEED_OK;
+  spec = heed_sampler_spec_of(config, *tokenizer, true);
+  return heed_sampler_create(validation, &spec);
+}
+
 heed_status heed_sampler_create(heed_sampler **sampler, const heed_sampler_spec *spec) {
   heed_shard_list list;
   *sampler = NULL;

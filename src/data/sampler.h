@@ -31,6 +31,11 @@ typedef struct heed_sampler_spec {
 /** What training reads by a configuration, or what it is evaluated on.  Borrows from both. */
 heed_sampler_spec heed_sampler_spec_of(const heed_config *config, const heed_tokenizer *tokenizer, bool evaluation);
 
+/** Opens what a training run reads: the tokenizer, and the two samplers, `validation` where there is such data.  Rank-local.
+ *  What it gives is NULL before; on failure too the caller frees it.  Errors: as those below. */
+heed_status heed_sampler_open_run(const heed_config *config, heed_tokenizer **tokenizer, heed_sampler **training,
+                                  heed_sampler **validation);
+
 /** Opens the shards and cuts them into samples: segments of whole sentences up to the sequence length within a document (a longer
  *  sentence goes on in the next segment; no token is dropped).  Rank-local.
  *  Errors: HEED_INVALID for a shard of another vocabulary or casing, no shard, or no sample. */

@@ -109,27 +109,15 @@ heed_status heed_doctor_read_files(heed_doctor_rank *rank, const heed_config *co
   return HEED_OK;
 }
 
-static heed_status open_shards(const heed_config *config, const heed_tokenizer *tokenizer, bool evaluation) {
-  heed_sampler *sampler;
-  const heed_sampler_spec spec = heed_sampler_spec_of(config, tokenizer, evaluation);
-  HEED_TRY(heed_sampler_create(&sampler, &spec));
-  heed_sampler_free(sampler);
-  return HEED_OK;
-}
-
-/* As a training session does. */
-static heed_status open_data(const heed_config *config, heed_tokenizer **tokenizer) {
-  HEED_TRY(heed_sampler_open_tokenizer(tokenizer, config, (const char *const *)config->data.train, config->data.train_count));
-  HEED_TRY(open_shards(config, *tokenizer, false));
-  return config->data.validation_count > 0 ? open_shards(config, *tokenizer, true) : HEED_OK;
-}
-
 void heed_doctor_open_data(heed_doctor_rank *rank, const heed_config *config) {
   heed_tokenizer *tokenizer = NULL;
+  heed_sampler *training = NULL, *validation = NULL;
   for (int k = 0; k < HEED_DOCTOR_FILES; k++)
     if (rank->files[k].error[0])
       return;
-  if (open_data(config, &tokenizer) != HEED_OK)
+  if (heed_sampler_open_run(config, &tokenizer, &training, &validation) != HEED_OK)
     keep_error(rank->data_error, sizeof rank->data_error);
+  heed_sampler_free(training);
+  heed_sampler_free(validation);
   heed_tokenizer_free(tokenizer);
 }

@@ -20,22 +20,7 @@
 static heed_status open_data(heed_session *s) {
   const heed_config *config = s->config;
   HEED_TRY(heed_config_check_training(config, config->run.name));
-  HEED_TRY(heed_sampler_open_tokenizer(&s->tokenizer, config, (const char *const *)config->data.train, config->data.train_count));
-  heed_sampler_spec spec = {.paths = (const char *const *)config->data.train,
-                            .path_count = config->data.train_count,
-                            .tokenizer = s->tokenizer,
-                            .objective = config->objective,
-                            .sequence_length = config->train.sequence_length,
-                            .batch_sequences = config->train.batch_sequences,
-                            .slices = config->train.slices,
-                            .seed = config->run.seed};
-  HEED_TRY(heed_sampler_create(&s->training, &spec));
-  if (config->data.validation_count == 0)
-    return HEED_OK;
-  spec.paths = (const char *const *)config->data.validation;
-  spec.path_count = config->data.validation_count;
-  spec.evaluation = true;
-  return heed_sampler_create(&s->validation, &spec);
+  return heed_sampler_open_run(config, &s->tokenizer, &s->training, &s->validation);
 }
 
 /* Machines may have copies of the files, and a copy may be an old one: no rank trains on something else than rank 0 does. */
