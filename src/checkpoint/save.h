@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/parts.h"
-#include "checkpoint/state.h"
+#include "checkpoint/state_write.h"
 #include "checkpoint/store.h"
 
 enum { HEED_SAVE_NAME = 256 };

@@ -1,10 +1,8 @@
-/** The files of a state: their structure, made by HDF5 and checked without it, and the way of their bytes to the disk and back.  The bytes
- *  of tensors and texts are at each item's offset. */
+/** The files of a state, which are HDF5: their names, and the check of their structure.  The bytes of tensors and texts are at each item's
+ *  offset. */
 #ifndef HEED_CHECKPOINT_STATE_H
 #define HEED_CHECKPOINT_STATE_H
 
-#include "base/hash.h"
-#include "checkpoint/image.h"
 #include "checkpoint/manifest.h"
 
 #define HEED_STATE_FILE "state.h5"
@@ -13,41 +11,10 @@ enum { HEED_STATE_NAME = 24 };
 /** "state.h5", "state-1.h5", … */
 void heed_state_name(char name[HEED_STATE_NAME], int index);
 
-/** Makes the structure of one file in memory: its items, each behind the one before, and the attributes of info.
- *  \param[in,out] manifest  each item's offset and the file's bytes are set.  Errors: HEED_IO; HEED_FAILED when memory is short. */
-heed_status heed_state_lay_out(heed_image *image, heed_manifest *manifest, int index);
-
 /** Checks that the open file holds each of its items in the manifest as a plain contiguous dataset of that type and shape, and nothing that
  *  reads elsewhere: no links but hard ones, no external or virtual storage, no filters, no types of variable length, no user block.
  *  Its size is to be checked before.
  *  \param[in,out] manifest  each item's offset is set; one that is set already must be confirmed.  Errors: HEED_INVALID. */
 heed_status heed_state_check(int file, heed_manifest *manifest, int index);
-
-/** A file on its way to the disk, written once from its first byte to its last. */
-typedef struct heed_state_writer {
-  int file; /**< −1: none */
-  char name[HEED_STATE_NAME];
-  int64_t bytes;
-  heed_image image;    /**< its structure: what is between the items */
-  char *window;        /**< what comes next, or NULL */
-  int64_t start;       /**< where that begins */
-  heed_hasher *hasher; /**< of all before it */
-} heed_state_writer;
-
-/** Makes the file in the open folder and takes its space on the disk.  The offsets of its items are known then.
- *  Errors: HEED_IO; HEED_FAILED when memory is short. */
-heed_status heed_state_create(heed_state_writer *writer, int folder, heed_manifest *manifest, int index);
-
-/** Lays bytes of an item over the structure: item by item, each from its first byte to its last.  Errors: as above. */
-heed_status heed_state_put(heed_state_writer *writer, const void *data, size_t bytes, int64_t offset);
-
-/** Behind the last item: writes what is left.  \param[out] checksum  of the file as it was in memory */
-heed_status heed_state_complete(heed_state_writer *writer, uint64_t *checksum);
-
-/** Reads the file back from the disk.  Errors: HEED_INVALID when it has another checksum, HEED_IO. */
-heed_status heed_state_read_back(heed_state_writer *writer, uint64_t checksum);
-
-/** Frees it, and closes the file if it is open. */
-void heed_state_drop(heed_state_writer *writer);
 
 #endif

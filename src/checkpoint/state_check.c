@@ -1,8 +1,17 @@
+#include <stdio.h>
+#include <string.h>
+
 #include "base/hdf5_reader.h"
 #include "checkpoint/state.h"
 
 _Static_assert((int)HEED_HDF5_MAX_RANK == (int)HEED_MAX_RANK && (int)HEED_HDF5_MAX_GROUP >= (int)HEED_MAX_PATH,
                "what a manifest may name is what can be found");
+
+void heed_state_name(char name[HEED_STATE_NAME], int index) {
+  strcpy(name, HEED_STATE_FILE);
+  if (index > 0)
+    snprintf(name, HEED_STATE_NAME, "state-%d.h5", index);
+}
 
 /* What of a dataset is not as the manifest says, NULL for nothing. */
 static const char *dataset_fault(const heed_hdf5_dataset *dataset, const heed_item *item) {

@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "checkpoint/library.h"
-#include "checkpoint/state.h"
+#include "checkpoint/state_write.h"
 
 /* Contiguous, without filters, fill values or timestamps: the file's bytes depend on the state alone.  Space is allotted at once. */
 static hid_t dataset_properties(void) {

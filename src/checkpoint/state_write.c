@@ -1,9 +1,10 @@
 /* A file of the state is put together window by window: the structure that HDF5 made, tensors and texts laid over it.  Each window is
  * written once, past the page cache where the file system can: a copy into the cache costs the processors of a training job many times
  * what the disk's own work does, and what is read back past it comes from the disk. */
+#include "checkpoint/state_write.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,15 +12,8 @@
 #include "base/pulse.h"
 #include "checkpoint/direct.h"
 #include "checkpoint/file.h"
-#include "checkpoint/state.h"
 
 enum { WINDOW = 4 << 20 };
-
-void heed_state_name(char name[HEED_STATE_NAME], int index) {
-  strcpy(name, HEED_STATE_FILE);
-  if (index > 0)
-    snprintf(name, HEED_STATE_NAME, "state-%d.h5", index);
-}
 
 /* Takes the disk space of the whole file now, so that a full disk is known before tensors are streamed.  File systems that cannot
  * (NFS, some parallel ones) find out later. */
