@@ -42,7 +42,7 @@ static bool reserve(heed_string_map *map, int32_t length) {
     map->items = items;
     map->capacity = larger;
   }
-  if (map->byte_capacity - map->byte_count < length) {
+  if (map->byte_capacity - map->byte_count <= length) { /* room for no byte has a place too */
     int64_t larger = 2 * map->byte_capacity + length + 4096;
     char *bytes = realloc(map->bytes, (size_t)larger);
     if (!bytes)

@@ -18,7 +18,7 @@ static const wordpiece *of(const heed_tokenizer *tokenizer) {
   return (const wordpiece *)(const void *)tokenizer;
 }
 
-/* Copies the lines of `text` without returns before newlines, the last one with a newline too. */
+/* Copies the lines of `text`, each with a newline behind it, whatever ended it. */
 static heed_status copy_lines(heed_tokenizer *t, const char *text, size_t bytes, const char *name) {
   if (bytes == 0)
     return heed_error(HEED_INVALID, "%s: the vocabulary is empty; `heed tokenizer train` makes one", name);
@@ -30,9 +30,11 @@ static heed_status copy_lines(heed_tokenizer *t, const char *text, size_t bytes,
   t->names = malloc(bytes + 1);
   if (!t->text || !t->names)
     return heed_error(HEED_FAILED, "%s: out of memory for the vocabulary", name);
-  for (size_t i = 0; i < bytes; i++)
-    if (text[i] != '\r' || (i + 1 < bytes && text[i + 1] != '\n'))
+  for (size_t i = 0; i < bytes; i++) /* a carriage return ends a line too, as in transformers: no token holds one */
+    if (text[i] != '\r')
       t->text[t->bytes++] = text[i];
+    else if (i + 1 == bytes || text[i + 1] != '\n')
+      t->text[t->bytes++] = '\n';
   if (t->bytes == 0 || t->text[t->bytes - 1] != '\n')
     t->text[t->bytes++] = '\n';
   t->text[t->bytes] = 0;
