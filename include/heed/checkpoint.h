@@ -12,7 +12,7 @@
 #include "heed/status.h"
 
 enum { HEED_MAX_MOMENTS = 2 };
-#define HEED_FILE_BYTES ((int64_t)32 << 30) /**< of tensors in one file of a state, unless they are said to be others */
+#define HEED_STATE_FILE_BYTES ((int64_t)32 << 30) /**< of tensors in one file of a state, unless they are said to be others */
 
 /** What a checkpoint holds beside tensors. */
 typedef struct heed_checkpoint_info {
@@ -48,7 +48,8 @@ heed_status heed_checkpoint_store_open(heed_checkpoint_store **store, const char
                                        heed_communication *communication);
 
 /** From the next save on a state whose tensors take more than `file_bytes` bytes is divided, along the table, into files that take no more
- *  (one tensor that does has a file of its own), 256 at most.  Until then: HEED_FILE_BYTES.  Rank-local; only rank 0's counts. */
+ *  (but one tensor that does, and all where there would be over 256).  Until then: HEED_STATE_FILE_BYTES.  Rank-local; only rank 0's
+ *  counts. */
 void heed_checkpoint_store_split(heed_checkpoint_store *store, int64_t file_bytes);
 
 void heed_checkpoint_store_close(heed_checkpoint_store *store);

@@ -13,6 +13,7 @@ const char *const heed_failpoint_names[HEED_FAILPOINT_COUNT] = {
     [HEED_AT_SAVE_CREATE] = "save.create",
     [HEED_AT_SAVE_TEXTS] = "save.texts",
     [HEED_AT_SAVE_PIECE] = "save.piece",
+    [HEED_AT_SAVE_WINDOW] = "save.window",
     [HEED_AT_SAVE_SYNC] = "save.sync",
     [HEED_AT_SAVE_READ_BACK] = "save.read_back",
     [HEED_AT_SAVE_MANIFEST] = "save.manifest",

@@ -15,7 +15,8 @@ typedef enum heed_failpoint_place {
   HEED_AT_SAVE_FOLDER,        /**< temporary folder made */
   HEED_AT_SAVE_CREATE,        /**< state.h5, and what other files it has, made and laid out */
   HEED_AT_SAVE_TEXTS,         /**< no tensor written yet */
-  HEED_AT_SAVE_PIECE,         /**< a piece of a tensor written (passed many times) */
+  HEED_AT_SAVE_PIECE,         /**< a piece of a tensor taken for writing (passed many times) */
+  HEED_AT_SAVE_WINDOW,        /**< 4 MiB of a file written, or its end (likewise) */
   HEED_AT_SAVE_SYNC,          /**< before fsync of a file of the state (passed once for each) */
   HEED_AT_SAVE_READ_BACK,     /**< before it is read back and compared (likewise) */
   HEED_AT_SAVE_MANIFEST,      /**< MANIFEST written, not yet synced */

@@ -1,8 +1,8 @@
 /* Saving: the commit protocol.
  *
  *  1. rank 0 makes step-S.tmp-X/ and in it state.h5, state-1.h5 …, lays them out and takes their space on the disk   (prepare)
- *  2. the ranks stream their parts and shards to rank 0, which writes each piece to its place and keeps checksums   (stream)
- *  3. rank 0 syncs the files, reads them back past the page cache and compares                        (seal)
+ *  2. the ranks stream their parts and shards to rank 0, which writes them in order and keeps checksums   (stream)
+ *  3. rank 0 syncs the files, reads them back past the page cache and compares files and tensors      (seal)
  *  4. rank 0 writes MANIFEST, syncs it, reads it back too, and then syncs the folder                  (seal)
  *  5. the ranks agree that all went well; only then does the folder get its name, and checkpoints/ is synced   (publish)
  *  6. older checkpoints are retired                                                                   (retention.c)
@@ -28,6 +28,13 @@
 
 enum { TEXTS = 2 };
 
+/* Of tensors a file.  Two files that follow each other hold more than that, so there are never too many. */
+static int64_t file_bytes(const heed_save *s) {
+  const int64_t all = (1 + s->tensors->moments) * heed_parameters_whole_total(s->tensors->table) * (int64_t)sizeof(float);
+  const int64_t least = all / (HEED_MAX_FILES / 2 - 1) + 1;
+  return s->store->file_bytes > least ? s->store->file_bytes : least;
+}
+
 /* A tensor goes to the file before it if that has room for it, and to a new one if not. */
 static heed_status add_tensor(heed_save *s, int block, int64_t parameter, int64_t *filled) {
   const heed_parameter *p = &s->tensors->table->items[parameter];
@@ -35,11 +42,9 @@ static heed_status add_tensor(heed_save *s, int block, int64_t parameter, int64_
   heed_item item = {.type = HEED_ITEM_FLOAT32, .rank = p->rank};
   memcpy(item.shape, p->shape, sizeof item.shape);
   heed_item_path(item.path, s->tensors, block, parameter);
-  if (*filled > 0 && *filled + bytes > s->store->file_bytes) {
+  if (*filled > 0 && *filled + bytes > file_bytes(s)) {
+    HEED_TRY(heed_manifest_add_file(&s->manifest));
     *filled = 0;
-    if (heed_manifest_add_file(&s->manifest) != HEED_OK)
-      return heed_error(HEED_INVALID, "a state in files of %lld MiB is more than %d of them; raise checkpoint.max_file_mib",
-                        (long long)(s->store->file_bytes >> 20), HEED_MAX_FILES);
   }
   *filled += bytes;
   return heed_manifest_add(&s->manifest, &item);
@@ -80,7 +85,7 @@ static heed_status create_files(heed_save *s) {
 static heed_status put(heed_save *s, int64_t index, const void *data, size_t bytes, int64_t at) {
   const heed_item *item = &s->manifest.items[index];
   heed_state_writer *writer = &s->files[item->file];
-  heed_state_file *file = &s->manifest.files[item->file];
+  heed_manifest_file *file = &s->manifest.files[item->file];
   HEED_TRY(heed_state_put(writer, data, bytes, item->offset + at));
   const bool is_last = index + 1 == file->end && at + (int64_t)bytes == item->bytes;
   return is_last ? heed_state_complete(writer, &file->checksum) : HEED_OK;
@@ -115,7 +120,7 @@ heed_status heed_save_prepare(heed_save *s) {
   return heed_failpoint(HEED_AT_SAVE_TEXTS);
 }
 
-/* Rank 0: a piece of a tensor to its place; the checksum is of what is in memory. */
+/* Rank 0: the checksum is of what is in memory. */
 heed_status heed_save_write(heed_save *s, int block, const heed_piece *piece, const float *values) {
   const heed_parameter_table *table = s->tensors->table;
   const int64_t index = TEXTS + block * table->count + piece->parameter;
@@ -152,7 +157,7 @@ static heed_status read_back(heed_save *s, int index) {
   HEED_TRY(heed_file_sync(writer->file, writer->name));
   heed_pulse_enter(HEED_PHASE_READING_BACK);
   HEED_TRY(heed_failpoint(HEED_AT_SAVE_READ_BACK));
-  heed_status status = heed_state_read_back(writer, s->manifest.files[index].checksum);
+  heed_status status = heed_state_read_back(writer, &s->manifest, index);
   if (status == HEED_OK)
     status = heed_state_check(writer->file, &s->manifest, index);
   if (status == HEED_INVALID)
@@ -161,11 +166,11 @@ static heed_status read_back(heed_save *s, int index) {
 }
 
 /* As of state.h5: what the disk has of it is what memory had. */
-static heed_status read_manifest_back(int file, const char *text, size_t bytes) {
-  uint64_t hash;
-  heed_status status = heed_direct_hash(file, HEED_MANIFEST_FILE, (int64_t)bytes, &hash);
-  if (status == HEED_OK && hash != heed_hash(text, bytes))
-    status = heed_error(HEED_INVALID, HEED_MANIFEST_FILE " is damaged");
+static heed_status compare_text(void *text, const char *block, size_t bytes, int64_t offset) {
+  return memcmp(block, (const char *)text + offset, bytes) == 0 ? HEED_OK : heed_error(HEED_INVALID, HEED_MANIFEST_FILE " is damaged");
+}
+static heed_status read_manifest_back(int file, char *text, size_t bytes) {
+  heed_status status = heed_direct_read(file, HEED_MANIFEST_FILE, (int64_t)bytes, compare_text, text);
   if (status == HEED_INVALID)
     status = heed_error(HEED_IO, "the disk does not give back what was written (%s)", heed_error_text());
   return status;
@@ -207,10 +212,6 @@ heed_status heed_save_seal(heed_save *s) {
   return heed_failpoint(HEED_AT_SAVE_AGREE);
 }
 
-static bool is_unsupported(int error) {
-  return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
-}
-
 /* A folder of this step is there already: a damaged one that resume has passed over, or the same step saved before.  It changes
  * places with the new one at once; where the file system cannot, it steps aside first. */
 static bool displace(heed_save *s) {
@@ -219,7 +220,7 @@ static bool displace(heed_save *s) {
     strcpy(s->displaced, s->temporary);
     return true;
   }
-  if (!is_unsupported(errno))
+  if (!heed_file_is_unsupported(errno))
     return false;
   char digits[17], aside[HEED_SAVE_NAME];
   heed_random_digits(digits);
@@ -242,7 +243,7 @@ heed_status heed_save_publish(heed_save *s) {
   HEED_TRY(heed_lock_check(s->store->lock));
   HEED_TRY(heed_failpoint(HEED_AT_SAVE_RENAME));
   int failed = renameat2(folder, s->temporary, folder, s->name, RENAME_NOREPLACE);
-  if (failed && is_unsupported(errno)) /* NFS: a plain rename, which replaces an empty folder at most */
+  if (failed && heed_file_is_unsupported(errno)) /* NFS: a plain rename, which replaces an empty folder at most */
     failed = renameat(folder, s->temporary, folder, s->name);
   if (failed && s->replace && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR))
     failed = !displace(s);
@@ -329,7 +330,7 @@ heed_status heed_checkpoint_write(const char *path, const heed_checkpoint_info *
   heed_target target;
   HEED_TRY(heed_target_open(&target, path));
   heed_checkpoint_store store = {
-      .communication = heed_alone(), .file_bytes = HEED_FILE_BYTES, .path = target.parent, .run = -1, .folder = target.folder};
+      .communication = heed_alone(), .file_bytes = HEED_STATE_FILE_BYTES, .path = target.parent, .run = -1, .folder = target.folder};
   heed_save s = {.store = &store, .name = target.name, .info = *info, .tensors = tensors, .folder = -1};
   heed_status status = run(&s);
   heed_save_end(&s, status);

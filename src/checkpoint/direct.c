@@ -8,11 +8,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/pulse.h"
 #include "checkpoint/file.h"
-
-enum { BLOCK = 4 << 20 };
 
 static bool set_direct(int file, bool on) {
   const int flags = fcntl(file, F_GETFL);
@@ -37,7 +34,7 @@ static size_t move_pages(int file, transfer *move, char *data, size_t bytes, int
     const ssize_t moved = move(file, data + done, whole - done, offset + (int64_t)done);
     if (moved < 0 && errno == EINTR)
       continue;
-    if (moved < 0 && errno != EINVAL)
+    if (moved < 0 && !heed_file_is_unsupported(errno))
       *error = errno;
     if (moved <= 0)
       break;
@@ -47,12 +44,12 @@ static size_t move_pages(int file, transfer *move, char *data, size_t bytes, int
   return done;
 }
 
-heed_status heed_direct_write(int file, const char *name, void *data, size_t bytes, int64_t offset) {
+heed_status heed_direct_write(int file, const char *name, const void *data, size_t bytes, int64_t offset) {
   int error;
-  const size_t done = move_pages(file, put, data, bytes, offset, &error);
+  const size_t done = move_pages(file, put, (char *)data, bytes, offset, &error);
   if (error)
     return heed_error(HEED_IO, "%s could not be written: %s", name, strerror(error));
-  return heed_file_write(file, name, (char *)data + done, bytes - done, offset + (int64_t)done);
+  return heed_file_write(file, name, (const char *)data + done, bytes - done, offset + (int64_t)done);
 }
 
 static heed_status read_block(int file, const char *name, char *data, size_t bytes, int64_t offset) {
@@ -63,20 +60,17 @@ static heed_status read_block(int file, const char *name, char *data, size_t byt
   return heed_file_read(file, name, data + done, bytes - done, offset + (int64_t)done);
 }
 
-heed_status heed_direct_hash(int file, const char *name, int64_t bytes, uint64_t *hash) {
-  heed_hasher *hasher;
-  HEED_TRY(heed_hasher_begin(&hasher));
-  char *block = aligned_alloc(HEED_DIRECT_PAGE, BLOCK);
+heed_status heed_direct_read(int file, const char *name, int64_t bytes, heed_direct_taker *take, void *taker) {
+  char *block = aligned_alloc(HEED_DIRECT_PAGE, HEED_DIRECT_BLOCK);
   heed_status status = block ? HEED_OK : heed_error(HEED_FAILED, "out of memory for reading %s", name);
   posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
-  for (int64_t at = 0; status == HEED_OK && at < bytes; at += BLOCK) {
-    const size_t part = bytes - at < BLOCK ? (size_t)(bytes - at) : BLOCK;
+  for (int64_t at = 0; status == HEED_OK && at < bytes; at += HEED_DIRECT_BLOCK) {
+    const size_t part = bytes - at < HEED_DIRECT_BLOCK ? (size_t)(bytes - at) : HEED_DIRECT_BLOCK;
     status = read_block(file, name, block, part, at);
     if (status == HEED_OK)
-      heed_hasher_add(hasher, block, part);
+      status = take(taker, block, part, at);
     heed_pulse_beat();
   }
-  *hash = heed_hasher_end(hasher);
   free(block);
   return status;
 }

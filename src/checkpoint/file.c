@@ -117,6 +117,8 @@ heed_status heed_file_open(int folder, const char *name, bool follow, int *file,
     int error = errno;
     if (error == ENOENT)
       return heed_error(HEED_INVALID, "%s is missing", name);
+    if (error == EMFILE || error == ENFILE) /* which says nothing of the file */
+      return heed_error(HEED_FAILED, "%s cannot be opened: %s; raise `ulimit -n`", name, strerror(error));
     if (fstatat(folder, name, &is, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(is.st_mode))
       return heed_error(HEED_INVALID, "%s is %s where a file is expected", name, kind_of(is.st_mode));
     return heed_error(HEED_IO, "%s cannot be opened: %s", name, strerror(error));
@@ -163,6 +165,10 @@ heed_status heed_file_finish(int *file, const char *name, heed_status status) {
     close(*file);
   *file = -1;
   return status;
+}
+
+bool heed_file_is_unsupported(int error) {
+  return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
 }
 
 heed_status heed_file_sync(int file, const char *name) {

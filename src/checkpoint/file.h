@@ -42,6 +42,9 @@ heed_status heed_file_create(int folder, const char *name, int *file);
  *  Returns `status`, or HEED_IO when it was well until here. */
 heed_status heed_file_finish(int *file, const char *name, heed_status status);
 
+/** Whether an error of a call says that this file system, or this kernel, has no such thing. */
+bool heed_file_is_unsupported(int error);
+
 /** fsync, once: after a failed one the kernel may have dropped the pages, so a second that succeeds proves nothing. */
 heed_status heed_file_sync(int file, const char *name);
 

@@ -48,7 +48,7 @@ static heed_status open_files(heed_folder *folder, int directory) {
 
 static heed_status check_files(heed_folder *folder) {
   for (int i = 0; i < folder->open; i++) {
-    const heed_state_file *file = &folder->manifest.files[i];
+    const heed_manifest_file *file = &folder->manifest.files[i];
     char name[HEED_STATE_NAME];
     uint64_t hash;
     heed_state_name(name, i);
@@ -138,8 +138,7 @@ char *heed_checkpoint_path(const char *checkpoints, int64_t step) {
   return asprintf(&path, "%s/%s", checkpoints, name) < 0 ? NULL : path;
 }
 
-/* The step of a folder's name, −1 for any other name. */
-static int64_t step_of(const char *name) {
+int64_t heed_checkpoint_step(const char *name) {
   char expected[32];
   size_t digits = strncmp(name, "step-", 5) == 0 ? strlen(name + 5) : 0;
   if (digits < 8 || digits > 18 || strspn(name + 5, "0123456789") != digits)
@@ -163,7 +162,7 @@ heed_status heed_checkpoint_steps(int checkpoints, const char *path, int64_t **s
   heed_status status = entries ? HEED_OK : heed_error(HEED_IO, "%s: the folder cannot be read: %s", path, strerror(errno));
   errno = 0;
   for (struct dirent *entry; status == HEED_OK && (entry = readdir(entries)); errno = 0) {
-    int64_t step = step_of(entry->d_name);
+    int64_t step = heed_checkpoint_step(entry->d_name);
     if (step < 0)
       continue;
     if (*count == capacity) {

@@ -60,6 +60,9 @@ heed_status heed_checkpoint_folder_text(const heed_folder *folder, const char *p
 /** "step-00000500" */
 void heed_checkpoint_name(char name[32], int64_t step);
 
+/** The step of a folder's name, −1 for any other name. */
+int64_t heed_checkpoint_step(const char *name);
+
 /** The path of a step's folder, allocated; NULL when memory is short. */
 char *heed_checkpoint_path(const char *checkpoints, int64_t step);
 

@@ -110,7 +110,7 @@ static herr_t image_write(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t
     if (to)
       memcpy(to->bytes + inside, from, part);
     else
-      file->image->status = heed_error(HEED_FAILED, "out of memory for the headers of state.h5");
+      file->image->status = heed_error(HEED_FAILED, "out of memory for the headers of a state");
     from += part;
     at += part;
     bytes -= part;

@@ -19,11 +19,11 @@ static herr_t take_innermost(unsigned number, const H5E_error2_t *error, void *t
   return 0;
 }
 
-heed_status heed_library_error(heed_status status, const char *what) {
+heed_status heed_library_error(heed_status status, const char *file, const char *what) {
   char text[256] = "";
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_innermost, text);
   H5Eclear2(H5E_DEFAULT);
-  return heed_error(status, "state.h5: %s%s%s", what, text[0] ? ": HDF5: " : "", text);
+  return heed_error(status, "%s: %s%s%s", file, what, text[0] ? ": HDF5: " : "", text);
 }
 
 hid_t heed_library_type(const heed_item *item) {

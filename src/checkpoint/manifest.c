@@ -43,7 +43,7 @@ static bool path_is_good(const char *path) {
 heed_status heed_manifest_add_file(heed_manifest *manifest) {
   if (manifest->file_count == HEED_MAX_FILES)
     return heed_error(HEED_INVALID, "more than %d files", HEED_MAX_FILES);
-  manifest->files[manifest->file_count++] = (heed_state_file){.first = manifest->count, .end = manifest->count};
+  manifest->files[manifest->file_count++] = (heed_manifest_file){.first = manifest->count, .end = manifest->count};
   return HEED_OK;
 }
 
@@ -66,6 +66,10 @@ heed_status heed_manifest_add(heed_manifest *manifest, const heed_item *item) {
   HEED_TRY(measure(added));
   manifest->files[added->file].end = ++manifest->count;
   return HEED_OK;
+}
+
+int heed_manifest_version(const heed_manifest *manifest) {
+  return manifest->file_count > 1 ? HEED_FORMAT_VERSION : 1;
 }
 
 int64_t heed_manifest_bytes(const heed_manifest *manifest) {
@@ -120,12 +124,12 @@ heed_status heed_manifest_print(const heed_manifest *manifest, char **text, size
   if (!out)
     return heed_error(HEED_FAILED, "out of memory for a manifest");
   fprintf(out, "%s%d\nstep %lld\nupdates %lld\ndata_position %lld\nsamples_seen %lld\nseed %lu\ncased %d\n", FIRST_WORD,
-          HEED_FORMAT_VERSION, (long long)info->step, (long long)info->updates, (long long)info->data_position,
+          heed_manifest_version(manifest), (long long)info->step, (long long)info->updates, (long long)info->data_position,
           (long long)info->samples_seen, (unsigned long)info->seed, info->cased);
   fprintf(out, "validation_loss %.17g\n", isnan(info->validation_loss) ? (double)NAN : info->validation_loss);
   print_word(out, "isa", info->isa);
   print_word(out, "blas", info->blas);
-  for (const heed_state_file *file = manifest->files; file < manifest->files + manifest->file_count; file++) {
+  for (const heed_manifest_file *file = manifest->files; file < manifest->files + manifest->file_count; file++) {
     fprintf(out, "file %lld %016llx\n", (long long)file->bytes, (unsigned long long)file->checksum);
     for (int64_t i = file->first; i < file->end; i++)
       print_item(out, &manifest->items[i]);
@@ -213,8 +217,9 @@ static void take_word(cursor *c, const char *key, char *word, size_t capacity) {
 static heed_status take_file(cursor *c, heed_manifest *manifest) {
   char *text = take_line(c, "file");
   HEED_TRY(heed_manifest_add_file(manifest));
-  heed_state_file *file = &manifest->files[manifest->file_count - 1];
+  heed_manifest_file *file = &manifest->files[manifest->file_count - 1];
   file->bytes = take_count(c, &text, " ");
+  c->good = c->good && file->bytes <= INT64_MAX / HEED_MAX_FILES; /* so that all together can be told */
   take_space(c, &text);
   file->checksum = take_checksum(c, &text);
   c->good = c->good && !*text;
@@ -294,8 +299,8 @@ heed_status heed_manifest_parse(heed_manifest *manifest, char *text, size_t byte
   char *first = strncmp(text, FIRST_WORD, sizeof FIRST_WORD - 1) == 0 ? take_line(&c, "heed-checkpoint") : NULL;
   if (!first || !c.good)
     return heed_error(HEED_INVALID, "MANIFEST is not a manifest of Heed's");
-  if (atoi(first) != HEED_FORMAT_VERSION)
-    return heed_error(HEED_INVALID, "MANIFEST is of format '%.16s', this Heed reads format %d; use the Heed that wrote it", first,
+  if (strcmp(first, "1") != 0 && strcmp(first, "2") != 0)
+    return heed_error(HEED_INVALID, "MANIFEST is of format '%.16s', this Heed reads formats 1 to %d; use the Heed that wrote it", first,
                       HEED_FORMAT_VERSION);
   take_info(&c, &manifest->info);
   heed_status status = take_file(&c, manifest);

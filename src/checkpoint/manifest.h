@@ -1,6 +1,6 @@
 /** MANIFEST: what a checkpoint holds, as text, with a checksum of everything and of itself.
  *
- *      heed-checkpoint 1
+ *      heed-checkpoint 1                          2 where there are several files
  *      step 500
  *      …
  *      file 44683392 0f5cd9…                      state.h5: bytes, checksum; what follows is in it, up to the next (state-1.h5 …)
@@ -18,7 +18,7 @@
 #include "heed/checkpoint.h"
 
 enum {
-  HEED_FORMAT_VERSION = 1,
+  HEED_FORMAT_VERSION = 2,            /**< of states in several files; in one it is 1 */
   HEED_MAX_PATH = HEED_MAX_NAME + 64, /**< /optimizer/MOMENT/NAME */
   HEED_MAX_ITEMS = (1 + HEED_MAX_MOMENTS) * HEED_MAX_PARAMETERS + 2,
   HEED_MAX_FILES = 256,
@@ -42,15 +42,15 @@ typedef struct heed_item {
 } heed_item;
 
 /** A file of the state: it has the items [first, end). */
-typedef struct heed_state_file {
+typedef struct heed_manifest_file {
   int64_t bytes;
   uint64_t checksum;
   int64_t first, end;
-} heed_state_file;
+} heed_manifest_file;
 
 typedef struct heed_manifest {
   heed_checkpoint_info info; /**< without config and vocabulary, which are items */
-  heed_state_file files[HEED_MAX_FILES];
+  heed_manifest_file files[HEED_MAX_FILES];
   int file_count;
   heed_item *items;
   int64_t count, capacity;
@@ -67,6 +67,9 @@ heed_status heed_manifest_add(heed_manifest *manifest, const heed_item *item);
 /** The item of that path in a manifest that was read, or NULL.
  *  \param[in,out] hint  where to look first; moved on, so that asking in order is linear. */
 const heed_item *heed_manifest_find(const heed_manifest *manifest, const char *path, int64_t *hint);
+
+/** The version of the format that it has. */
+int heed_manifest_version(const heed_manifest *manifest);
 
 /** The bytes of all files. */
 int64_t heed_manifest_bytes(const heed_manifest *manifest);

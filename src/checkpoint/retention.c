@@ -23,8 +23,9 @@ static candidate judge(const heed_checkpoint_store *store, int64_t step) {
   char name[32], *path = heed_checkpoint_path(store->path, step);
   heed_folder folder;
   heed_checkpoint_name(name, step);
-  if (path && heed_checkpoint_folder_open(&folder, store->folder, name, path, false, HEED_TRUST_MANIFEST) == HEED_OK) {
-    result.sound = true;
+  heed_status status = path ? heed_checkpoint_folder_open(&folder, store->folder, name, path, false, HEED_TRUST_MANIFEST) : HEED_FAILED;
+  result.sound = status == HEED_OK || status == HEED_FAILED; /* what memory or descriptors were short for may be the best of all */
+  if (status == HEED_OK) {
     result.validation_loss = folder.manifest.info.validation_loss;
     heed_checkpoint_folder_close(&folder);
   }

@@ -30,7 +30,7 @@ static const char *dataset_fault(const heed_hdf5_dataset *dataset, const heed_it
 
 heed_status heed_state_check(int file, heed_manifest *manifest, int index) {
   heed_hdf5 *hdf5;
-  const heed_state_file *which = &manifest->files[index];
+  const heed_manifest_file *which = &manifest->files[index];
   char name[HEED_STATE_NAME];
   heed_state_name(name, index);
   heed_status status = heed_hdf5_open(&hdf5, file, name, which->bytes);

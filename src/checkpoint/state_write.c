@@ -9,11 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
 #include "base/pulse.h"
 #include "checkpoint/direct.h"
 #include "checkpoint/file.h"
 
-enum { WINDOW = 4 << 20 };
+enum { WINDOW = HEED_DIRECT_BLOCK };
 
 /* Takes the disk space of the whole file now, so that a full disk is known before tensors are streamed.  File systems that cannot
  * (NFS, some parallel ones) find out later. */
@@ -59,6 +60,7 @@ static heed_status flush(heed_state_writer *w) {
   heed_pulse_beat();
   heed_hasher_add(w->hasher, w->window, bytes);
   HEED_TRY(heed_direct_write(w->file, w->name, w->window, bytes, w->start));
+  HEED_TRY(heed_failpoint(HEED_AT_SAVE_WINDOW));
   w->start += (int64_t)bytes;
   heed_image_read(&w->image, w->start, window_bytes(w), w->window);
   return HEED_OK;
@@ -92,10 +94,42 @@ heed_status heed_state_complete(heed_state_writer *w, uint64_t *checksum) {
   return HEED_OK;
 }
 
-heed_status heed_state_read_back(heed_state_writer *w, uint64_t checksum) {
-  uint64_t hash;
-  HEED_TRY(heed_direct_hash(w->file, w->name, w->bytes, &hash));
-  return hash == checksum ? HEED_OK : heed_error(HEED_INVALID, "%s does not match its checksum", w->name);
+/* What is read back, and the items that it is compared with, which follow each other. */
+typedef struct comparison {
+  const char *name;
+  const heed_item *item, *end; /* the one being read; behind the last of the file */
+  heed_hasher *whole, *of_item;
+} comparison;
+
+static heed_status compare_block(void *taker, const char *block, size_t bytes, int64_t offset) {
+  comparison *c = taker;
+  heed_hasher_add(c->whole, block, bytes);
+  for (const int64_t stop = offset + (int64_t)bytes; c->item < c->end && c->item->offset < stop; c->item++) {
+    const int64_t first = c->item->offset > offset ? c->item->offset : offset, last = c->item->offset + c->item->bytes;
+    if (!c->of_item)
+      HEED_TRY(heed_hasher_begin(&c->of_item));
+    heed_hasher_add(c->of_item, block + (first - offset), (size_t)((last < stop ? last : stop) - first));
+    if (last > stop)
+      break;
+    const uint64_t hash = heed_hasher_end(c->of_item);
+    c->of_item = NULL;
+    if (hash != c->item->checksum)
+      return heed_error(HEED_INVALID, "%s: %s does not match its checksum", c->name, c->item->path);
+  }
+  return HEED_OK;
+}
+
+heed_status heed_state_read_back(const heed_state_writer *w, const heed_manifest *manifest, int index) {
+  const heed_manifest_file *file = &manifest->files[index];
+  comparison c = {.name = w->name, .item = manifest->items + file->first, .end = manifest->items + file->end};
+  HEED_TRY(heed_hasher_begin(&c.whole));
+  heed_status status = heed_direct_read(w->file, w->name, w->bytes, compare_block, &c);
+  const uint64_t hash = heed_hasher_end(c.whole);
+  if (c.of_item)
+    heed_hasher_end(c.of_item);
+  if (status == HEED_OK && (hash != file->checksum || c.item != c.end))
+    status = heed_error(HEED_INVALID, "%s does not match its checksum", w->name);
+  return status;
 }
 
 void heed_state_drop(heed_state_writer *w) {

@@ -28,11 +28,12 @@ heed_status heed_state_create(heed_state_writer *writer, int folder, heed_manife
 /** Lays bytes of an item over the structure: item by item, each from its first byte to its last.  Errors: as above. */
 heed_status heed_state_put(heed_state_writer *writer, const void *data, size_t bytes, int64_t offset);
 
-/** Behind the last item: writes what is left.  \param[out] checksum  of the file as it was in memory */
+/** Behind the last item: writes what is left.  \param[out] checksum  of the file as it was in memory.  Errors: as above. */
 heed_status heed_state_complete(heed_state_writer *writer, uint64_t *checksum);
 
-/** Reads the file back from the disk.  Errors: HEED_INVALID when it has another checksum, HEED_IO. */
-heed_status heed_state_read_back(heed_state_writer *writer, uint64_t checksum);
+/** Reads the file back from the disk.  Errors: HEED_INVALID when it, or one of its items, has another checksum than the manifest says;
+ *  HEED_IO; HEED_FAILED when memory is short. */
+heed_status heed_state_read_back(const heed_state_writer *writer, const heed_manifest *manifest, int index);
 
 /** Frees it, and closes the file if it is open. */
 void heed_state_drop(heed_state_writer *writer);

@@ -80,7 +80,7 @@ heed_status heed_checkpoint_store_open(heed_checkpoint_store **opened, const cha
   if (store) {
     store->communication = communication;
     store->keep = keep < MIN_KEEP ? MIN_KEEP : keep;
-    store->file_bytes = HEED_FILE_BYTES;
+    store->file_bytes = HEED_STATE_FILE_BYTES;
     store->run = store->folder = -1;
   }
   if (status == HEED_OK)

@@ -113,13 +113,8 @@ static heed_status judge_run(rows *list, int checkpoints, const char *path) {
 
 /* The step that the name of a checkpoint's folder tells, by whatever path or link it is reached. */
 static int64_t step_of_name(const char *path) {
-  char expected[32] = "", *whole = realpath(path, NULL);
-  const char *name = whole ? strrchr(whole, '/') + 1 : "";
-  long long step = -1;
-  if (sscanf(name, "step-%lld", &step) == 1)
-    heed_checkpoint_name(expected, step);
-  if (step < 0 || strcmp(name, expected) != 0)
-    step = -1;
+  char *whole = realpath(path, NULL);
+  const int64_t step = whole ? heed_checkpoint_step(strrchr(whole, '/') + 1) : -1;
   free(whole);
   return step;
 }
@@ -252,11 +247,12 @@ static heed_status show_json(const heed_folder *folder) {
   const heed_checkpoint_info *info = &folder->manifest.info;
   json_t *items = json_array();
   heed_status status = show_items(folder, items);
-  json_t *object = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:s, s:s, s:i, s:I, s:o}", "path", folder->path, "step",
-                             (json_int_t)info->step, "updates", (json_int_t)info->updates, "data_position", (json_int_t)info->data_position,
-                             "samples_seen", (json_int_t)info->samples_seen, "seed", (json_int_t)info->seed, "cased", info->cased,
-                             "validation_loss", json_of_loss(info->validation_loss), "isa", info->isa, "blas", info->blas, "format_version",
-                             HEED_FORMAT_VERSION, "bytes", (json_int_t)heed_manifest_bytes(&folder->manifest), "tensors", items);
+  json_t *object =
+      json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:s, s:s, s:i, s:I, s:o}", "path", folder->path, "step", (json_int_t)info->step,
+                "updates", (json_int_t)info->updates, "data_position", (json_int_t)info->data_position, "samples_seen",
+                (json_int_t)info->samples_seen, "seed", (json_int_t)info->seed, "cased", info->cased, "validation_loss",
+                json_of_loss(info->validation_loss), "isa", info->isa, "blas", info->blas, "format_version",
+                heed_manifest_version(&folder->manifest), "bytes", (json_int_t)heed_manifest_bytes(&folder->manifest), "tensors", items);
   if (status == HEED_OK)
     return heed_print_json(object);
   json_decref(object);

@@ -70,6 +70,8 @@ static heed_status check_weights_there(const heed_model_files *files, const char
                         "%s has its weights as a PyTorch pickle alone; load it in transformers and save it anew with "
                         "save_pretrained(…), which writes model.safetensors",
                         named);
+  else if (status == HEED_OK)
+    status = heed_error(HEED_INVALID, "%s is missing; name a folder that save_pretrained wrote, or its weights", files->weights);
   free(pickle);
   return status;
 }

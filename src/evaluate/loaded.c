@@ -1,9 +1,7 @@
 #include "evaluate/loaded.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "models/level.h"
 

@@ -13,8 +13,8 @@
 #include "data/shard_list.h"
 #include "measure/doctor.h"
 
-/* A file up to WHOLE bytes is read whole; of a larger one PARTS parts at even distances, the first and the last bytes among them: a check
- * before a job may not take as long as its first pass over the data on each of a thousand ranks. */
+/* A file up to WHOLE bytes is hashed whole; of a larger one PARTS parts at even distances, the first and the last bytes among them: enough
+ * to tell copies apart.  What is in them is seen when they are opened. */
 enum { PARTS = 256, PART_BYTES = 1 << 20 };
 static const int64_t WHOLE = (int64_t)PARTS * PART_BYTES;
 

@@ -145,11 +145,12 @@ static void save_and_die(const fixture *f, const void *spec) {
 
 /* Killed at every step of a save: the run goes on from the old checkpoint or the new one, whole. */
 static void every_step_may_be_the_last(void) {
-  int killed = 0, passings[HEED_AT_LOAD_PIECE] = {[HEED_AT_SAVE_PIECE] = 12};
+  int killed = 0, passings[HEED_AT_LOAD_PIECE] = {[HEED_AT_SAVE_PIECE] = 12, [HEED_AT_SAVE_WINDOW] = 7};
   for (int place = 0; place < HEED_AT_LOAD_PIECE; place++)
     for (int passing = 1; passing <= (passings[place] ? passings[place] : 1); passing++) {
       fixture f;
       fixture_open(&f);
+      f.file_bytes = place == HEED_AT_SAVE_WINDOW ? 10000 : 0; /* seven files */
       heed_checkpoint_store *store = fixture_store(&f, 2);
       for (int64_t step = 1; step <= 2; step++)
         CU_ASSERT_EQUAL_FATAL(fixture_save(&f, store, step, 9.0 - (double)step), HEED_OK);
@@ -168,7 +169,7 @@ static void every_step_may_be_the_last(void) {
       heed_checkpoint_store_close(store);
       fixture_close(&f);
     }
-  CU_ASSERT_EQUAL(killed, HEED_AT_LOAD_PIECE + 11);
+  CU_ASSERT_EQUAL(killed, HEED_AT_LOAD_PIECE + 11 + 6);
 }
 
 /* A disk that is full after `limit` bytes: a real failing write at each part of the file. */

@@ -57,6 +57,7 @@ static void what_is_printed_is_read(void) {
   CU_ASSERT(read.items[99].file == 0 && read.items[100].file == 1);
   CU_ASSERT_EQUAL(heed_manifest_bytes(&read), 1077);
   CU_ASSERT_EQUAL(read.count, 200);
+  CU_ASSERT_EQUAL(heed_manifest_version(&read), 2);
   int64_t hint = 0;
   const heed_item *item = heed_manifest_find(&read, "/parameters/layer.7", &hint);
   CU_ASSERT_PTR_NOT_NULL_FATAL(item);
@@ -83,6 +84,7 @@ static void lies_with_a_right_checksum_are_refused(void) {
                                     "other 1\n",
                                     HEAD,
                                     HEAD "isa x\nblas y\nfile 1\n",
+                                    HEAD "isa x\nblas y\nfile 99999999999999999 0123456789abcdef\n",
                                     HEAD MIDDLE "item\n",
                                     HEAD MIDDLE "junk\n",
                                     HEAD MIDDLE "item float64 00000000000000ff 3x4 /parameters/x\n",
@@ -117,8 +119,8 @@ static void lies_with_a_right_checksum_are_refused(void) {
 
 static void another_format_is_named(void) {
   heed_manifest manifest;
-  CU_ASSERT_EQUAL(parse_signed(&manifest, "heed-checkpoint 2\nanything\n"), HEED_INVALID);
-  CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "format '2'"));
+  CU_ASSERT_EQUAL(parse_signed(&manifest, "heed-checkpoint 3\nanything\n"), HEED_INVALID);
+  CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "format '3'"));
 }
 
 /* As many tensors as there may be, looked for in the order that is worst for a search from the last place on. */

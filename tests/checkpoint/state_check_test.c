@@ -176,7 +176,7 @@ static void make_manifest(const fixture *f) {
   x.checksum = 0;
   CU_ASSERT_EQUAL_FATAL(heed_folder_open(AT_FDCWD, f->folder, f->folder, false, &folder), HEED_OK);
   CU_ASSERT_EQUAL_FATAL(heed_manifest_add_file(&manifest), HEED_OK);
-  heed_state_file *state = &manifest.files[0];
+  heed_manifest_file *state = &manifest.files[0];
   CU_ASSERT_EQUAL_FATAL(heed_file_open(folder, "zeros", false, &file, &state->bytes), HEED_OK);
   CU_ASSERT_EQUAL_FATAL(heed_file_hash(file, "zeros", 0, sizeof zeros, &x.checksum), HEED_OK);
   close(file);

@@ -44,7 +44,7 @@ at_random() { # RANKS WHO MOMENT
 }
 
 prepare
-places=(store.open save.begin save.folder save.create save.texts save.piece save.sync save.read_back save.manifest save.manifest_sync
+places=(store.open save.begin save.folder save.create save.texts save.piece save.window save.sync save.read_back save.manifest save.manifest_sync
   save.folder_sync save.agree save.rename save.parent_sync save.retire save.unlink)
 ranks=(1 2 4) whom=(rank mpirun all) passings=(1 2 3)
 [ "$long" = 0 ] || passings=(1 2 3 4 5 6)

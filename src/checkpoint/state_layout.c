@@ -53,11 +53,12 @@ static bool create_text_attribute(hid_t file, const char *name, const char *valu
 }
 
 /* For people with h5dump or h5py; Heed itself reads the manifest. */
-static bool create_attributes(hid_t file, const heed_checkpoint_info *info) {
+static bool create_attributes(hid_t file, const heed_manifest *manifest) {
+  const heed_checkpoint_info *info = &manifest->info;
   const struct {
     const char *name;
     int64_t value;
-  } numbers[] = {{"format_version", HEED_FORMAT_VERSION},
+  } numbers[] = {{"format_version", heed_manifest_version(manifest)},
                  {"step", info->step},
                  {"updates", info->updates},
                  {"data_position", info->data_position},
@@ -74,24 +75,26 @@ static bool create_attributes(hid_t file, const heed_checkpoint_info *info) {
 heed_status heed_state_lay_out(heed_image *image, heed_manifest *manifest, int index) {
   heed_library_ready();
   *image = (heed_image){0};
-  heed_state_file *which = &manifest->files[index];
+  heed_manifest_file *which = &manifest->files[index];
+  char name[HEED_STATE_NAME];
+  heed_state_name(name, index);
   hid_t access = heed_image_access(image);
   hid_t creation = H5Pcreate(H5P_FILE_CREATE), links = H5Pcreate(H5P_LINK_CREATE), properties = dataset_properties();
   hid_t file = -1;
   if (access >= 0 && creation >= 0 && links >= 0 && properties >= 0 && H5Pset_obj_track_times(creation, false) >= 0 &&
       H5Pset_create_intermediate_group(links, 1) >= 0 && /* the layout that base/hdf5_reader.h reads */
       H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST) >= 0)
-    file = H5Fcreate(HEED_STATE_FILE, H5F_ACC_TRUNC, creation, access);
-  heed_status status = file >= 0 ? HEED_OK : heed_library_error(HEED_IO, "cannot be laid out");
+    file = H5Fcreate(name, H5F_ACC_TRUNC, creation, access);
+  heed_status status = file >= 0 ? HEED_OK : heed_library_error(HEED_IO, name, "cannot be laid out");
   for (int64_t i = which->first; status == HEED_OK && i < which->end; i++)
     if (!create_item(file, links, properties, &manifest->items[i]))
-      status = heed_error_in(heed_library_error(HEED_IO, "has no place for it"), "%s", manifest->items[i].path);
-  if (status == HEED_OK && !create_attributes(file, &manifest->info))
-    status = heed_library_error(HEED_IO, "its attributes cannot be written");
+      status = heed_error_in(heed_library_error(HEED_IO, name, "has no place for it"), "%s", manifest->items[i].path);
+  if (status == HEED_OK && !create_attributes(file, manifest))
+    status = heed_library_error(HEED_IO, name, "its attributes cannot be written");
   if (file >= 0 && H5Fclose(file) < 0 && status == HEED_OK)
-    status = heed_library_error(HEED_IO, "cannot be laid out");
+    status = heed_library_error(HEED_IO, name, "cannot be laid out");
   if (image->status != HEED_OK) /* whatever HDF5 made of it */
-    status = heed_error(image->status, "out of memory for the headers of " HEED_STATE_FILE);
+    status = heed_error(image->status, "out of memory for the headers of %s", name);
   const hid_t lists[] = {access, creation, links, properties};
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
     if (lists[i] >= 0)
