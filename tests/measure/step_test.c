@@ -24,16 +24,18 @@ static void prepares(void) {
       0);
 }
 
-/* Runs `heed bench step micro.yaml --json` on ranks (0: without mpirun) and reads its object. */
+/* Runs `heed bench step micro.yaml --json` on ranks (0: without mpirun) and reads its object.  Where other programs kept the ceiling down
+ * it says so, and is asked again. */
 static json_t *bench(int ranks, const char *rest) {
   char launch[512] = "";
   if (ranks > 0)
     snprintf(launch, sizeof launch, HEED_MPIEXEC " --oversubscribe --bind-to none --mca btl_vader_single_copy_mechanism none -n %d", ranks);
-  CU_ASSERT(command_ended(command_run("cd %s && OMP_NUM_THREADS=1 timeout 100 %s " HEED_PROGRAM
-                                      " bench step micro.yaml --json --steps 8 --warmup 1 %s "
-                                      "2> error || { cat error; false; }",
-                                      folder, launch, rest),
-                          0));
+  int code = 1;
+  for (int tries = 0; tries < 5 && (tries == 0 || strstr(command_output, "the ceiling was disturbed")); tries++)
+    code = command_run("cd %s && OMP_NUM_THREADS=1 timeout 100 %s " HEED_PROGRAM
+                       " bench step micro.yaml --json --steps 8 --warmup 1 %s 2> error || { cat error; false; }",
+                       folder, launch, rest);
+  CU_ASSERT(command_ended(code, 0));
   json_t *object = json_loads(command_output, 0, NULL);
   if (!object) {
     printf("\n    %s\n", command_output);
