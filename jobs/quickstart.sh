@@ -25,7 +25,10 @@ while [ $# -gt 0 ]; do
   esac
   shift || usage 64 >&2
 done
-[[ $ranks =~ ^(|1|2|4|8)$ && $steps =~ ^[0-9]*$ ]] || usage 64 >&2
+if ! [[ $ranks =~ ^(|1|2|4|8)$ && $steps =~ ^[0-9]*$ ]]; then
+  echo "quickstart.sh: --ranks takes 1, 2, 4 or 8, --steps a number" >&2
+  exit 64
+fi
 
 title() { printf '\n== %s\n' "$*"; }
 minutes() { awk -v s="$1" 'BEGIN { printf "%.1f", s / 60 }'; }
@@ -76,7 +79,7 @@ train() {
       kill -USR1 "$mpirun_pid" 2>/dev/null || true
       break
     fi
-    sleep 0.5
+    sleep 0.5 || true # Ctrl-C ends it: the ranks save then, and finish waits for them
   done
   finish
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ struct mapping {
   _Atomic(mapping *) next;
   const char *data;
   size_t bytes;
+  struct stat then; /* of the file, when it was mapped */
   char path[];
 };
 
@@ -26,7 +28,7 @@ heed_status heed_mapping_open(const void **data, int file, size_t bytes, const c
   mapping *m = calloc(1, sizeof *m + strlen(path) + 1);
   if (!m)
     return heed_error(HEED_FAILED, "out of memory for the name of %s", path);
-  void *place = mmap(NULL, bytes, PROT_READ, MAP_SHARED, file, 0);
+  void *place = fstat(file, &m->then) == 0 ? mmap(NULL, bytes, PROT_READ, MAP_SHARED, file, 0) : MAP_FAILED;
   if (place == MAP_FAILED) {
     free(m);
     return heed_error(HEED_IO, "%s: could not be mapped: %s", path, strerror(errno));
@@ -51,6 +53,22 @@ void heed_mapping_close(const void *data) {
   free(m);
 }
 
+bool heed_mapping_was_written(const void *data) {
+  struct stat now;
+  const mapping *m = atomic_load(&all);
+  while (m && m->data != data)
+    m = atomic_load(&m->next);
+  return m && stat(m->path, &now) == 0 && now.st_dev == m->then.st_dev && now.st_ino == m->then.st_ino &&
+         (now.st_size != m->then.st_size || now.st_mtim.tv_sec != m->then.st_mtim.tv_sec || now.st_mtim.tv_nsec != m->then.st_mtim.tv_nsec);
+}
+
+void heed_mapping_end(const char *path, const char *reason) {
+  if (!heed_log_speaks())
+    nanosleep(&(struct timespec){.tv_sec = 3}, NULL); /* mpirun takes two to end a job */
+  heed_rank_alarm("error: ", "%s: %s", path, reason);
+  _exit(HEED_IO);
+}
+
 /* The fault is one of ours, at a read of a mapped page: no lock of the C library is held, and formatting text is safe. */
 static void take_fault(int number, siginfo_t *about, void *context) {
   (void)context;
@@ -58,10 +76,7 @@ static void take_fault(int number, siginfo_t *about, void *context) {
   for (const mapping *m = atomic_load(&all); m; m = atomic_load(&m->next)) {
     if (at < (uintptr_t)m->data || at >= (uintptr_t)m->data + m->bytes)
       continue;
-    if (!heed_log_speaks())
-      nanosleep(&(struct timespec){.tv_sec = 3}, NULL); /* mpirun takes two to end a job */
-    heed_rank_alarm("error: ", "%s: a part of it can no longer be read: it was cut short while in use, or its disk failed", m->path);
-    _exit(HEED_IO);
+    heed_mapping_end(m->path, "a part of it can no longer be read: it was cut short while in use, or its disk failed");
   }
   signal(number, SIG_DFL); /* the access is made again, and ends the program */
 }

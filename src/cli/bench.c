@@ -360,7 +360,7 @@ heed_status heed_command_bench(int argc, char **argv) {
       "attention  12 heads of 64 with dropout over 4,096 tokens, in sequences of 128, 512 and 2,048, forward and backward\n"
       "allreduce  the sum of gradients over ranks and its return, 1 to 512 MB, beside MPI_Allreduce; with the latency and bandwidth that "
       "fit the "
-      "times; under mpirun\n"
+      "times; under mpirun.  How many times faster it is than MPI's is the median of pairs, one after the other\n"
       "tokenizer  text to ids, and text files to token shards, on all threads\n\n"
       "The ceiling is measured in the same run, before, between and after, and the highest counts; a result above it is an error.",
       0,

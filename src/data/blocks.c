@@ -26,8 +26,19 @@ typedef struct walk {
   int64_t token; /* in the shard; −1: at the separator */
 } walk;
 
+/* Offsets and tokens were checked when the shard was opened, but its file may have been written to since. */
 static int64_t first_token(const heed_shard *shard, int64_t document) {
-  return shard->sentences[shard->documents[document]];
+  const int64_t sentence = shard->documents[document];
+  if (sentence < 0 || sentence > shard->sentence_count)
+    heed_shard_changed(shard);
+  return shard->sentences[sentence];
+}
+
+static int32_t token_at(const heed_shard *shard, int64_t token) {
+  const int32_t id = token < shard->token_count ? heed_shard_token(shard, token) : -1;
+  if (id < 0 || id >= shard->vocabulary_size)
+    heed_shard_changed(shard);
+  return id;
 }
 
 static walk walk_to(const heed_blocks *blocks, int64_t place) {
@@ -57,7 +68,7 @@ static int32_t next(const heed_blocks *blocks, walk *at) {
   if (at->shard == blocks->shard_count)
     return blocks->separator;
   const heed_shard *shard = &blocks->shards[at->shard];
-  int32_t id = at->token < 0 ? blocks->separator : heed_shard_token(shard, at->token);
+  int32_t id = at->token < 0 ? blocks->separator : token_at(shard, at->token);
   at->token = at->token < 0 ? first_token(shard, at->document) : at->token + 1;
   if (at->token == first_token(shard, at->document + 1)) { /* the last of its document */
     at->token = -1;

@@ -211,16 +211,18 @@ heed_status heed_sampler_create_batch(const heed_sampler *sampler, heed_batch *b
                            sampler->segments.parts == 2);
 }
 
-/* Copies token ids.  Opening a shard has checked that all are below its vocabulary's size, which is the tokenizer's. */
+/* Copies token ids.  Opening a shard has checked that all are below its vocabulary's size, which is the tokenizer's; a file may have been
+ * written to since. */
 static void copy_tokens(const heed_sampler *sampler, int32_t *ids, heed_range range) {
   const heed_shard *shard = &sampler->shards[range.shard];
-  if (shard->wide) {
-    memcpy(ids, (const uint32_t *)shard->tokens + range.first, range.length * sizeof *ids);
-    return;
+  uint32_t largest = 0;
+  for (uint32_t i = 0; i < range.length; i++) {
+    const uint32_t id = (uint32_t)heed_shard_token(shard, range.first + i);
+    ids[i] = (int32_t)id;
+    largest = id > largest ? id : largest;
   }
-  const uint16_t *tokens = (const uint16_t *)shard->tokens + range.first;
-  for (uint32_t i = 0; i < range.length; i++)
-    ids[i] = tokens[i];
+  if (largest >= shard->vocabulary_size)
+    heed_shard_changed(shard);
 }
 
 /* Lays out [CLS] A [SEP] (B [SEP]) at `ids`.  Returns the length; *first_part is that of [CLS] A [SEP]. */
@@ -290,8 +292,17 @@ static void add_row(const heed_sampler *sampler, heed_batch *batch, int64_t samp
   stream->offsets[++stream->sequences] = stream->tokens;
 }
 
+/* Whether files were written to: of a few of many shards, others each time. */
+static void look_at_shards(const heed_sampler *sampler, uint32_t data_position) {
+  enum { AT_ONCE = 16 };
+  const int64_t count = sampler->owned.count;
+  for (int64_t i = 0; i < count && i < AT_ONCE; i++)
+    heed_shard_look(&sampler->owned.items[((int64_t)data_position * AT_ONCE + i) % count]);
+}
+
 void heed_sampler_read(const heed_sampler *sampler, heed_batch *batch, uint32_t data_position, int64_t first_slice, int64_t slices) {
   int64_t slice_rows = sampler->batch_sequences / sampler->slices, samples = sampler->samples;
+  look_at_shards(sampler, data_position);
   batch->data_position = data_position;
   batch->first_row = first_slice * slice_rows;
   batch->slices = slices;

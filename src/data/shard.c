@@ -137,6 +137,16 @@ static heed_status map_file(heed_shard *shard, int file, size_t bytes) {
   return status == HEED_OK ? status : heed_error_in(status, "%s: not a sound token shard", shard->path);
 }
 
+void heed_shard_changed(const heed_shard *shard) {
+  heed_mapping_end(shard->path, "it was written to while in use; put back what was there, let a new file have another name, and go on with "
+                                "--resume");
+}
+
+void heed_shard_look(const heed_shard *shard) {
+  if (heed_mapping_was_written(shard->mapping))
+    heed_shard_changed(shard);
+}
+
 heed_status heed_shard_open(heed_shard *shard, const char *path) {
   struct stat about;
   *shard = (heed_shard){.path = strdup(path)};

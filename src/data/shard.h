@@ -38,13 +38,19 @@ typedef struct heed_shard {
 
 /** Opens and checks a shard: structure (by base/hdf5_reader.h, since the HDF5 library may not survive a stranger's file), types,
  *  attributes, every offset and every token; the arrays are then mapped, read-only.  A file that is cut short while it is mapped ends
- *  the process (base/mapping.h).  Rank-local.
+ *  the process (base/mapping.h), and so does one that is written to, once that is seen (heed_shard_look).  Rank-local.
  *  Errors: HEED_INVALID with the reason for a file that is missing or is not a sound token shard; HEED_IO for a failed read. */
 heed_status heed_shard_open(heed_shard *shard, const char *path);
 
 static inline int32_t heed_shard_token(const heed_shard *shard, int64_t index) {
   return shard->wide ? (int32_t)((const uint32_t *)shard->tokens)[index] : (int32_t)((const uint16_t *)shard->tokens)[index];
 }
+
+/** Ends the process, and names the file, for a shard whose content is not what was checked when it was opened. */
+_Noreturn void heed_shard_changed(const heed_shard *shard);
+
+/** The same if the file of a shard was written to since. */
+void heed_shard_look(const heed_shard *shard);
 
 void heed_shard_close(heed_shard *shard);
 

@@ -18,13 +18,14 @@ static void take(int number) {
 }
 
 void heed_signals_install(void) {
-  static const int numbers[] = {SIGUSR1, SIGTERM, SIGINT};
-  struct sigaction action = {.sa_handler = take, .sa_flags = SA_RESTART};
+  static const int numbers[] = {SIGUSR1, SIGTERM, SIGINT, SIGHUP};
+  struct sigaction before, action = {.sa_handler = take, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
   pending = interrupted = 0;
   signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes then fails a save with EFBIG, and training goes on */
   for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++)
-    sigaction(numbers[i], &action, NULL);
+    if (numbers[i] != SIGHUP || (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)) /* nohup stays as it is */
+      sigaction(numbers[i], &action, NULL);
 }
 
 int heed_signals_pending(void) {

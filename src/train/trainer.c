@@ -252,7 +252,8 @@ static void introduce(const heed_session *s) {
   const int parts = s->communication->tensor->size;
   heed_info("%s: %d rank%s × %d thread%s", s->config->run.name, ranks, ranks > 1 ? "s" : "", threads, threads > 1 ? "s" : "");
   if (parts > 1)
-    heed_info("each layer divided among %d ranks, each step among %d such groups", parts, s->communication->data->size);
+    heed_info("each layer divided among %d ranks, each step among %d such group%s", parts, s->communication->data->size,
+              s->communication->data->size == 1 ? "" : "s");
   heed_info("%.1f M parameters, %lld training samples, %.0f MiB of activations a rank, kernels %s, OpenBLAS for %s",
             1e-6 * (double)heed_parameters_whole_total(heed_stepper_table(s->stepper)), (long long)heed_sampler_samples(s->training),
             (double)heed_stepper_plan_memory(s->stepper).activations / 1048576.0, s->kernels->isa, heed_blas_core());

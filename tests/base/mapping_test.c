@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,6 +84,33 @@ static void other_faults_are_left_alone(void) {
   close(file);
 }
 
+/* A file that is written to, in its size, or only in its bytes; and one whose name another file has taken. */
+static void what_is_written_to_is_seen(void) {
+  static const char text[] = "0123456789";
+  const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+  char path[] = "/tmp/heed-mapping-XXXXXX", moved[64];
+  const void *data;
+  const int file = mkstemp(path);
+  snprintf(moved, sizeof moved, "%s.moved", path);
+  CU_ASSERT_FATAL(file >= 0 && write(file, text, 10) == 10 && futimens(file, old) == 0);
+  for (int longer = 0; longer <= 1; longer++) {
+    CU_ASSERT_EQUAL(futimens(file, old), 0);
+    CU_ASSERT_EQUAL_FATAL(heed_mapping_open(&data, file, 10, path), HEED_OK);
+    CU_ASSERT_FALSE(heed_mapping_was_written(data));
+    CU_ASSERT_EQUAL(pwrite(file, "x", 1, longer ? 10 : 5), 1);
+    CU_ASSERT_TRUE(heed_mapping_was_written(data));
+    CU_ASSERT_EQUAL(rename(path, moved), 0);
+    CU_ASSERT_FALSE(heed_mapping_was_written(data)); /* nothing of that name */
+    const int other = open(path, O_WRONLY | O_CREAT, 0600);
+    CU_ASSERT_FALSE(heed_mapping_was_written(data));
+    close(other);
+    CU_ASSERT_EQUAL(rename(moved, path), 0);
+    heed_mapping_close(data);
+  }
+  close(file);
+  unlink(path);
+}
+
 static void what_cannot_be_mapped_is_refused(void) {
   const void *data = NULL;
   int ends[2];
@@ -93,4 +122,5 @@ static void what_cannot_be_mapped_is_refused(void) {
 }
 
 HEED_TESTS({"a file cut short is named", a_file_cut_short_is_named}, {"other faults are left alone", other_faults_are_left_alone},
+           {"what is written to is seen", what_is_written_to_is_seen},
            {"what cannot be mapped is refused", what_cannot_be_mapped_is_refused})

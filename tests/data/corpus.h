@@ -48,6 +48,7 @@ static inline heed_shard corpus_shard(const corpus_shape *shape) {
                       .sentence_count = sentence,
                       .documents = documents,
                       .document_count = shape->documents,
+                      .vocabulary_size = shape->vocabulary,
                       .tokenizer = "wordpiece"};
 }
 

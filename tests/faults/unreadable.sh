@@ -1,4 +1,4 @@
-# title: a shard unreadable or different on one rank; cut short under way
+# title: a shard unreadable or different on one rank; cut short or written to under way
 # expected: exit 65 or 74, naming rank or file; goes on when mended
 # A mount namespace of its own shows one rank another file.
 # shellcheck shell=bash disable=SC2154,SC2034 source=tests/faults/common.sh
@@ -18,15 +18,19 @@ refused_on_one() { # RANKS WITH [OPTION]
   goes_on "$1" run 12
 }
 
-# The file that all have mapped is cut short under way.
-cut_short() { # RANKS
+# What happens to the file that all have mapped.
+cut_short() { : >mapped.h5; }
+spoil() { head -c 20000 /dev/urandom | dd of=mapped.h5 bs=1000 seek=3 conv=notrunc status=none; }
+exchange() { cat other.h5 >mapped.h5; }
+
+under_way() { # RANKS HOW
   cp train.h5 mapped.h5
   begin_job "$1" run --set data.train=mapped.h5 --set train.steps=1000000 --set checkpoint.every_steps=100 --set log.every_steps=1000
   reached 'step 200  saved' || lost "it does not train: $(tail -n 3 out)"
-  : >mapped.h5
+  "$2"
   end_job
   ended 74
-  said 'error: .*mapped.h5: .*can no longer be read'
+  said 'error: .*mapped.h5: .*\(can no longer be read\|was written to while in use\)'
   local kept
   kept=$(saved)
   cp train.h5 mapped.h5
@@ -38,10 +42,12 @@ cut_short() { # RANKS
 }
 
 prepare
-for count in 1 2 4; do try "cut-short-$count" cut_short $count; done
-unshare -m true 2>unshare.out || pending "no mount namespace can be made here: $(cat unshare.out)"
 head -n 200 text.txt >other.txt
 "$heed" prepare --vocab vocab.txt --output other.h5 other.txt
+for count in 1 2 4; do
+  for how in cut_short spoil exchange; do try "$how-$count" under_way $count $how; done
+done
+unshare -m true 2>unshare.out || pending "no mount namespace can be made here: $(cat unshare.out)"
 head -c 5000 train.h5 >short.h5
 : >empty.h5
 counts=(2 4)

@@ -8,7 +8,8 @@
 #include "test.h"
 
 static void each_signal_is_noted(void) {
-  static const int numbers[] = {SIGUSR1, SIGTERM, SIGINT};
+  static const int numbers[] = {SIGUSR1, SIGTERM, SIGINT, SIGHUP};
+  signal(SIGHUP, SIG_DFL); /* a test may run under nohup */
   for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     heed_signals_install();
     CU_ASSERT_EQUAL(heed_signals_pending(), 0);
@@ -16,6 +17,14 @@ static void each_signal_is_noted(void) {
     CU_ASSERT_EQUAL(heed_signals_pending(), numbers[i]);
     CU_ASSERT_EQUAL(heed_signals_pending(), numbers[i]); /* asking does not take it back */
   }
+}
+
+/* Under nohup a lost terminal stops nothing. */
+static void nohup_is_left_alone(void) {
+  signal(SIGHUP, SIG_IGN);
+  heed_signals_install();
+  raise(SIGHUP);
+  CU_ASSERT_EQUAL(heed_signals_pending(), 0);
 }
 
 /* mpirun and schedulers send a signal more than once: only a second INT, a person's second Ctrl-C, is a command to end. */
@@ -74,5 +83,6 @@ static void reads_go_on(void) {
   close(ends[1]);
 }
 
-HEED_TESTS({"each signal is noted", each_signal_is_noted}, {"repeated requests wait for the save", repeated_requests_wait_for_the_save},
+HEED_TESTS({"each signal is noted", each_signal_is_noted}, {"nohup is left alone", nohup_is_left_alone},
+           {"repeated requests wait for the save", repeated_requests_wait_for_the_save},
            {"a second interrupt ends", a_second_interrupt_ends}, {"reads go on", reads_go_on})
