@@ -22,6 +22,7 @@ typedef struct heed_checkpoint_info {
   int64_t samples_seen;
   uint32_t seed;
   bool cased;
+  uint64_t data_hash;     /**< of the training data (heed_sampler_data_hash); 0: not known, or there are none */
   double validation_loss; /**< of an evaluation at this step; NaN without one */
   char isa[32], blas[32]; /**< instruction level and OpenBLAS core: a resume on others goes on, but not bit for bit */
   char *config;           /**< resolved YAML; on load allocated, freed by heed_checkpoint_info_free */

@@ -167,7 +167,8 @@ heed_status heed_config_check_training(const heed_config *config, const char *na
 heed_status heed_config_print(const heed_config *config, char **text);
 
 /** Checks that a run saved with `saved` may go on with `now`: only train.steps, train.time_limit, train.slices_at_once, train.recompute,
- *  parallel, schedule, checkpoint, evaluate, guard, log and run.output may differ, and what differs is printed.
+ *  parallel, schedule, checkpoint, evaluate, guard, log, run.output and the places of data may differ, and what differs is printed.
+ *  (Whether those places hold the same data is not for the configuration to tell.)
  *  Errors: HEED_INVALID naming the key and both values. */
 heed_status heed_config_check_resume(const heed_config *saved, const heed_config *now);
 

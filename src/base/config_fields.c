@@ -67,9 +67,9 @@ const heed_config_field heed_config_fields[] = {
     {REAL(model.layer_norm_epsilon, 0, 1), .low_open = true, .fallback = "1e-12"},
     {REAL(model.initializer_range, 0, 10), .low_open = true, .fallback = "0.02", .any_weights = true},
 
-    {LIST(data.train)},
-    {LIST(data.validation)},
-    {TEXT(data.vocabulary)},
+    {LIST(data.train), .may_change = true}, /* where it lies: a checkpoint knows what it holds */
+    {LIST(data.validation), .may_change = true},
+    {TEXT(data.vocabulary), .may_change = true},
 
     {WORD(objective.predict, predictions), .fallback = "masked"},
     {WORD(objective.masking, maskings), .fallback = "fixed"},

@@ -69,7 +69,7 @@ heed_status heed_manifest_add(heed_manifest *manifest, const heed_item *item) {
 }
 
 int heed_manifest_version(const heed_manifest *manifest) {
-  return manifest->file_count > 1 ? HEED_FORMAT_VERSION : 1;
+  return manifest->file_count > 1 || manifest->info.data_hash ? HEED_FORMAT_VERSION : 1;
 }
 
 int64_t heed_manifest_bytes(const heed_manifest *manifest) {
@@ -129,6 +129,8 @@ heed_status heed_manifest_print(const heed_manifest *manifest, char **text, size
   fprintf(out, "validation_loss %.17g\n", isnan(info->validation_loss) ? (double)NAN : info->validation_loss);
   print_word(out, "isa", info->isa);
   print_word(out, "blas", info->blas);
+  if (info->data_hash)
+    fprintf(out, "data %016llx\n", (unsigned long long)info->data_hash);
   for (const heed_manifest_file *file = manifest->files; file < manifest->files + manifest->file_count; file++) {
     fprintf(out, "file %lld %016llx\n", (long long)file->bytes, (unsigned long long)file->checksum);
     for (int64_t i = file->first; i < file->end; i++)
@@ -267,6 +269,11 @@ static void take_info(cursor *c, heed_checkpoint_info *info) {
   c->good = c->good && end != loss && !*end;
   take_word(c, "isa", info->isa, sizeof info->isa);
   take_word(c, "blas", info->blas, sizeof info->blas);
+  if (c->good && is_next(c, "data")) {
+    char *hash = take_line(c, "data");
+    info->data_hash = take_checksum(c, &hash);
+    c->good = c->good && !*hash;
+  }
 }
 
 static int by_path(const void *a, const void *b, void *items) {

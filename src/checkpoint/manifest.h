@@ -1,8 +1,9 @@
 /** MANIFEST: what a checkpoint holds, as text, with a checksum of everything and of itself.
  *
- *      heed-checkpoint 1                          2 where there are several files
+ *      heed-checkpoint 2
  *      step 500
  *      …
+ *      data 55d1…                                 hash of the training data, if it is known
  *      file 44683392 0f5cd9…                      state.h5: bytes, checksum; what follows is in it, up to the next (state-1.h5 …)
  *      item text 91be… 1204 /config               type, checksum, shape, path inside its file
  *      item float32 5be0… 30522x256 /parameters/bert.embeddings.word_embeddings.weight
@@ -18,7 +19,7 @@
 #include "heed/checkpoint.h"
 
 enum {
-  HEED_FORMAT_VERSION = 2,            /**< of states in several files; in one it is 1 */
+  HEED_FORMAT_VERSION = 2,            /**< of what has a hash of data, or several files; without either it is 1 */
   HEED_MAX_PATH = HEED_MAX_NAME + 64, /**< /optimizer/MOMENT/NAME */
   HEED_MAX_ITEMS = (1 + HEED_MAX_MOMENTS) * HEED_MAX_PARAMETERS + 2,
   HEED_MAX_FILES = 256,

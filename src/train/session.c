@@ -123,6 +123,16 @@ static heed_status check_vocabulary(const heed_session *s, const heed_checkpoint
   return HEED_OK;
 }
 
+/* A run goes on with the data that it began with, wherever they lie now. */
+static heed_status check_data(const heed_session *s, const heed_checkpoint_info *info, const char *from) {
+  if (!info->data_hash || info->data_hash == heed_sampler_data_hash(s->training))
+    return HEED_OK;
+  return heed_error(HEED_INVALID,
+                    "data.train: %s%s holds other data than %s was trained on, or in another order; a run goes on with the same "
+                    "(train.start_from takes the weights only)",
+                    s->config->data.train[0], s->config->data.train_count > 1 ? " …" : "", from);
+}
+
 /* Whether this run may go on from a checkpoint (`whole`), or start from its weights. */
 static heed_status check_saved(const heed_session *s, const heed_checkpoint_info *info, const char *from, bool whole) {
   heed_config saved = {0};
@@ -132,7 +142,8 @@ static heed_status check_saved(const heed_session *s, const heed_checkpoint_info
     heed_error_in(status, "train.start_from: %s", from);
   heed_config_free(&saved);
   HEED_TRY(status);
-  return check_vocabulary(s, info, from);
+  HEED_TRY(check_vocabulary(s, info, from));
+  return whole ? check_data(s, info, from) : HEED_OK;
 }
 
 /* Rank 0 reads and checks a checkpoint's numbers and texts; the others receive the numbers.  Collective.
@@ -326,6 +337,7 @@ heed_status heed_session_save(heed_session *s, bool now) {
                                .samples_seen = s->samples_seen,
                                .seed = s->config->run.seed,
                                .cased = heed_tokenizer_is_cased(s->tokenizer),
+                               .data_hash = heed_sampler_data_hash(s->training),
                                .validation_loss = s->validation_loss,
                                .config = s->config_text,
                                .vocabulary = (char *)heed_tokenizer_text(s->tokenizer, &bytes)};

@@ -27,6 +27,7 @@ static void what_is_printed_is_read(void) {
                                      .updates = 1,
                                      .seed = UINT32_MAX,
                                      .cased = true,
+                                     .data_hash = 0xfedcba9876543210u,
                                      .validation_loss = 0.1,
                                      .isa = "line\nbreak",
                                      .blas = "two words"}},
@@ -48,6 +49,7 @@ static void what_is_printed_is_read(void) {
   CU_ASSERT_EQUAL(read.info.step, 123456789012);
   CU_ASSERT_EQUAL(read.info.seed, UINT32_MAX);
   CU_ASSERT_EQUAL(read.info.validation_loss, 0.1);
+  CU_ASSERT_EQUAL(read.info.data_hash, 0xfedcba9876543210u);
   CU_ASSERT_STRING_EQUAL(read.info.isa, "line?break");
   CU_ASSERT_STRING_EQUAL(read.info.blas, "two words");
   CU_ASSERT_EQUAL_FATAL(read.file_count, 2);
@@ -84,6 +86,7 @@ static void lies_with_a_right_checksum_are_refused(void) {
                                     "other 1\n",
                                     HEAD,
                                     HEAD "isa x\nblas y\nfile 1\n",
+                                    HEAD "isa x\nblas y\ndata 123\nfile 4096 0123456789abcdef\n",
                                     HEAD "isa x\nblas y\nfile 99999999999999999 0123456789abcdef\n",
                                     HEAD MIDDLE "item\n",
                                     HEAD MIDDLE "junk\n",

@@ -69,6 +69,17 @@ static void resumes_from_several_files(void) {
                           0));
 }
 
+/* A run goes on with its data under another name, and with no other data under the same. */
+static void resumes_on_its_own_data(void) {
+  CU_ASSERT(command_ended(
+      command_run("cp -a %s/four %s/moved && cd %s && cp train.h5 elsewhere.h5 && cp validation.h5 other.h5", folder, folder, folder), 0));
+  CU_ASSERT(command_ended(train(0, "moved", "--resume --set train.steps=13 --set data.train=other.h5", ""), 65));
+  CU_ASSERT_PTR_NOT_NULL(
+      strstr(command_output, "data.train: other.h5 holds other data than moved/checkpoints/step-00000012 was trained on"));
+  CU_ASSERT(command_ended(train(0, "moved", "--resume --set train.steps=13 --set data.train=elsewhere.h5", ""), 0));
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "resume: data.train is [\"elsewhere.h5\"] now, was"));
+}
+
 /* Weights are packed once a step: after an update that ranks share, after one of a single rank, after a resume. */
 static void in_bf16_too(void) {
   static const char *const optimizers[] = {"adamw", "lamb"};
@@ -270,11 +281,11 @@ static void evaluates_and_fills(void) {
 }
 
 HEED_TESTS({"prepares data", prepares}, {"trains to the end", trains_to_the_end}, {"resumes on other ranks", resumes_on_other_ranks},
-           {"resumes from several files", resumes_from_several_files}, {"in bf16 too", in_bf16_too},
-           {"loses nothing when killed in a save", loses_nothing_when_killed_in_a_save}, {"stops on a signal", stops_on_a_signal},
-           {"trains without what people look at", trains_without_what_people_look_at}, {"stops at the time limit", stops_at_the_time_limit},
-           {"refuses what does not fit", refuses_what_does_not_fit}, {"rolls back and goes on", rolls_back_and_goes_on},
-           {"names the rank whose memory changes", names_the_rank_whose_memory_changes},
+           {"resumes from several files", resumes_from_several_files}, {"resumes on its own data", resumes_on_its_own_data},
+           {"in bf16 too", in_bf16_too}, {"loses nothing when killed in a save", loses_nothing_when_killed_in_a_save},
+           {"stops on a signal", stops_on_a_signal}, {"trains without what people look at", trains_without_what_people_look_at},
+           {"stops at the time limit", stops_at_the_time_limit}, {"refuses what does not fit", refuses_what_does_not_fit},
+           {"rolls back and goes on", rolls_back_and_goes_on}, {"names the rank whose memory changes", names_the_rank_whose_memory_changes},
            {"resume without a checkpoint starts", resume_without_a_checkpoint_starts},
            {"evaluates what a stop left out", evaluates_what_a_stop_left_out},
            {"starts from weights that fit", starts_from_weights_that_fit}, {"another vocabulary is refused", another_vocabulary_is_refused},
