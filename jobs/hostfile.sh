@@ -17,6 +17,8 @@ catch_signals
 [[ $file = /* ]] || file=$OLDPWD/$file
 [[ $config = /* || -e $config ]] || config=$OLDPWD/$config
 [ -r "$file" ] || { echo "$file: the host file cannot be read" >&2; exit 65; }
+wrong=$(grep -nE '^[^#]*[[:space:]]slots[[:space:]]*=[[:space:]]*([^0-9[:space:]]|$|0+([[:space:]]|$))' "$file" | head -n 1) || true
+[ -z "$wrong" ] || { echo "$file, line ${wrong%%:*}: slots= takes a whole number from 1" >&2; exit 65; }
 read_hosts "$file"
 [ "$ranks" -gt 0 ] || { echo "$file: names no machine" >&2; exit 65; }
 

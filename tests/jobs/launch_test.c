@@ -15,6 +15,21 @@ static void machines_of_a_host_file(void) {
   CU_ASSERT_STRING_EQUAL(launch("read_hosts /dev/null; echo $ranks $most"), "0 0\n");
 }
 
+static void what_is_no_host_file_is_named(void) {
+  static const struct {
+    const char *text, *said;
+  } bad[] = {{"# slots=x\\na slots=x", "line 2: slots= takes a whole number from 1"},
+             {"a slots = 2 max_slots=4\\nb slots=0", "line 2: slots= takes a whole number from 1"},
+             {"# nothing", "names no machine"}};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    CU_ASSERT_EQUAL(command_run("printf '%s\\n' >/tmp/heed-hosts-$$; " HEED_SOURCE
+                                "/jobs/hostfile.sh /tmp/heed-hosts-$$ configs/bert-tiny.yaml; code=$?; rm /tmp/heed-hosts-$$; exit $code",
+                                bad[i].text),
+                    65);
+    CU_ASSERT_PTR_NOT_NULL(strstr(command_output, bad[i].said));
+  }
+}
+
 /* Ranks × threads on cores, on hardware threads, or where neither suffice unbound, which is said. */
 static void places_follow_from_what_there_is(void) {
   static const struct {
@@ -40,4 +55,5 @@ static void places_follow_from_what_there_is(void) {
   }
 }
 
-HEED_TESTS({"machines of a host file", machines_of_a_host_file}, {"places follow from what there is", places_follow_from_what_there_is})
+HEED_TESTS({"machines of a host file", machines_of_a_host_file}, {"what is no host file is named", what_is_no_host_file_is_named},
+           {"places follow from what there is", places_follow_from_what_there_is})
