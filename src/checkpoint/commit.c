@@ -29,20 +29,20 @@
 enum { TEXTS = 2 };
 
 /* Of tensors a file.  Two files that follow each other hold more than that, so there are never too many. */
-static int64_t file_bytes(const heed_save *s) {
+static int64_t most_of_file(const heed_save *s) {
   const int64_t all = (1 + s->tensors->moments) * heed_parameters_whole_total(s->tensors->table) * (int64_t)sizeof(float);
   const int64_t least = all / (HEED_MAX_FILES / 2 - 1) + 1;
   return s->store->file_bytes > least ? s->store->file_bytes : least;
 }
 
-/* A tensor goes to the file before it if that has room for it, and to a new one if not. */
-static heed_status add_tensor(heed_save *s, int block, int64_t parameter, int64_t *filled) {
+/* A tensor goes to the file before it if that has room for it, `most` in all, and to a new one if not. */
+static heed_status add_tensor(heed_save *s, int block, int64_t parameter, int64_t most, int64_t *filled) {
   const heed_parameter *p = &s->tensors->table->items[parameter];
   const int64_t bytes = heed_parameters_whole_count(s->tensors->table, parameter) * (int64_t)sizeof(float);
   heed_item item = {.type = HEED_ITEM_FLOAT32, .rank = p->rank};
   memcpy(item.shape, p->shape, sizeof item.shape);
   heed_item_path(item.path, s->tensors, block, parameter);
-  if (*filled > 0 && *filled + bytes > file_bytes(s)) {
+  if (*filled > 0 && *filled + bytes > most) {
     HEED_TRY(heed_manifest_add_file(&s->manifest));
     *filled = 0;
   }
@@ -63,10 +63,11 @@ static heed_status add_items(heed_save *s) {
       return heed_error(HEED_INVALID, "%s is longer than %lld bytes", item.path, (long long)most[i]);
     HEED_TRY(heed_manifest_add(&s->manifest, &item));
   }
+  const int64_t most_bytes = most_of_file(s);
   int64_t filled = 0;
   for (int block = 0; block <= s->tensors->moments; block++)
     for (int64_t i = 0; i < s->tensors->table->count; i++)
-      HEED_TRY(add_tensor(s, block, i, &filled));
+      HEED_TRY(add_tensor(s, block, i, most_bytes, &filled));
   return HEED_OK;
 }
 

@@ -93,19 +93,13 @@ heed_status heed_checkpoint_folder_read(const heed_folder *folder, const heed_it
   return heed_file_read(folder->files[item->file], name, data, bytes, item->offset + at);
 }
 
-heed_status heed_checkpoint_folder_damaged(const heed_item *item) {
-  char name[HEED_STATE_NAME];
-  heed_state_name(name, item->file);
-  return heed_error(HEED_INVALID, "%s: %s does not match its checksum", name, item->path);
-}
-
 heed_status heed_checkpoint_folder_check_items(const heed_folder *folder) {
   uint64_t hash;
   for (int64_t i = 0; i < folder->manifest.count; i++) {
     const heed_item *item = &folder->manifest.items[i];
     HEED_TRY(heed_file_hash(folder->files[item->file], item->path, item->offset, item->bytes, &hash));
     if (hash != item->checksum)
-      return heed_error_in(heed_checkpoint_folder_damaged(item), "%s", folder->path);
+      return heed_error_in(heed_state_damaged(item), "%s", folder->path);
   }
   return HEED_OK;
 }
@@ -120,7 +114,7 @@ heed_status heed_checkpoint_folder_text(const heed_folder *folder, const char *p
     return heed_error(HEED_FAILED, "out of memory for %s", path);
   heed_status status = heed_checkpoint_folder_read(folder, item, *text, (size_t)item->bytes, 0);
   if (status == HEED_OK && heed_hash(*text, (size_t)item->bytes) != item->checksum)
-    status = heed_checkpoint_folder_damaged(item);
+    status = heed_state_damaged(item);
   if (status == HEED_OK)
     return HEED_OK;
   free(*text);

@@ -48,9 +48,6 @@ heed_status heed_checkpoint_folder_open_any(heed_folder *folder, const char *pat
 /** Reads bytes of an item, from its byte `at` on.  Errors: HEED_IO; HEED_INVALID when its file ends before. */
 heed_status heed_checkpoint_folder_read(const heed_folder *folder, const heed_item *item, void *data, size_t bytes, int64_t at);
 
-/** Says that an item is not as it was written. */
-heed_status heed_checkpoint_folder_damaged(const heed_item *item);
-
 /** Compares the bytes of each item with its checksum. */
 heed_status heed_checkpoint_folder_check_items(const heed_folder *folder);
 

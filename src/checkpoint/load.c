@@ -7,6 +7,7 @@
 #include "base/pulse.h"
 #include "checkpoint/folder.h"
 #include "checkpoint/parts.h"
+#include "checkpoint/state.h"
 #include "checkpoint/store.h"
 
 typedef struct load {
@@ -61,7 +62,7 @@ static heed_status read_piece(load *l, int block, const heed_piece *piece, float
     return HEED_OK;
   uint64_t hash = heed_hasher_end(l->hasher);
   l->hasher = NULL;
-  return hash == item->checksum ? HEED_OK : heed_checkpoint_folder_damaged(item);
+  return hash == item->checksum ? HEED_OK : heed_state_damaged(item);
 }
 
 /* After a failure rank 0 goes on sending, since the others cannot know. */

@@ -11,6 +11,9 @@ enum { HEED_STATE_NAME = 24 };
 /** "state.h5", "state-1.h5", … */
 void heed_state_name(char name[HEED_STATE_NAME], int index);
 
+/** Says that an item is not as it was written.  Returns HEED_INVALID. */
+heed_status heed_state_damaged(const heed_item *item);
+
 /** Checks that the open file holds each of its items in the manifest as a plain contiguous dataset of that type and shape, and nothing that
  *  reads elsewhere: no links but hard ones, no external or virtual storage, no filters, no types of variable length, no user block.
  *  Its size is to be checked before.

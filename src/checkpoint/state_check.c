@@ -13,6 +13,12 @@ void heed_state_name(char name[HEED_STATE_NAME], int index) {
     snprintf(name, HEED_STATE_NAME, "state-%d.h5", index);
 }
 
+heed_status heed_state_damaged(const heed_item *item) {
+  char name[HEED_STATE_NAME];
+  heed_state_name(name, item->file);
+  return heed_error(HEED_INVALID, "%s: %s does not match its checksum", name, item->path);
+}
+
 /* What of a dataset is not as the manifest says, NULL for nothing. */
 static const char *dataset_fault(const heed_hdf5_dataset *dataset, const heed_item *item) {
   bool text = item->type == HEED_ITEM_TEXT;

@@ -96,7 +96,6 @@ heed_status heed_state_complete(heed_state_writer *w, uint64_t *checksum) {
 
 /* What is read back, and the items that it is compared with, which follow each other. */
 typedef struct comparison {
-  const char *name;
   const heed_item *item, *end; /* the one being read; behind the last of the file */
   heed_hasher *whole, *of_item;
 } comparison;
@@ -114,14 +113,14 @@ static heed_status compare_block(void *taker, const char *block, size_t bytes, i
     const uint64_t hash = heed_hasher_end(c->of_item);
     c->of_item = NULL;
     if (hash != c->item->checksum)
-      return heed_error(HEED_INVALID, "%s: %s does not match its checksum", c->name, c->item->path);
+      return heed_state_damaged(c->item);
   }
   return HEED_OK;
 }
 
 heed_status heed_state_read_back(const heed_state_writer *w, const heed_manifest *manifest, int index) {
   const heed_manifest_file *file = &manifest->files[index];
-  comparison c = {.name = w->name, .item = manifest->items + file->first, .end = manifest->items + file->end};
+  comparison c = {.item = manifest->items + file->first, .end = manifest->items + file->end};
   HEED_TRY(heed_hasher_begin(&c.whole));
   heed_status status = heed_direct_read(w->file, w->name, w->bytes, compare_block, &c);
   const uint64_t hash = heed_hasher_end(c.whole);
