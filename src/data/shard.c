@@ -55,25 +55,27 @@ static int64_t window_end(int64_t first, int64_t count) {
   return count - first < WINDOW ? count : first + WINDOW;
 }
 
-/* While a window is in memory anyway. */
-static void hash_window(heed_shard *shard, const void *window, size_t bytes) {
-  const uint64_t both[2] = {shard->content_hash, heed_hash(window, bytes)};
-  shard->content_hash = heed_hash(both, sizeof both);
+uint64_t heed_shard_content_hash(uint64_t sentences, uint64_t documents, uint64_t tokens) {
+  return heed_hash((uint64_t[]){sentences, documents, tokens}, 3 * sizeof tokens);
 }
 
-/* Offsets that begin at 0, end at `last` and rise: no sentence and no document is empty. */
-static heed_status check_offsets(heed_shard *shard, const char *name, const int64_t *offsets, int64_t count, int64_t last) {
+/* Offsets that begin at 0, end at `last` and rise: no sentence and no document is empty.  And their hash. */
+static heed_status check_offsets(const char *name, const int64_t *offsets, int64_t count, int64_t last, uint64_t *hash) {
+  heed_hasher *hasher;
   bool rising = true;
   if (offsets[0] != 0 || offsets[count] != last)
     return heed_error(HEED_INVALID, "/%s does not go from 0 to %lld", name, (long long)last);
+  HEED_TRY(heed_hasher_begin(&hasher));
   for (int64_t first = 0; first < count; first += WINDOW) {
     int64_t end = window_end(first, count);
 #pragma omp parallel for schedule(static) reduction(&& : rising) if (end - first > WORTH_THREADS)
     for (int64_t i = first; i < end; i++)
       rising = rising && offsets[i] < offsets[i + 1];
-    hash_window(shard, offsets + first, (size_t)(end - first) * sizeof *offsets);
+    heed_hasher_add(hasher, offsets + first, (size_t)(end - first) * sizeof *offsets);
     give_back(offsets + first, (size_t)(end - first) * sizeof *offsets);
   }
+  heed_hasher_add(hasher, offsets + count, sizeof *offsets);
+  *hash = heed_hasher_end(hasher);
   return rising ? HEED_OK : heed_error(HEED_INVALID, "/%s does not rise", name);
 }
 
@@ -93,19 +95,39 @@ static uint32_t largest_wide(const uint32_t *tokens, int64_t count) {
   return largest;
 }
 
-static heed_status check_tokens(heed_shard *shard) {
+static heed_status check_tokens(const heed_shard *shard, uint64_t *hash) {
   size_t width = shard->wide ? sizeof(uint32_t) : sizeof(uint16_t);
+  uint32_t largest = 0;
+  heed_hasher *hasher;
+  HEED_TRY(heed_hasher_begin(&hasher));
   for (int64_t first = 0; first < shard->token_count; first += WINDOW) {
     int64_t count = window_end(first, shard->token_count) - first;
     const char *window = (const char *)shard->tokens + (size_t)first * width;
-    uint32_t largest = shard->wide ? largest_wide((const uint32_t *)(const void *)window, count)
-                                   : largest_narrow((const uint16_t *)(const void *)window, count);
-    if ((int64_t)largest >= shard->vocabulary_size)
-      return heed_error(HEED_INVALID, "it holds token %lu of a vocabulary of %lld", (unsigned long)largest,
-                        (long long)shard->vocabulary_size);
-    hash_window(shard, window, (size_t)count * width);
+    uint32_t here = shard->wide ? largest_wide((const uint32_t *)(const void *)window, count)
+                                : largest_narrow((const uint16_t *)(const void *)window, count);
+    largest = here > largest ? here : largest;
+    heed_hasher_add(hasher, window, (size_t)count * width);
     give_back(window, (size_t)count * width);
   }
+  *hash = heed_hasher_end(hasher);
+  if ((int64_t)largest >= shard->vocabulary_size)
+    return heed_error(HEED_INVALID, "it holds token %lu of a vocabulary of %lld", (unsigned long)largest,
+                      (long long)shard->vocabulary_size);
+  return HEED_OK;
+}
+
+/* Everything that the arrays hold. */
+static heed_status check_content(heed_shard *shard, const heed_shard_layout *layout) {
+  uint64_t sentences, documents, tokens;
+  HEED_TRY(check_offsets("sentences", shard->sentences, shard->sentence_count, shard->token_count, &sentences));
+  HEED_TRY(check_offsets("documents", shard->documents, shard->document_count, shard->sentence_count, &documents));
+  HEED_TRY(check_tokens(shard, &tokens));
+  shard->content_hash = heed_shard_content_hash(sentences, documents, tokens);
+  if (layout->format >= HEED_SHARD_HASHED && shard->content_hash != layout->content_hash)
+    return heed_error(HEED_INVALID,
+                      "it is damaged: its content is not what `heed prepare` wrote (hash %016llx in place of %016llx); copy it again, or "
+                      "prepare it again",
+                      (unsigned long long)shard->content_hash, (unsigned long long)layout->content_hash);
   return HEED_OK;
 }
 
@@ -128,12 +150,8 @@ static heed_status map_file(heed_shard *shard, int file, size_t bytes) {
     shard->vocabulary_size = layout.vocabulary_size;
     shard->cased = layout.cased != 0;
     memcpy(shard->tokenizer, layout.tokenizer, sizeof shard->tokenizer);
-    status = check_offsets(shard, "sentences", shard->sentences, shard->sentence_count, shard->token_count);
+    status = check_content(shard, &layout);
   }
-  if (status == HEED_OK)
-    status = check_offsets(shard, "documents", shard->documents, shard->document_count, shard->sentence_count);
-  if (status == HEED_OK)
-    status = check_tokens(shard);
   return status == HEED_OK ? status : heed_error_in(status, "%s: not a sound token shard", shard->path);
 }
 

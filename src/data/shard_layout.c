@@ -19,8 +19,10 @@ static heed_status read_number(heed_hdf5 *hdf5, const char *name, int64_t *value
 
 static heed_status read_layout(heed_shard_layout *layout, heed_hdf5 *hdf5) {
   HEED_TRY(read_number(hdf5, "format_version", &layout->format));
-  if (layout->format != HEED_SHARD_FORMAT)
-    return heed_error(HEED_INVALID, "its format is %lld; this program reads format %d", (long long)layout->format, HEED_SHARD_FORMAT);
+  if (layout->format < 1 || layout->format > HEED_SHARD_FORMAT)
+    return heed_error(HEED_INVALID, "its format is %lld; this program reads formats 1 to %d", (long long)layout->format, HEED_SHARD_FORMAT);
+  if (layout->format >= HEED_SHARD_HASHED)
+    HEED_TRY(heed_hdf5_attribute(hdf5, "content_hash", HEED_HDF5_UINT64, &layout->content_hash, sizeof layout->content_hash));
   HEED_TRY(heed_hdf5_attribute(hdf5, "vocabulary_hash", HEED_HDF5_UINT64, &layout->vocabulary_hash, sizeof layout->vocabulary_hash));
   HEED_TRY(read_number(hdf5, "vocabulary_size", &layout->vocabulary_size));
   HEED_TRY(read_number(hdf5, "cased", &layout->cased));

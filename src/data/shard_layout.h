@@ -13,7 +13,7 @@ typedef struct heed_shard_array {
 typedef struct heed_shard_layout {
   heed_shard_array tokens, sentences, documents;
   int64_t format, vocabulary_size, token_count, sentence_count, document_count, cased;
-  uint64_t vocabulary_hash;
+  uint64_t vocabulary_hash, content_hash; /**< content_hash: from format 2 on */
   char tokenizer[HEED_TOKENIZER_NAME];
 } heed_shard_layout;
 

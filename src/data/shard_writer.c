@@ -26,6 +26,7 @@ struct heed_shard_writer {
   bool wide;
   int64_t token_count, sentence_count, document_count;
   int64_t document_begin; /* first sentence of the current document */
+  uint64_t content_hash;  /* of what was added, known at the end */
   uint64_t *sources;
   int64_t source_count, source_capacity;
 };
@@ -155,6 +156,7 @@ static bool write_attributes(const heed_shard_writer *w, hid_t root) {
   bool written = H5Tset_size(text, sizeof name) >= 0 && write_attribute(root, "tokenizer", text, name, 1) &&
                  write_attribute(root, "format_version", H5T_STD_I64LE, &format, 1) &&
                  write_attribute(root, "vocabulary_hash", H5T_STD_U64LE, &hash, 1) &&
+                 write_attribute(root, "content_hash", H5T_STD_U64LE, &w->content_hash, 1) &&
                  write_attribute(root, "vocabulary_size", H5T_STD_I64LE, &size, 1) &&
                  write_attribute(root, "cased", H5T_STD_I64LE, &cased, 1) &&
                  write_attribute(root, "token_count", H5T_STD_I64LE, &w->token_count, 1) &&
@@ -260,8 +262,7 @@ static heed_status commit(heed_shard_writer *w, int descriptor, const char *temp
   if (status != HEED_OK)
     return heed_error_in(status, "%s", w->path);
   HEED_TRY(heed_shard_open(&written, temporary));
-  bool equal = written.token_count == w->token_count && written.sentence_count == w->sentence_count &&
-               written.document_count == w->document_count && written.vocabulary_hash == heed_tokenizer_hash(w->tokenizer);
+  bool equal = written.content_hash == w->content_hash && written.vocabulary_hash == heed_tokenizer_hash(w->tokenizer);
   heed_shard_close(&written);
   if (!equal)
     return heed_error(HEED_IO, "%s: reads back otherwise than it was written", w->path);
@@ -276,6 +277,8 @@ heed_status heed_shard_writer_finish(heed_shard_writer *writer) {
     return heed_error(HEED_INVALID, "%s: not written, since the input holds no text", writer->path);
   HEED_TRY(heed_spool_add(&writer->sentences, &writer->token_count, sizeof writer->token_count));
   HEED_TRY(heed_spool_add(&writer->documents, &writer->sentence_count, sizeof writer->sentence_count));
+  writer->content_hash =
+      heed_shard_content_hash(heed_spool_hash(&writer->sentences), heed_spool_hash(&writer->documents), heed_spool_hash(&writer->tokens));
   HEED_TRY(heed_output_begin(writer->path, &temporary, &descriptor));
   heed_status status = commit(writer, descriptor, temporary);
   if (status != HEED_OK)

@@ -16,10 +16,11 @@ heed_status heed_spool_create(heed_spool *spool, const char *beside) {
   unlink(name); /* nameless from now on */
   free(name);
   spool->buffer = malloc(BUFFER_BYTES);
-  if (spool->buffer)
-    return HEED_OK;
-  heed_spool_free(spool);
-  return heed_error(HEED_FAILED, "out of memory for a temporary file's buffer");
+  heed_status status =
+      spool->buffer ? heed_hasher_begin(&spool->hasher) : heed_error(HEED_FAILED, "out of memory for a temporary file's buffer");
+  if (status != HEED_OK)
+    heed_spool_free(spool);
+  return status;
 }
 
 static heed_status flush(heed_spool *spool) {
@@ -37,6 +38,7 @@ static heed_status flush(heed_spool *spool) {
 
 heed_status heed_spool_add(heed_spool *spool, const void *data, size_t bytes) {
   const char *from = data;
+  heed_hasher_add(spool->hasher, data, bytes);
   while (bytes > 0) {
     size_t part = BUFFER_BYTES - spool->used < bytes ? BUFFER_BYTES - spool->used : bytes;
     memcpy(spool->buffer + spool->used, from, part);
@@ -67,7 +69,15 @@ heed_status heed_spool_read(heed_spool *spool, void *data, int64_t from, size_t 
   return HEED_OK;
 }
 
+uint64_t heed_spool_hash(heed_spool *spool) {
+  uint64_t hash = heed_hasher_end(spool->hasher);
+  spool->hasher = NULL;
+  return hash;
+}
+
 void heed_spool_free(heed_spool *spool) {
+  if (spool->hasher)
+    heed_hasher_end(spool->hasher);
   if (spool->file >= 0)
     close(spool->file);
   free(spool->buffer);

@@ -35,9 +35,10 @@ static void write_ids(const char *path, const int32_t *ids) {
   heed_tokenizer_free(tokenizer);
 }
 
+static const int32_t small_ids[] = {5, 6, 7, 8, 9, 9};
+
 static void write_small(const char *path) {
-  static const int32_t ids[] = {5, 6, 7, 8, 9, 9};
-  write_ids(path, ids);
+  write_ids(path, small_ids);
 }
 
 static uint64_t content_hash(const char *path) {
@@ -71,10 +72,9 @@ static void round_trip(void) {
   CU_ASSERT_TRUE(shard.cased);
   CU_ASSERT_FALSE(shard.wide);
   CU_ASSERT_STRING_EQUAL(shard.tokenizer, "wordpiece");
-  const int32_t ids[] = {5, 6, 7, 8, 9, 9};
   const int64_t sentences[] = {0, 2, 3, 6}, documents[] = {0, 2, 3};
   for (int64_t i = 0; i < 6; i++)
-    CU_ASSERT_EQUAL(heed_shard_token(&shard, i), ids[i]);
+    CU_ASSERT_EQUAL(heed_shard_token(&shard, i), small_ids[i]);
   CU_ASSERT_EQUAL(memcmp(shard.sentences, sentences, sizeof sentences), 0);
   CU_ASSERT_EQUAL(memcmp(shard.documents, documents, sizeof documents), 0);
   heed_shard_close(&shard);
@@ -277,7 +277,10 @@ static void negative_count(hid_t file) {
   set_count(file, "document_count", -1);
 }
 static void newer_format(hid_t file) {
-  set_count(file, "format_version", 2);
+  set_count(file, "format_version", 3);
+}
+static void unhashed(hid_t file) {
+  H5Adelete(file, "content_hash");
 }
 static void small_vocabulary(hid_t file) {
   set_count(file, "vocabulary_size", 9);
@@ -362,7 +365,8 @@ static void hostile_shards(void) {
       {"no storage", huge},
       {"counts do not agree", too_many_tokens},
       {"counts do not agree", negative_count},
-      {"format is 2", newer_format},
+      {"format is 3", newer_format},
+      {"no attribute content_hash", unhashed},
       {"token 9 of a vocabulary of 9", small_vocabulary},
       {"is impossible", huge_vocabulary},
       {"no attribute vocabulary_hash", no_hash},
@@ -395,6 +399,43 @@ static void user_block(void) {
   expect_refusal("block.h5", "user block");
 }
 
+/* A shard from before there was a hash in it is read, and known as the same. */
+static void first_format(void) {
+  write_small(folder_path("small.h5"));
+  write_small(folder_path("first.h5"));
+  hid_t file = H5Fopen(folder_path("first.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+  unhashed(file);
+  set_count(file, "format_version", 1);
+  H5Fclose(file);
+  CU_ASSERT_EQUAL(content_hash(folder_path("first.h5")), content_hash(folder_path("small.h5")));
+}
+
+/* Each bit of each array: also one that leaves a possible token, or offsets that still rise. */
+static void every_bit_of_the_arrays(void) {
+  heed_shard shard;
+  size_t bytes = 0, possible = 0;
+  write_small(folder_path("small.h5"));
+  char *good = folder_read("small.h5", &bytes);
+  CU_ASSERT_EQUAL_FATAL(heed_shard_open(&shard, folder_path("small.h5")), HEED_OK);
+  const struct {
+    size_t first, bytes;
+  } arrays[] = {{(size_t)((const char *)shard.tokens - (const char *)shard.mapping), 6 * sizeof(uint16_t)},
+                {(size_t)((const char *)shard.sentences - (const char *)shard.mapping), 4 * sizeof(int64_t)},
+                {(size_t)((const char *)shard.documents - (const char *)shard.mapping), 3 * sizeof(int64_t)}};
+  heed_shard_close(&shard);
+  for (size_t a = 0; a < sizeof arrays / sizeof *arrays; a++)
+    for (size_t bit = 0; bit < 8 * arrays[a].bytes; bit++) {
+      char *at = good + arrays[a].first + bit / 8;
+      *at ^= (char)(1 << bit % 8);
+      folder_write("flipped.h5", good, bytes);
+      *at ^= (char)(1 << bit % 8);
+      CU_ASSERT_EQUAL(heed_shard_open(&shard, folder_path("flipped.h5")), HEED_INVALID);
+      possible += strstr(heed_error_text(), "it is damaged: its content is not what") != NULL;
+    }
+  CU_ASSERT_TRUE(possible > 8); /* what the checks of tokens and offsets alone let pass */
+  free(good);
+}
+
 /* Cut at many lengths, and bits flipped all over: refused, or still the same shard; never a crash. */
 static void damaged_everywhere(void) {
   size_t bytes = 0;
@@ -417,7 +458,7 @@ static void damaged_everywhere(void) {
       opened++;
       CU_ASSERT_TRUE(shard.token_count == 6 && shard.sentence_count == 3 && shard.document_count == 2);
       for (int64_t i = 0; i < shard.token_count; i++)
-        CU_ASSERT_TRUE(heed_shard_token(&shard, i) < 10);
+        CU_ASSERT_EQUAL(heed_shard_token(&shard, i), small_ids[i]);
       heed_shard_close(&shard);
     } else {
       CU_ASSERT_EQUAL(status, HEED_INVALID);
@@ -461,5 +502,6 @@ static void begin(void) {
 }
 
 HEED_TESTS({"begin", begin}, {"round trip", round_trip}, {"hash of content", hash_of_content}, {"wide and long", wide_and_long},
-           {"not shards", not_shards}, {"hostile shards", hostile_shards}, {"user block", user_block},
-           {"damaged everywhere", damaged_everywhere}, {"outputs", outputs}, {"end", folder_remove})
+           {"not shards", not_shards}, {"hostile shards", hostile_shards}, {"user block", user_block}, {"first format", first_format},
+           {"every bit of the arrays", every_bit_of_the_arrays}, {"damaged everywhere", damaged_everywhere}, {"outputs", outputs},
+           {"end", folder_remove})

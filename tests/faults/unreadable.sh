@@ -1,4 +1,4 @@
-# title: a shard unreadable or different on one rank; cut short or written to under way
+# title: a shard unreadable, damaged or different on one rank; cut short or written to under way
 # expected: exit 65 or 74, naming rank or file; goes on when mended
 # A mount namespace of its own shows one rank another file.
 # shellcheck shell=bash disable=SC2154,SC2034 source=tests/faults/common.sh
@@ -49,10 +49,13 @@ for count in 1 2 4; do
 done
 unshare -m true 2>unshare.out || pending "no mount namespace can be made here: $(cat unshare.out)"
 head -c 5000 train.h5 >short.h5
+cp train.h5 flipped.h5 # a bit of a token, which stays a possible one
+at=$(($(stat -c %s train.h5) / 4 * 2))
+printf '%b' "\\0$(printf %o $(($(od -An -tu1 -j $at -N 1 train.h5) ^ 1)))" | dd of=flipped.h5 bs=1 seek=$at conv=notrunc status=none
 : >empty.h5
 counts=(2 4)
 for round in $(seq $((long ? 10 : 1))); do
-  for with in other.h5 short.h5 empty.h5 text.txt; do
+  for with in other.h5 flipped.h5 short.h5 empty.h5 text.txt; do
     try "$round-$with" refused_on_one "${counts[round % 2]}" $with
   done
 done
