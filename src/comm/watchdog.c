@@ -49,7 +49,6 @@ static struct {
   int socket, wake;      /* wake: readable when the thread is to end */
   int rank, ranks;
   bool speaks; /* of a standstill */
-  pid_t launcher;
   double period;
   invitation job;
   heed_vigil *vigil;
@@ -121,18 +120,8 @@ static _Noreturn void end_job(const char *why) {
   _exit(HEED_WATCHDOG);
 }
 
-/* A launcher that was killed can end nobody, and its ranks would train on unseen, or wait for each other for ever. */
-static void look_for_launcher(void) {
-  if (dog.launcher == 0 || getppid() == dog.launcher)
-    return;
-  if (dog.rank == 0)
-    heed_alarm("error: what launched this job is gone: it ends");
-  _exit(HEED_FAILED);
-}
-
 static void watch(double now) {
   char text[1024];
-  look_for_launcher();
   heed_vigil_hear(dog.vigil, dog.rank, heed_pulse_read(), now);
   if (dog.rank > 0)
     speak(now);
@@ -231,7 +220,6 @@ static heed_status begin(const heed_host *hosts) {
   /* Rank 1 speaks for a rank 0 that is stopped.  From another machine a word would be on its way to the launcher if that is cut off, and
    * its daemon would then wait for an answer in place of finding out. */
   dog.speaks = dog.rank == 0 || (dog.rank == 1 && memcmp(hosts[0], hosts[1], sizeof *hosts) == 0);
-  dog.launcher = heed_world_is_launched() ? getppid() : 0;
   if (dog.rank == 0 && !(dog.from = calloc((size_t)dog.ranks, sizeof *dog.from)))
     return heed_error(HEED_FAILED, "out of memory for a list of %d ranks", dog.ranks);
   HEED_TRY(make_vigil(hosts));

@@ -6,6 +6,7 @@
 #include "comm/add.h"
 #include "comm/groups.h"
 #include "comm/job.h"
+#include "comm/launcher.h"
 #include "comm/node.h"
 #include "heed/log.h"
 
@@ -73,6 +74,8 @@ heed_status heed_world_open(heed_communication **world) {
                         (long long)started_processes());
     return HEED_OK;
   }
+  if (heed_world_is_launched())
+    heed_launcher_watch();
   HEED_TRY(start_mpi());
   MPI_Comm ranks;
   MPI_Comm_dup(MPI_COMM_WORLD, &ranks);
@@ -99,6 +102,7 @@ void heed_world_close(void) {
   job_open = false; /* the log keeps its rank: what is said after this is said once */
   if (began_mpi)
     MPI_Finalize();
+  heed_launcher_leave();
 }
 
 heed_node heed_world_node(const heed_communication *world) {

@@ -26,7 +26,8 @@ bool heed_world_is_open(void);
 
 /** Opens the world and tells the log this rank.  Collective when launched.  A second call gives the same world.
  *  MPI starts with MPI_THREAD_FUNNELED: only the thread that opened the world may use the table.  When the calling program has
- *  started MPI itself, it is used as it is.  Signal handlers must be installed before.
+ *  started MPI itself, it is used as it is.  Signal handlers must be installed before.  When launched, the process ends with its launcher
+ *  (comm/launcher.h).
  *  \param[out] world  owned by comm/, valid until heed_world_close
  *  Errors: HEED_INVALID when the launcher started more processes than MPI can see (another MPI's mpirun, srun without PMI): they would
  *  all be rank 0 of a job of their own.  HEED_FAILED when MPI cannot be funneled or memory is short. */

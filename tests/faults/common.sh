@@ -26,12 +26,14 @@ pending() {
 
 # Processes of this scenario: all name its folder.
 of_scenario() { pgrep -f -- "$work/" | grep -vx $$; }
+left= # what no_orphans found
 no_orphans() {
   local i
   for i in $(seq 100); do
     [ -n "$(of_scenario)" ] || return 0
     sleep 0.1
   done
+  left=$(of_scenario | xargs -r ps -o pid=,stat=,etimes=,wchan:16=,args= -p 2>/dev/null | cut -c -120)
   of_scenario | xargs -r kill -KILL 2>/dev/null
   return 1
 }
@@ -43,7 +45,7 @@ try() {
   ! grep -qsE "^(ok|lost) $key(:|\$)" "$results" || return 0
   (
     "$@"
-    no_orphans || lost "processes were left after 10 s"
+    no_orphans || lost "processes were left after 10 s: $left"
     printf 'ok %s\n' "$key" >>"$results"
   )
   grep -qE "^(ok|lost) $key(:|\$)" "$results" || printf 'lost %s: the run itself ended with an error\n' "$key" >>"$results"

@@ -16,7 +16,7 @@ stop_for_good() { # RANKS WHICH
   wait $timer || code=$?
   ended 124
   [ $((SECONDS - begun)) -le 25 ] || lost "it took $((SECONDS - begun)) s"
-  no_orphans || lost "processes were left"
+  no_orphans || lost "processes were left: $left"
   said "^error: .*rank $rank .*last seen in: ."
   kept=$(saved)
   train "$(other_ranks "$1")" run --resume "${far[@]}"

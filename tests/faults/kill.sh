@@ -34,7 +34,7 @@ at_random() { # RANKS WHO MOMENT
   # shellcheck disable=SC2086
   kill -KILL $victims 2>/dev/null
   end_job
-  no_orphans || lost "processes were left 10 s after the kill of $2"
+  no_orphans || lost "processes were left 10 s after the kill of $2: $left"
   if [ "$code" = 0 ]; then
     grep -q 'step 24  saved' out || lost "exit code 0 before the end"
     [ "$3" = 0 ] || { rm -r run; at_random "$1" "$2" $(($3 / 2)); }
