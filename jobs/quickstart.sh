@@ -30,6 +30,12 @@ if ! [[ $ranks =~ ^(|1|2|4|8)$ && $steps =~ ^[0-9]*$ ]]; then
   exit 64
 fi
 
+warmup=$(sed -n 's/.*warmup_steps: *\([0-9]*\).*/\1/p' "$config")
+if [ -n "$steps" ] && [ "$steps" -lt "$warmup" ]; then
+  echo "quickstart.sh: --steps must be at least $warmup, the steps in which $config warms up" >&2
+  exit 64
+fi
+
 title() { printf '\n== %s\n' "$*"; }
 minutes() { awk -v s="$1" 'BEGIN { printf "%.1f", s / 60 }'; }
 percent() { awk -v a="$1" 'BEGIN { printf "%.2f%%", 100 * a }'; }
