@@ -39,6 +39,10 @@ typedef struct heed_checkpoint_tensors {
   int moments;                                /**< 0 (weights only) to HEED_MAX_MOMENTS */
   const char *moment_names[HEED_MAX_MOMENTS]; /**< "m", "v" */
   float *moment_shards[HEED_MAX_MOMENTS];     /**< this rank's shard of each */
+  /** Asked by a save when all of them have been read and nothing is committed; an error, the same on all ranks, is the save's, and leaves
+   *  nothing of it.  Collective.  NULL: nobody is asked. */
+  heed_status (*are_sound)(void *context);
+  void *context;
 } heed_checkpoint_tensors;
 
 typedef struct heed_checkpoint_store heed_checkpoint_store;

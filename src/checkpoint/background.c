@@ -117,14 +117,17 @@ heed_status heed_checkpoint_begin(heed_checkpoint_store *store, const heed_check
   heed_checkpoint_name(b->name, info->step);
   b->tensors = *tensors;
   b->save = (heed_save){.store = store, .name = b->name, .replace = true, .info = *info, .tensors = &b->tensors, .folder = -1};
-  const heed_status status = heed_save_begin(&b->save);
+  heed_status status = heed_save_begin(&b->save);
+  if (status == HEED_OK) {
+    collect(b);
+    status = heed_save_is_sound(&b->save);
+  }
   if (status != HEED_OK) {
     heed_save_end(&b->save, status);
     const heed_status failed = heed_save_failed(&b->save, status);
     free(b);
     return failed;
   }
-  collect(b);
   heed_parts_close(&b->save.parts);
   store->background = b;
   if (c->rank == 0)

@@ -1,7 +1,8 @@
 /* Saving: the commit protocol.
  *
  *  1. rank 0 makes step-S.tmp-X/ and in it state.h5, state-1.h5 …, lays them out and takes their space on the disk   (prepare)
- *  2. the ranks stream their parts and shards to rank 0, which writes them in order and keeps checksums   (stream)
+ *  2. the ranks stream their parts and shards to rank 0, which writes them in order and keeps checksums; what they brought was
+ *     sound to the end   (stream)
  *  3. rank 0 syncs the files, reads them back past the page cache and compares files and tensors      (seal)
  *  4. rank 0 writes MANIFEST, syncs it, reads it back too, and then syncs the folder                  (seal)
  *  5. the ranks agree that all went well; only then does the folder get its name, and checkpoints/ is synced   (publish)
@@ -296,16 +297,19 @@ heed_status heed_save_begin(heed_save *s) {
   return communication->agree(communication, status);
 }
 
+heed_status heed_save_is_sound(const heed_save *s) {
+  return s->tensors->are_sound ? s->tensors->are_sound(s->tensors->context) : HEED_OK;
+}
+
 /* The steps in order.  What one rank could not do, all agree on before the next. */
 static heed_status run(heed_save *s) {
   heed_communication *communication = s->store->communication;
   bool root = communication->rank == 0;
   HEED_TRY(heed_save_begin(s));
   HEED_TRY(communication->agree(communication, root ? heed_save_prepare(s) : HEED_OK));
-  heed_status status = stream(s);
-  if (root && status == HEED_OK)
-    status = heed_save_seal(s);
-  HEED_TRY(communication->agree(communication, status));
+  HEED_TRY(communication->agree(communication, stream(s)));
+  HEED_TRY(heed_save_is_sound(s));
+  HEED_TRY(communication->agree(communication, root ? heed_save_seal(s) : HEED_OK));
   return communication->agree(communication, root ? heed_save_publish(s) : HEED_OK);
 }
 

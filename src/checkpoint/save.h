@@ -30,6 +30,9 @@ typedef struct heed_save {
 /** Checks what was given.  Collective. */
 heed_status heed_save_begin(heed_save *save);
 
+/** After all pieces have been gathered.  Collective. */
+heed_status heed_save_is_sound(const heed_save *save);
+
 /* On rank 0: 1 of the protocol; then of 2 all pieces in order, block after block; 3 and 4; 5. */
 heed_status heed_save_prepare(heed_save *save);
 heed_status heed_save_write(heed_save *save, int block, const heed_piece *piece, const float *values);

@@ -102,6 +102,14 @@ static heed_checkpoint_tensors tensors_of(heed_session *s, bool moments) {
                                    .moment_shards = {heed_optimizer_moment(optimizer, 0), heed_optimizer_moment(optimizer, 1)}};
 }
 
+/* For what a save has read. */
+static heed_status are_sound(void *session) {
+  heed_session *s = session;
+  const heed_status status = heed_stepper_is_sound(s->stepper);
+  s->unsound = status != HEED_OK;
+  return status;
+}
+
 /* Reads weights, and moments too if they are wanted.  Collective. */
 static heed_status load(heed_session *s, const char *from, bool moments) {
   const heed_checkpoint_tensors tensors = tensors_of(s, moments);
@@ -344,6 +352,8 @@ heed_status heed_session_save(heed_session *s, bool now) {
   snprintf(info.isa, sizeof info.isa, "%s", s->kernels->isa);
   snprintf(info.blas, sizeof info.blas, "%s", heed_blas_core());
   heed_checkpoint_tensors tensors = tensors_of(s, true);
+  tensors.are_sound = are_sound;
+  tensors.context = s;
   return now || !s->config->checkpoint.background ? heed_checkpoint_save(s->store, &info, &tensors)
                                                   : heed_checkpoint_begin(s->store, &info, &tensors);
 }

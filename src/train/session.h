@@ -34,6 +34,7 @@ typedef struct heed_session {
   /* Where the run is: three numbers, since a skipped update or a rollback parts them. */
   int64_t step, updates, data_position;
   int64_t samples_seen;
+  bool unsound;           /* a save found that a rank's memory has changed by itself */
   double validation_loss; /* NaN when this step was not evaluated */
   double begun;           /* heed_seconds at the start of the program's training */
 } heed_session;
@@ -49,7 +50,8 @@ void heed_session_close(heed_session *session);
  *  \param[out] from  the checkpoint, allocated; NULL: none */
 heed_status heed_session_roll_back(heed_session *session, char **from);
 
-/** Saves the present state: `now`, or it begins to, where checkpoint.background allows it (heed_checkpoint_begin).  Collective. */
+/** Saves the present state: `now`, or it begins to, where checkpoint.background allows it (heed_checkpoint_begin).  Collective.
+ *  An error with `unsound` is no failed save but the end of the session: its weights or moments are not to be trusted. */
 heed_status heed_session_save(heed_session *session, bool now);
 
 /** Room for run.output (at most 4,096 bytes) and a name below it. */

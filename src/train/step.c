@@ -315,6 +315,7 @@ heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, dou
   heed_pulse_enter(HEED_PHASE_UPDATING);
   if ((result.witnessed = heed_witness_check(&s->witness)) != HEED_OK)
     return result;
+  heed_witness_forget(&s->witness);
   heed_model_unpack(s->model);
   heed_update update = heed_optimizer_update(s->optimizer, &s->masters, s->blocks[0], divisor, learning_rate, t);
   result.gradient_norm = update.gradient_norm;
@@ -327,6 +328,10 @@ heed_step_result heed_stepper_run(heed_stepper *s, heed_batch_source source, dou
 
 heed_status heed_stepper_witness(heed_stepper *s) {
   return heed_witness_take(&s->witness);
+}
+
+heed_status heed_stepper_is_sound(const heed_stepper *s) {
+  return heed_witness_check(&s->witness);
 }
 
 const heed_parameter_table *heed_stepper_table(const heed_stepper *s) {

@@ -73,6 +73,9 @@ heed_step_result heed_stepper_run(heed_stepper *stepper, heed_batch_source sourc
 /** After a step: compares the ranks' parameters, and remembers this rank's shard until the next update (train/witness.h).  Collective. */
 heed_status heed_stepper_witness(heed_stepper *stepper);
 
+/** Whether each rank's shard is still as it was then; nothing if there was an update since.  Collective.  Errors: HEED_FAILED. */
+heed_status heed_stepper_is_sound(const heed_stepper *stepper);
+
 const heed_parameter_table *heed_stepper_table(const heed_stepper *stepper);
 
 /** What the model's calls take: the parameters, in bf16 only as this model reads them. */

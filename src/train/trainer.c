@@ -84,7 +84,7 @@ static heed_status finish_save(heed_session *s) {
 static heed_status save(heed_session *s, bool last) {
   finish_save(s);
   const heed_status status = heed_session_save(s, last);
-  return heed_checkpoint_is_begun(s->store) ? HEED_OK : tell_saved(s, status, s->step, last);
+  return heed_checkpoint_is_begun(s->store) || s->unsound ? status : tell_saved(s, status, s->step, last);
 }
 
 /* Numbers since the last logged step. */
@@ -231,6 +231,8 @@ static heed_status run(heed_session *s) {
       evaluate(s);
     if (last || is_time_to_save(s, &guard, rolled_back))
       saved = save(s, last);
+    if (s->unsound)
+      break;
     since.begun += heed_seconds() - paused; /* tokens/s is of training alone */
   }
   const heed_status ended = judged != HEED_OK ? judged : saved;

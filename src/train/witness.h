@@ -1,7 +1,7 @@
 /** Hashes that tell when memory changes by itself: a flipped bit, a write to a wrong place, a copy that did not arrive.
  *
  *  After an update the ranks compare what forward reads, of which all have the same; and each remembers its own shard, the masters and
- *  their moments, which nobody else has, until the next update is to change it. */
+ *  their moments, which nobody else has, until the next update is to change it.  A save in between asks too. */
 #ifndef HEED_TRAIN_WITNESS_H
 #define HEED_TRAIN_WITNESS_H
 
@@ -26,7 +26,7 @@ heed_status heed_witness_create(heed_witness *witness, const heed_masters *maste
                                 heed_communication *communication);
 void heed_witness_free(heed_witness *witness);
 
-/** The weights or moments are set anew: nothing is remembered. */
+/** The weights or moments change, or are set anew: nothing is remembered. */
 static inline void heed_witness_forget(heed_witness *w) {
   w->remembers = false;
 }
@@ -35,8 +35,8 @@ static inline void heed_witness_forget(heed_witness *w) {
  *  Errors: HEED_FAILED naming the rank whose copy is not that of most others. */
 heed_status heed_witness_take(heed_witness *witness);
 
-/** Before the next: whether each rank's shard is as it was.  Nothing if none is remembered.  Collective.
+/** Before the next: whether each rank's shard is as it was, if it is remembered.  Collective.
  *  Errors: HEED_FAILED naming a rank whose shard is not. */
-heed_status heed_witness_check(heed_witness *witness);
+heed_status heed_witness_check(const heed_witness *witness);
 
 #endif

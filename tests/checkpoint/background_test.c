@@ -94,6 +94,33 @@ static void what_fails_is_told_at_the_end(void) {
   }
 }
 
+static heed_status not_sound(void *asked) {
+  ++*(int *)asked;
+  return heed_error(HEED_FAILED, "a bit flipped");
+}
+
+/* Tensors that changed while they were read: a save of either kind asks once, and leaves nothing. */
+static void what_is_not_sound_is_not_saved(void) {
+  fixture_saver *const savers[] = {heed_checkpoint_save, heed_checkpoint_begin};
+  for (size_t i = 0; i < sizeof savers / sizeof *savers; i++) {
+    fixture f;
+    int asked = 0;
+    fixture_open(&f);
+    heed_checkpoint_store *store = fixture_store(&f, 3);
+    CU_ASSERT_EQUAL_FATAL(fixture_save(&f, store, 1, NAN), HEED_OK);
+    f.tensors.are_sound = not_sound;
+    f.tensors.context = &asked;
+    CU_ASSERT_EQUAL(fixture_save_by(&f, store, 2, NAN, savers[i]), HEED_FAILED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "step-00000002 was not saved (earlier checkpoints are untouched): a bit flipped"));
+    CU_ASSERT_FALSE(heed_checkpoint_is_begun(store));
+    CU_ASSERT_EQUAL(asked, 1);
+    CU_ASSERT_EQUAL(fixture_count(&f, ""), 1);
+    CU_ASSERT_EQUAL(fixture_newest(&f, store), 1);
+    heed_checkpoint_store_close(store);
+    fixture_close(&f);
+  }
+}
+
 static void is_taken_back_when_the_store_closes(void) {
   fixture f;
   fixture_open(&f);
@@ -107,4 +134,5 @@ static void is_taken_back_when_the_store_closes(void) {
 
 HEED_TESTS({"saves what was there when it began", saves_what_was_there_when_it_began}, {"writes the same file", writes_the_same_file},
            {"tells when it is written", tells_when_it_is_written}, {"what fails is told at the end", what_fails_is_told_at_the_end},
+           {"what is not sound is not saved", what_is_not_sound_is_not_saved},
            {"is taken back when the store closes", is_taken_back_when_the_store_closes})
