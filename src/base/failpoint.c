@@ -29,6 +29,7 @@ const char *const heed_failpoint_names[HEED_FAILPOINT_COUNT] = {
     [HEED_AT_GRADIENTS] = "step.gradients",
     [HEED_AT_REPLICA] = "step.replica",
     [HEED_AT_SHARD] = "step.shard",
+    [HEED_AT_COPY] = "step.copy",
     [HEED_AT_STEP_FORWARD] = "step.forward",
 };
 

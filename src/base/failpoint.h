@@ -32,6 +32,7 @@ typedef enum heed_failpoint_place {
   HEED_AT_GRADIENTS,          /**< a step's gradients are worked out: `error` makes one of them not a number */
   HEED_AT_REPLICA,            /**< before ranks compare their copies of the parameters: `error` flips a bit of this one's */
   HEED_AT_SHARD,              /**< after a rank has remembered its shard: `error` flips a bit of it */
+  HEED_AT_COPY,               /**< and its copy of the parameters: `error` flips a bit of that, of another rank's shard */
   HEED_AT_STEP_FORWARD,       /**< every rank, in a training step, before its first pass */
   HEED_FAILPOINT_COUNT
 } heed_failpoint_place;

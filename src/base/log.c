@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static int log_rank = 0, log_size = 1;
+static _Atomic int log_rank = 0, log_size = 1; /* threads speak too, one of them before the world is known */
 static bool log_quiet = false;
 static atomic_bool progress_open = false;
 

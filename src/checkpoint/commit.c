@@ -1,8 +1,8 @@
 /* Saving: the commit protocol.
  *
  *  1. rank 0 makes step-S.tmp-X/ and in it state.h5, state-1.h5 …, lays them out and takes their space on the disk   (prepare)
- *  2. the ranks stream their parts and shards to rank 0, which writes them in order and keeps checksums; what they brought was
- *     sound to the end   (stream)
+ *  2. the ranks stream their parts and shards to rank 0, which writes them in order and keeps checksums   (stream); what was read
+ *     is still what the caller watches over   (is_sound)
  *  3. rank 0 syncs the files, reads them back past the page cache and compares files and tensors      (seal)
  *  4. rank 0 writes MANIFEST, syncs it, reads it back too, and then syncs the folder                  (seal)
  *  5. the ranks agree that all went well; only then does the folder get its name, and checkpoints/ is synced   (publish)

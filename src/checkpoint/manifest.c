@@ -130,7 +130,7 @@ heed_status heed_manifest_print(const heed_manifest *manifest, char **text, size
   print_word(out, "isa", info->isa);
   print_word(out, "blas", info->blas);
   if (info->data_hash)
-    fprintf(out, "data %016llx\n", (unsigned long long)info->data_hash);
+    fprintf(out, "content %016llx\n", (unsigned long long)info->data_hash);
   for (const heed_manifest_file *file = manifest->files; file < manifest->files + manifest->file_count; file++) {
     fprintf(out, "file %lld %016llx\n", (long long)file->bytes, (unsigned long long)file->checksum);
     for (int64_t i = file->first; i < file->end; i++)
@@ -269,9 +269,11 @@ static void take_info(cursor *c, heed_checkpoint_info *info) {
   c->good = c->good && end != loss && !*end;
   take_word(c, "isa", info->isa, sizeof info->isa);
   take_word(c, "blas", info->blas, sizeof info->blas);
-  if (c->good && is_next(c, "data")) {
-    char *hash = take_line(c, "data");
-    info->data_hash = take_checksum(c, &hash);
+  const bool known = c->good && is_next(c, "content"), older = c->good && !known && is_next(c, "data");
+  if (known || older) {
+    char *hash = take_line(c, known ? "content" : "data");
+    const uint64_t value = take_checksum(c, &hash);
+    info->data_hash = known ? value : 0; /* a `data` line's was worked out otherwise, and compares with nothing */
     c->good = c->good && !*hash;
   }
 }

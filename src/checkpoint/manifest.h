@@ -3,7 +3,7 @@
  *      heed-checkpoint 2
  *      step 500
  *      …
- *      data 55d1…                                 hash of the training data, if it is known
+ *      content 55d1…                              hash of the training data, if it is known
  *      file 44683392 0f5cd9…                      state.h5: bytes, checksum; what follows is in it, up to the next (state-1.h5 …)
  *      item text 91be… 1204 /config               type, checksum, shape, path inside its file
  *      item float32 5be0… 30522x256 /parameters/bert.embeddings.word_embeddings.weight

@@ -30,7 +30,7 @@ typedef struct heed_save {
 /** Checks what was given.  Collective. */
 heed_status heed_save_begin(heed_save *save);
 
-/** After all pieces have been gathered.  Collective. */
+/** Whether what has been gathered is sound (tensors->are_sound).  Collective.  Errors: that one's. */
 heed_status heed_save_is_sound(const heed_save *save);
 
 /* On rank 0: 1 of the protocol; then of 2 all pieces in order, block after block; 3 and 4; 5. */

@@ -20,7 +20,6 @@
 #include "comm/job.h"
 #include "comm/placement.h"
 #include "comm/vigil.h"
-#include "comm/world.h"
 #include "heed/log.h"
 
 enum { USUAL_LIMIT = 60, MOST_ADDRESSES = 32, RECEIVE_BYTES = 4 << 20 };

@@ -76,7 +76,11 @@ heed_status heed_world_open(heed_communication **world) {
   }
   if (heed_world_is_launched())
     heed_launcher_watch();
-  HEED_TRY(start_mpi());
+  heed_status status = start_mpi();
+  if (status != HEED_OK) {
+    heed_launcher_leave();
+    return status;
+  }
   MPI_Comm ranks;
   MPI_Comm_dup(MPI_COMM_WORLD, &ranks);
   heed_job_fill(&job, ranks, &job);

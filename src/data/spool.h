@@ -25,6 +25,7 @@ heed_status heed_spool_add(heed_spool *spool, const void *data, size_t bytes);
 
 /** Reads exactly `bytes` bytes from `from` on; what was added is there, added later or not.  Errors: HEED_IO. */
 heed_status heed_spool_read(heed_spool *spool, void *data, int64_t from, size_t bytes);
+
 /** The hash of all that was added; nothing is added after it. */
 uint64_t heed_spool_hash(heed_spool *spool);
 

@@ -102,7 +102,7 @@ static heed_checkpoint_tensors tensors_of(heed_session *s, bool moments) {
                                    .moment_shards = {heed_optimizer_moment(optimizer, 0), heed_optimizer_moment(optimizer, 1)}};
 }
 
-/* For what a save has read. */
+/* Whether weights and moments are still what was watched when a save has read them.  If not, the session ends. */
 static heed_status are_sound(void *session) {
   heed_session *s = session;
   const heed_status status = heed_stepper_is_sound(s->stepper);

@@ -65,7 +65,9 @@ static void flip(const heed_witness *w, heed_failpoint_place place) {
     return;
   for (int64_t i = 0; i < m->chunks->own_count && m->chunks->starts[m->chunks->own[i].chunk] == element; i++)
     element += heed_chunk_floats(m->chunks, m->chunks->own[i].chunk);
-  if (place == HEED_AT_REPLICA)
+  if ((size_t)element * m->kernels->element_bytes >= common_bytes(m))
+    element = 0; /* all is this rank's */
+  if (place != HEED_AT_SHARD)
     common[(size_t)element * m->kernels->element_bytes] ^= 1;
   else
     ((char *)heed_optimizer_moment(w->optimizer, 0))[3] ^= 0x40; /* of an exponent: 0 becomes 2 */
@@ -90,9 +92,9 @@ static heed_status odd_one(const char *what) {
 
 static heed_status compare_replicas(heed_witness *w) {
   heed_communication *data = w->communication->data;
-  const uint64_t hash = hash_common(w);
-  w->replicas[2 * data->rank] = (double)(hash >> 32);
-  w->replicas[2 * data->rank + 1] = (double)(hash & UINT32_MAX);
+  w->common = hash_common(w);
+  w->replicas[2 * data->rank] = (double)(w->common >> 32);
+  w->replicas[2 * data->rank + 1] = (double)(w->common & UINT32_MAX);
   data->allgather(data, w->replicas, 2);
   const int alike = copies_of(w->replicas, data->size, data->rank);
   if (2 * alike > data->size)
@@ -109,6 +111,7 @@ heed_status heed_witness_take(heed_witness *w) {
   w->shard = hash_shard(w);
   w->remembers = true;
   flip(w, HEED_AT_SHARD);
+  flip(w, HEED_AT_COPY);
   return HEED_OK;
 }
 
@@ -116,5 +119,7 @@ heed_status heed_witness_check(const heed_witness *w) {
   heed_communication *c = w->communication;
   if (!w->remembers)
     return HEED_OK;
-  return c->agree(c, hash_shard(w) == w->shard ? HEED_OK : odd_one("this rank's share of weights and moments changed by itself"));
+  if (hash_shard(w) != w->shard)
+    return c->agree(c, odd_one("this rank's share of weights and moments changed by itself"));
+  return c->agree(c, hash_common(w) == w->common ? HEED_OK : odd_one("this rank's copy of the parameters changed by itself"));
 }

@@ -79,6 +79,14 @@ static void lies_with_a_right_checksum_are_refused(void) {
   CU_ASSERT_EQUAL(parse_signed(&manifest, HEAD MIDDLE ITEM), HEED_OK);
   CU_ASSERT_TRUE(isnan(manifest.info.validation_loss));
   CU_ASSERT_STRING_EQUAL(manifest.info.blas, "");
+  CU_ASSERT_EQUAL(manifest.info.data_hash, 0);
+  heed_manifest_free(&manifest);
+  CU_ASSERT_EQUAL(parse_signed(&manifest, HEAD "isa x\nblas y\ncontent 00000000000001ff\nfile 4096 0123456789abcdef\n" ITEM), HEED_OK);
+  CU_ASSERT_EQUAL(manifest.info.data_hash, 0x1ff);
+  heed_manifest_free(&manifest);
+  /* For some days there was a hash of another kind: it is passed over. */
+  CU_ASSERT_EQUAL(parse_signed(&manifest, HEAD "isa x\nblas y\ndata 00000000000001ff\nfile 4096 0123456789abcdef\n" ITEM), HEED_OK);
+  CU_ASSERT_EQUAL(manifest.info.data_hash, 0);
   heed_manifest_free(&manifest);
   static const char *const bad[] = {"",
                                     "\n",
@@ -86,6 +94,7 @@ static void lies_with_a_right_checksum_are_refused(void) {
                                     "other 1\n",
                                     HEAD,
                                     HEAD "isa x\nblas y\nfile 1\n",
+                                    HEAD "isa x\nblas y\ncontent 123\nfile 4096 0123456789abcdef\n",
                                     HEAD "isa x\nblas y\ndata 123\nfile 4096 0123456789abcdef\n",
                                     HEAD "isa x\nblas y\nfile 99999999999999999 0123456789abcdef\n",
                                     HEAD MIDDLE "item\n",

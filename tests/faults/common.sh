@@ -7,7 +7,7 @@ set -uo pipefail
 : "${heed:?start it by tests/faults/run.sh}" "${source:?}" "${programs:?}" "${work:?}" "${results:?}" "${long:?}" "${seed:?}"
 export PATH=$PATH:/usr/sbin:/sbin HWLOC_COMPONENTS=-gl OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1
 export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
-# mpirun waits 2 s between the signals by which it ends the ranks that a failure left: the short form lets it, the long one has it kill at once.
+# Between the signals by which it ends the ranks that a failure left mpirun waits 2 s: the short form lets it, the long one does not.
 [ "$long" = 0 ] || export OMPI_MCA_odls_base_sigkill_timeout=0
 [ "$(id -u)" != 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 RANDOM=$seed

@@ -43,6 +43,17 @@ at_random() { # RANKS WHO MOMENT
   goes_on "$(other_ranks "$1")" run "$(saved)"
 }
 
+# Once all ranks are there and before they have found each other: mpirun.
+in_the_start() { # RANKS HUNDREDTHS, to wait
+  begin_job "$1" run
+  until [ "$(ranks_of | wc -l)" = "$1" ]; do kill -0 $timer 2>/dev/null || lost "it does not start: $(tail -n 3 out)"; done
+  sleep "0.$2"
+  kill -KILL "$pid" 2>/dev/null
+  end_job
+  no_orphans || lost "processes were left 10 s after the kill of mpirun: $left"
+  goes_on "$(other_ranks "$1")" run "$(saved)"
+}
+
 prepare
 places=(store.open save.begin save.folder save.create save.texts save.piece save.window save.sync save.read_back save.manifest save.manifest_sync
   save.folder_sync save.agree save.rename save.parent_sync save.retire save.unlink)
@@ -58,6 +69,7 @@ for i in "${!places[@]}"; do
   done
 done
 try 2-load.piece-3 in_a_load 2 3
+for moment in $([ "$long" = 1 ] && seq -w 0 39 || echo 00 02); do try "4-start-$moment" in_the_start 4 "$moment"; done
 
 declare -A duration
 for count in "${ranks[@]}"; do

@@ -14,6 +14,7 @@ refused_on_one() { # RANKS WITH [OPTION]
   train "$1" run --resume
   [ "$code" = 65 ] || [ "$code" = 74 ] || lost "exit code $code: $(tail -n 3 out)"
   said "rank $(($1 - 1)): .*train.h5"
+  [ "$2" != flipped.h5 ] || said 'it is damaged: its content is not what'
   sick=first before=()
   goes_on "$1" run 12
 }

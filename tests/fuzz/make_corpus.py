@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the seeds of the fuzz targets: one small good file a format or a few, and files made to harm.  They are committed; run this
-(with h5py) only to change them.  shard/prepared.h5 is of `heed prepare` itself.  Findings of
-fuzzers lie beside them under the names that run.sh gives them."""
+(with h5py) only to change them.  shard/prepared.h5 is of `heed prepare` itself.  Findings of fuzzers lie beside them under the names that
+run.sh gives them."""
 import json
 import os
 import pathlib
