@@ -148,12 +148,20 @@ said() { grep -q -- "$1" out || lost "it did not say '$1' but: $(tail -n 3 out)"
 ended() { [ "$code" = "$1" ] || lost "exit code $code, not $1: $(tail -n 3 out)"; } # CODE
 saved() { sed -n 's/^step \([0-9]*\) *saved in .*/\1/p' out | tail -n 1; }          # the last step that a job said it has saved
 
+newest() { find "$1/checkpoints" -maxdepth 1 -name 'step-????????' | sort | tail -n 1; } # RUN: its newest checkpoint
+# look_at_newest RUN: $kept becomes its step, which is that of the last save told of, or of one that the job did not come to tell of.
+look_at_newest() {
+  kept=$(newest "$1")
+  kept=$((10#${kept##*step-}))
+  [ "$kept" -ge "$(saved)" ] || lost "step $(saved) was saved, and the newest checkpoint is of step $kept"
+}
+
 # The tensors of a run's newest checkpoint, which must be sound.
 tensors() {
-  local newest
-  newest=$(find "$1/checkpoints" -maxdepth 1 -name 'step-????????' | sort | tail -n 1)
-  "$heed" checkpoint verify "$newest" >/dev/null 2>&1 || return 1
-  grep -E '^(step|updates|data_position|samples_seen|item float32) ' "$newest/MANIFEST"
+  local folder
+  folder=$(newest "$1")
+  "$heed" checkpoint verify "$folder" >/dev/null 2>&1 || return 1
+  grep -E '^(step|updates|data_position|samples_seen|item float32) ' "$folder/MANIFEST"
 }
 same_bits() { # RUN [REFERENCE]
   local reference=${2:-reference}

@@ -7,7 +7,7 @@ grep -q HEED_WATCHDOG "$heed" || pending "this program has no watchdog"
 export HEED_WATCHDOG=5
 
 stop_for_good() { # RANKS WHICH
-  local victim rank begun kept
+  local victim rank begun
   begin_job "$1" run "${far[@]}"
   reached 'step 100  saved' || lost "it does not train: $(tail -n 3 out)"
   victim=$(ranks_of | sort -n | sed -n "$2p") begun=$SECONDS
@@ -18,7 +18,7 @@ stop_for_good() { # RANKS WHICH
   [ $((SECONDS - begun)) -le 25 ] || lost "it took $((SECONDS - begun)) s"
   no_orphans || lost "processes were left: $left"
   said "^error: .*rank $rank .*last seen in: ."
-  kept=$(saved)
+  look_at_newest run
   train "$(other_ranks "$1")" run --resume "${far[@]}"
   ended 0
   said "resuming at step $kept"

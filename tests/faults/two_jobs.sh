@@ -38,8 +38,7 @@ left_by_a_kill() { # RANKS
   reached 'step 100  saved' || lost "it does not train: $(tail -n 3 out)"
   ranks_of | xargs kill -KILL
   end_job
-  local kept
-  kept=$(saved)
+  look_at_newest run
   train "$(other_ranks "$1")" run "${far[@]}" --resume
   ended 0
   said "resuming at step $kept"

@@ -32,8 +32,7 @@ under_way() { # RANKS HOW
   end_job
   ended 74
   said 'error: .*mapped.h5: .*\(can no longer be read\|was written to while in use\)'
-  local kept
-  kept=$(saved)
+  look_at_newest run
   cp train.h5 mapped.h5
   train "$(other_ranks "$1")" run --resume --set data.train=mapped.h5 --set "train.steps=$((kept + 3))"
   ended 0
