@@ -100,7 +100,7 @@ stop_a_rank() {
     job=$! code=0
     wait_for 60 has_reached "$dir/stopped-$rank" 20 || { cat "$dir/out"; fail "the job does not train"; }
     for process in $(ip netns pids $host); do
-      [ "$(cat "/proc/$process/comm")" != heed ] || kill -STOP "$process"
+      [ "$(readlink "/proc/$process/exe")" != "$(realpath "$heed")" ] || kill -STOP "$process"
     done
     wait $job || code=$?
     job=
