@@ -4,7 +4,7 @@
 #   tests/faults/run.sh [--long] [--markdown] [SCENARIO…]      SCENARIO: the name of a script of this folder
 #     --long       for a night: thousands of runs; what is done is kept below $HEED_FAULTS_STATE (build/faults), for this very program, and
 #                  the next call goes on from there
-#     --markdown   the table as README.md has it
+#     --markdown   rows as README.md has them
 #   HEED=… names a program to break instead of building one; SEED=… the random choices
 # Exits 0 when nothing was lost, 1 when something was.
 set -uo pipefail
