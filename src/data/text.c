@@ -14,7 +14,11 @@
 
 #include "base/hash.h"
 
-enum { BATCH_BYTES = 8 << 20, READ_BYTES = 1 << 20, MOST_LINES = 1 << 17, PAUSE_MS = 20, PATIENCE_MS = 5000 };
+#ifndef HEED_TEXT_BATCH_BYTES /* small for fuzzers, which are to come to a batch's edges */
+#define HEED_TEXT_BATCH_BYTES (8 << 20)
+#endif
+enum { BATCH_BYTES = HEED_TEXT_BATCH_BYTES, READ_BYTES = BATCH_BYTES / 8, MOST_LINES = BATCH_BYTES / 64 };
+enum { PAUSE_MS = 20, PATIENCE_MS = 5000 };
 
 struct heed_text {
   heed_text_cut *cut;
