@@ -1,8 +1,8 @@
 /** Hashes that tell when memory changes by itself: a flipped bit, a write to a wrong place, a copy that did not arrive.
  *
  *  After an update the ranks compare what forward reads, of which all have the same; and each remembers it, and its own shard, the masters
- *  and their moments, which nobody else has, until the next update is to change them.  A save in between asks too: in fp32 it reads rank
- * 0's copy. */
+ *  and their moments, which nobody else has, until the next update is to change them.  A save in between asks too: in fp32 it reads
+ *  rank 0's copy. */
 #ifndef HEED_TRAIN_WITNESS_H
 #define HEED_TRAIN_WITNESS_H
 
