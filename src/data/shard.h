@@ -7,7 +7,7 @@
  *  Attributes of the root: format_version, vocabulary_size, token_count, sentence_count, document_count, source_count, cased (0 or 1;
  *  int64), vocabulary_hash (uint64), tokenizer (string), source_hashes (uint64, XXH3 of each input file in order; of more than 4,096
  *  files one hash of all their hashes), content_hash (uint64, XXH3 of the XXH3 of /sentences, of /documents and of /tokens).  Format 1 has
- * no content_hash: a flipped bit that leaves a possible token is not seen in it. */
+ *  no content_hash: a flipped bit that leaves a possible token is not seen in it. */
 #ifndef HEED_DATA_SHARD_H
 #define HEED_DATA_SHARD_H
 
@@ -39,7 +39,7 @@ typedef struct heed_shard {
 
 /** Opens and checks a shard: structure (by base/hdf5_reader.h, since the HDF5 library may not survive a stranger's file), types,
  *  attributes, every offset, every token, and the hash of them all; the arrays are then mapped, read-only.  A file that is cut short while
- * it is mapped ends the process (base/mapping.h), and so does one that is written to, once that is seen (heed_shard_look).  Rank-local.
+ *  it is mapped ends the process (base/mapping.h), and so does one that is written to, once that is seen (heed_shard_look).  Rank-local.
  *  Errors: HEED_INVALID with the reason for a file that is missing or is not a sound token shard; HEED_IO for a failed read. */
 heed_status heed_shard_open(heed_shard *shard, const char *path);
 

@@ -19,7 +19,7 @@ typedef struct heed_spool {
 } heed_spool;
 
 /** Opens a spool in the folder of `beside` (a file's path, which must outlive it).  Errors: HEED_IO, HEED_INVALID when there is no such
- * folder. */
+ *  folder. */
 heed_status heed_spool_create(heed_spool *spool, const char *beside);
 heed_status heed_spool_add(heed_spool *spool, const void *data, size_t bytes);
 
