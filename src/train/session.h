@@ -30,11 +30,11 @@ typedef struct heed_session {
   char *config_text;
   bool fresh;   /* begun at step 0, from no checkpoint of its own */
   char *origin; /* what it begins from, as a message; NULL for nothing */
+  bool unsound; /* a save found that a rank's memory has changed by itself */
 
   /* Where the run is: three numbers, since a skipped update or a rollback parts them. */
   int64_t step, updates, data_position;
   int64_t samples_seen;
-  bool unsound;           /* a save found that a rank's memory has changed by itself */
   double validation_loss; /* NaN when this step was not evaluated */
   double begun;           /* heed_seconds at the start of the program's training */
 } heed_session;

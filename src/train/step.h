@@ -70,10 +70,12 @@ void heed_stepper_free(heed_stepper *stepper);
  *  came: save and stop); it travels with the losses. */
 heed_step_result heed_stepper_run(heed_stepper *stepper, heed_batch_source source, double learning_rate, int64_t t, int64_t request);
 
-/** After a step: compares the ranks' parameters, and remembers this rank's shard until the next update (train/witness.h).  Collective. */
+/** After a step: compares the ranks' parameters, and remembers this rank's copy and shard until the next update (train/witness.h).
+ *  Collective. */
 heed_status heed_stepper_witness(heed_stepper *stepper);
 
-/** Whether each rank's shard is still as it was then; nothing if there was an update since.  Collective.  Errors: HEED_FAILED. */
+/** Whether each rank's copy and shard are still as they were then; nothing if there was an update since.  Collective.
+ *  Errors: HEED_FAILED. */
 heed_status heed_stepper_is_sound(const heed_stepper *stepper);
 
 const heed_parameter_table *heed_stepper_table(const heed_stepper *stepper);
