@@ -119,12 +119,15 @@ static heed_status measure_length(heed_attention_result *r, int64_t length, bool
 
 heed_status heed_attention_measure(heed_attention_result *results, heed_precision precision, bool causal, const heed_kernels *kernels,
                                    heed_communication *c) {
-  double again, peak = heed_ceiling_flops(precision, c);
+  double peak = 0;
+  heed_ceiling_raise_flops(&peak, precision, c);
   for (int i = 0; i < HEED_ATTENTION_LENGTHS; i++) {
     HEED_TRY(measure_length(&results[i], heed_attention_lengths[i], causal, heed_kernels_of(kernels, precision), c));
-    again = heed_ceiling_flops(precision, c);
-    peak = again > peak ? again : peak;
+    heed_ceiling_raise_flops(&peak, precision, c);
   }
+  for (int i = 0; i < HEED_ATTENTION_LENGTHS; i++)
+    for (int more = 0; more < HEED_CEILING_MORE && results[i].flops_per_second > peak; more++)
+      heed_ceiling_raise_flops(&peak, precision, c);
   for (int i = 0; i < HEED_ATTENTION_LENGTHS; i++) {
     results[i].ceiling = peak;
     if (results[i].flops_per_second > peak)

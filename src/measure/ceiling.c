@@ -40,15 +40,13 @@ static double calls_per_second(const heed_chains *chains) {
   return (double)calls / (heed_seconds() - begun);
 }
 
-double heed_ceiling_flops(heed_precision precision, heed_communication *c) {
+void heed_ceiling_raise_flops(double *flops, heed_precision precision, heed_communication *c) {
   heed_chains chains = heed_chains_of(precision);
-  double best = 0;
   for (int window = 0; window < WINDOWS; window++) {
     c->barrier(c);
     double rate = heed_ceiling_sum(calls_per_second(&chains) * chains.flops, c);
-    best = rate > best ? rate : best;
+    *flops = rate > *flops ? rate : *flops;
   }
-  return best;
 }
 
 /* Floats of one block: twice the last cache, within reason, shared by the ranks of the machine. */
@@ -65,14 +63,13 @@ static void triad(float *restrict a, const float *restrict b, const float *restr
     a[i] = b[i] + s * c[i];
 }
 
-heed_status heed_ceiling_bandwidth(double *bytes_per_second, heed_communication *c, int64_t ranks_on_node) {
+heed_status heed_ceiling_raise_bandwidth(double *bytes_per_second, heed_communication *c, int64_t ranks_on_node) {
   int64_t count = block_floats(ranks_on_node);
   float *blocks = malloc((size_t)(3 * count) * sizeof *blocks);
   HEED_TRY(c->agree(c, blocks ? HEED_OK : heed_error(HEED_FAILED, "out of memory for the blocks of the memory's ceiling")));
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < count; i++) /* first touched by the thread that uses it */
     blocks[i] = blocks[count + i] = blocks[2 * count + i] = 1.0f;
-  *bytes_per_second = 0;
   for (int window = 0; window < WINDOWS; window++) {
     c->barrier(c);
     double begun = heed_seconds();

@@ -197,7 +197,8 @@ static heed_status work(const heed_crew *crew, void *self) {
   const heed_rates_spec *spec = self;
   board *b = crew->shared;
   heed_crew_meet(crew);
-  double ceiling = heed_ceiling_flops(spec->config->train.precision, heed_alone());
+  double ceiling = 0;
+  heed_ceiling_raise_flops(&ceiling, spec->config->train.precision, heed_alone());
   if (crew->member == 0)
     b->sizes = choose_sizes(spec, SHARE_OF_CEILING * ceiling);
   HEED_TRY(heed_rates_memory(&b->rates, spec, crew));

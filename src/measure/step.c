@@ -11,7 +11,7 @@
 #include "measure/median.h"
 #include "train/step.h"
 
-enum { PARTS = 4, MORE_CEILINGS = 3 };
+enum { PARTS = 4 };
 
 /* What one measurement holds. */
 typedef struct bench {
@@ -86,8 +86,7 @@ static void close_bench(bench *b) {
 }
 
 static void raise_ceiling(bench *b) {
-  double flops = heed_ceiling_flops(b->spec->config->train.precision, b->spec->communication);
-  b->ceiling = flops > b->ceiling ? flops : b->ceiling;
+  heed_ceiling_raise_flops(&b->ceiling, b->spec->config->train.precision, b->spec->communication);
 }
 
 /* Steps one after the other; seconds[steps] may be NULL. */
@@ -141,7 +140,7 @@ static heed_status judge(bench *b, heed_step_speed *r, double waited) {
   r->exposed_share = heed_ceiling_sum(b->exposed / spent, c) / c->size;
   r->peak_bytes = peak_bytes(c);
   r->parameters = heed_parameters_whole_total(heed_stepper_table(b->stepper));
-  for (int more = 0; more < MORE_CEILINGS && r->flops_per_second > b->ceiling; more++)
+  for (int more = 0; more < HEED_CEILING_MORE && r->flops_per_second > b->ceiling; more++)
     raise_ceiling(b);
   r->ceiling = b->ceiling;
   if (b->skipped)

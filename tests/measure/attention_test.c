@@ -1,4 +1,4 @@
-/* heed bench attention: each length, in both precisions, below the ceiling. */
+/* heed bench attention: each length, in both precisions, below the ceiling.  It runs alone. */
 #include "measure/attention.h"
 
 #include <jansson.h>

@@ -1,4 +1,4 @@
-/* Matrix products as measured: three forms of each shape, below their ceiling. */
+/* Matrix products as measured: three forms of each shape, below their ceiling.  It runs alone. */
 #include "measure/gemm.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* heed bench step: what it reports hangs together, alone and on ranks, with data and without. */
+/* heed bench step: what it reports hangs together, on ranks and without, with data and without.  It runs alone. */
 #include <jansson.h>
 #include <math.h>
 #include <unistd.h>
