@@ -1,5 +1,5 @@
-/** Models from and for Hugging Face transformers: model.safetensors, config.json, the vocabulary, tokenizer_config.json.  Its classes are
- *  BERT, GPT-2 and ModernBERT. */
+/** Models from and for Hugging Face transformers: model.safetensors, config.json, the vocabulary, tokenizer_config.json, tokenizer.json.
+ *  Its classes are BERT, GPT-2 and ModernBERT. */
 #ifndef HEED_CONVERT_H
 #define HEED_CONVERT_H
 
@@ -40,9 +40,10 @@ heed_status heed_import(const heed_import_spec *spec, heed_import_report *report
 void heed_import_report_free(heed_import_report *report);
 
 /** Writes the folder `output` (which must not be there yet, or be empty) with model.safetensors, config.json, the vocabulary's files and
- *  tokenizer_config.json, from a checkpoint or a run's newest good one.  transformers loads it as BertForMaskedLM (BertForPreTraining when
- *  the model was trained on next sentences), GPT2LMHeadModel or ModernBertForMaskedLM.  Weights keep their bits.  It appears whole or not
- * at all.  Rank-local.  Errors: HEED_INVALID, also for options that none of these classes has; HEED_IO, HEED_FAILED. */
+ *  tokenizer_config.json and tokenizer.json, from a checkpoint or a run's newest good one.  transformers loads it as BertForMaskedLM
+ *  (BertForPreTraining when the model was trained on next sentences), GPT2LMHeadModel or ModernBertForMaskedLM.  Weights keep their bits.
+ *  It appears whole or not at all.  Rank-local.  Errors: HEED_INVALID, also for options that none of these classes has; HEED_IO,
+ * HEED_FAILED. */
 heed_status heed_export(const char *checkpoint, const char *output);
 
 #endif

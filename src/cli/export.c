@@ -37,9 +37,9 @@ heed_status heed_command_export(int argc, char **argv) {
       parse,
       "CHECKPOINT|RUN",
       "Writes a checkpoint as a folder that Hugging Face transformers loads: model.safetensors, config.json, "
-      "its vocabulary (vocab.txt; or vocab.json and merges.txt), tokenizer_config.json.\v"
+      "its vocabulary (vocab.txt; or vocab.json and merges.txt), tokenizer_config.json, tokenizer.json.\v"
       "AutoModelForMaskedLM.from_pretrained(DIR) loads a BERT or ModernBERT, AutoModelForPreTraining a BERT trained on next "
-      "sentences, AutoModelForCausalLM a GPT-2; BertTokenizerFast or GPT2TokenizerFast its vocabulary.  Options that none of these "
+      "sentences, AutoModelForCausalLM a GPT-2; AutoTokenizer its vocabulary.  Options that none of these "
       "classes has are refused.",
       0,
       0,
@@ -47,6 +47,6 @@ heed_status heed_command_export(int argc, char **argv) {
   export_options o = {0};
   HEED_TRY(heed_parse_options(&argp, argc, argv, &o));
   HEED_TRY(heed_export(o.checkpoint, o.output));
-  printf("%s: model.safetensors, config.json, its vocabulary, tokenizer_config.json\n", o.output);
+  printf("%s: model.safetensors, config.json, its vocabulary, tokenizer_config.json, tokenizer.json\n", o.output);
   return HEED_OK;
 }

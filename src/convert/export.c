@@ -12,6 +12,7 @@
 #include "checkpoint/safetensors.h"
 #include "convert/layout.h"
 #include "convert/transformers.h"
+#include "convert/transformers_tokenizer.h"
 #include "evaluate/loaded.h"
 
 /* A small file, made durable. */
@@ -21,12 +22,23 @@ static heed_status write_text(int folder, const char *name, const char *text, si
   return heed_file_finish(&file, name, heed_file_write(file, name, text, bytes, 0));
 }
 
-static heed_status write_vocabulary(const heed_tokenizer *tokenizer, int folder) {
+/* A printed text, which is freed; nothing when printing failed. */
+static heed_status write_printed(int folder, const char *name, heed_status printed, char *text) {
+  heed_status status = printed == HEED_OK ? write_text(folder, name, text, strlen(text)) : printed;
+  free(text);
+  return status;
+}
+
+static heed_status write_tokenizer(const heed_config *config, const heed_tokenizer *tokenizer, int folder) {
   const char *name, *text;
+  char *printed = NULL;
   size_t bytes;
   for (int i = 0; heed_tokenizer_files(tokenizer, i, &name, &text, &bytes); i++)
     HEED_TRY(write_text(folder, name, text, bytes));
-  return HEED_OK;
+  heed_status status = heed_transformers_print_tokenizer_config(config, tokenizer, &printed);
+  HEED_TRY(write_printed(folder, "tokenizer_config.json", status, printed));
+  status = heed_transformers_print_tokenizer(tokenizer, &printed);
+  return write_printed(folder, "tokenizer.json", status, printed);
 }
 
 /* The weights under the names and in the shapes of the class. */
@@ -59,21 +71,13 @@ static heed_status write_weights(const heed_loaded *loaded, const heed_class *cl
 
 static heed_status write_files(const heed_loaded *loaded, int folder) {
   const heed_class *class;
-  char *config, *tokenizer = NULL;
+  char *printed = NULL;
   HEED_TRY(heed_transformers_class_of(&class, &loaded->config));
-  HEED_TRY(heed_transformers_print_config(&loaded->config, class, heed_tokenizer_special(loaded->tokenizer), &config));
-  heed_status status = heed_transformers_print_tokenizer(&loaded->config, loaded->tokenizer, &tokenizer);
-  if (status == HEED_OK)
-    status = write_text(folder, "config.json", config, strlen(config));
-  if (status == HEED_OK)
-    status = write_text(folder, "tokenizer_config.json", tokenizer, strlen(tokenizer));
-  if (status == HEED_OK)
-    status = write_vocabulary(loaded->tokenizer, folder);
-  if (status == HEED_OK)
-    status = write_weights(loaded, class, folder);
-  free(config);
-  free(tokenizer);
-  return status == HEED_OK ? heed_file_sync(folder, "the folder") : status;
+  heed_status status = heed_transformers_print_config(&loaded->config, class, heed_tokenizer_special(loaded->tokenizer), &printed);
+  HEED_TRY(write_printed(folder, "config.json", status, printed));
+  HEED_TRY(write_tokenizer(&loaded->config, loaded->tokenizer, folder));
+  HEED_TRY(write_weights(loaded, class, folder));
+  return heed_file_sync(folder, "the folder");
 }
 
 static bool is_empty_folder(const heed_target *target) {

@@ -12,6 +12,7 @@
 #include "convert/layout.h"
 #include "convert/model_files.h"
 #include "convert/transformers.h"
+#include "convert/transformers_tokenizer.h"
 #include "heed/checkpoint.h"
 #include "heed/tokenizer.h"
 #include "models/level.h"

@@ -7,26 +7,8 @@
 #include <unistd.h>
 
 #include "base/config_fields.h"
-#include "base/file.h"
+#include "base/json.h"
 #include "heed/log.h"
-
-enum { MOST_BYTES = 1 << 20 };
-
-static heed_status read_json(const char *path, const char *what, json_t **json) {
-  char *text;
-  size_t bytes;
-  json_error_t error;
-  HEED_TRY(heed_file_take(path, what, MOST_BYTES, &text, &bytes));
-  *json = json_loadb(text, bytes, 0, &error);
-  free(text);
-  if (json_is_object(*json))
-    return HEED_OK;
-  heed_status status = *json ? heed_error(HEED_INVALID, "%s: is not %s: a JSON object is expected", path, what)
-                             : heed_error(HEED_INVALID, "%s:%d: is not %s: %s", path, error.line, what, error.text);
-  json_decref(*json);
-  *json = NULL;
-  return status;
-}
 
 /* The value at a path of keys with dots between them; NULL where there is none, or null. */
 static const json_t *value_at(const json_t *json, const char *path) {
@@ -153,7 +135,7 @@ heed_status heed_transformers_read_config(heed_config *config, const heed_class 
                                           bool next_sentence, const char *const *settings, int setting_count) {
   json_t *json;
   *config = (heed_config){0};
-  HEED_TRY(read_json(path, "a model's config.json", &json));
+  HEED_TRY(heed_json_take(path, "a model's config.json", &json));
   heed_status status = parse_config(config, class, json, path, name, next_sentence, settings, setting_count);
   json_decref(json);
   if (status == HEED_OK)
@@ -227,16 +209,6 @@ heed_status heed_transformers_class_of(const heed_class **class, const heed_conf
                     list);
 }
 
-/* Takes ownership of the object. */
-static heed_status print_json(json_t *object, char **text) {
-  char *dumped = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
-  json_decref(object);
-  if (!dumped || asprintf(text, "%s\n", dumped) < 0)
-    *text = NULL;
-  free(dumped);
-  return *text ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a JSON file");
-}
-
 heed_status heed_transformers_print_config(const heed_config *config, const heed_class *class, const heed_special_tokens *special,
                                            char **text) {
   json_t *json = config_object(config, class);
@@ -244,37 +216,5 @@ heed_status heed_transformers_print_config(const heed_config *config, const heed
     int32_t id = *(const int32_t *)((const char *)special + s->ours);
     json_object_set_new(json, s->theirs, id < 0 ? json_null() : json_integer(id));
   }
-  return print_json(json, text);
-}
-
-heed_status heed_transformers_read_casing(const char *path, heed_casing *casing) {
-  json_t *json;
-  *casing = HEED_CASING_UNSAID;
-  if (access(path, F_OK) != 0)
-    return HEED_OK;
-  HEED_TRY(read_json(path, "a tokenizer_config.json", &json));
-  const json_t *lower = json_object_get(json, "do_lower_case"), *accents = json_object_get(json, "strip_accents");
-  if (json_is_boolean(lower))
-    *casing = json_is_true(lower) ? HEED_UNCASED : HEED_CASED;
-  if (json_is_boolean(accents) && json_is_true(accents) != (*casing != HEED_CASED))
-    heed_warn("%s: strip_accents parts from do_lower_case there; Heed's tokenizer strips accents if and only if it is uncased", path);
-  if (json_is_false(json_object_get(json, "tokenize_chinese_chars")))
-    heed_warn("%s: tokenize_chinese_chars is false there; Heed's tokenizer always takes ideographs one by one", path);
-  json_decref(json);
-  return HEED_OK;
-}
-
-heed_status heed_transformers_print_tokenizer(const heed_config *config, const heed_tokenizer *tokenizer, char **text) {
-  if (heed_tokenizer_kind(tokenizer) == HEED_BPE) {
-    const char *end = heed_tokenizer_token(tokenizer, heed_tokenizer_special(tokenizer)->separate);
-    return print_json(json_pack("{s:s, s:b, s:I, s:s, s:s, s:s}", "tokenizer_class", "GPT2Tokenizer", "add_prefix_space", false,
-                                "model_max_length", (json_int_t)config->model.max_positions, "unk_token", end, "bos_token", end,
-                                "eos_token", end),
-                      text);
-  }
-  return print_json(json_pack("{s:s, s:b, s:n, s:b, s:I, s:s, s:s, s:s, s:s, s:s}", "tokenizer_class", "BertTokenizer", "do_lower_case",
-                              !heed_tokenizer_is_cased(tokenizer), "strip_accents", "tokenize_chinese_chars", true, "model_max_length",
-                              (json_int_t)config->model.max_positions, "pad_token", "[PAD]", "unk_token", "[UNK]", "cls_token", "[CLS]",
-                              "sep_token", "[SEP]", "mask_token", "[MASK]"),
-                    text);
+  return heed_json_print(json, text);
 }

@@ -1,10 +1,9 @@
-/** The small files of a transformers folder: config.json and tokenizer_config.json. */
+/** The config.json of a transformers folder. */
 #ifndef HEED_CONVERT_TRANSFORMERS_H
 #define HEED_CONVERT_TRANSFORMERS_H
 
 #include "convert/classes.h"
 #include "heed/config.h"
-#include "heed/convert.h"
 #include "heed/tokenizer.h"
 
 /** Reads config.json as a configuration of Heed's, with `settings` on top: the model's keys come from the file, those of training are
@@ -20,12 +19,5 @@ heed_status heed_transformers_class_of(const heed_class **class, const heed_conf
 /** config.json for a configuration of that class.  \param[out] text  allocated. */
 heed_status heed_transformers_print_config(const heed_config *config, const heed_class *class, const heed_special_tokens *special,
                                            char **text);
-
-/** Reads the casing from a tokenizer_config.json; HEED_CASING_UNSAID when there is no such file or it does not say.
- *  What it asks for and Heed's tokenizer does not do is a warning.  Errors: HEED_INVALID for a file that is not JSON. */
-heed_status heed_transformers_read_casing(const char *path, heed_casing *casing);
-
-/** tokenizer_config.json.  \param[out] text  allocated. */
-heed_status heed_transformers_print_tokenizer(const heed_config *config, const heed_tokenizer *tokenizer, char **text);
 
 #endif

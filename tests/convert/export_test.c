@@ -28,13 +28,19 @@ static void a_round_trip_keeps_everything(void) {
     heed_import_report_free(&report);
     CU_ASSERT_EQUAL(memcmp(model_weights(folder_path("second"), table), values, (size_t)table->total * sizeof *values), 0);
 
-    json_t *config = read_json("hf/config.json"), *tokenizer = read_json("hf/tokenizer_config.json");
+    json_t *config = read_json("hf/config.json"), *tokenizer = read_json("hf/tokenizer_config.json"),
+           *whole = read_json("hf/tokenizer.json");
+    const json_t *words = json_object_get(json_object_get(whole, "model"), "vocab");
+    CU_ASSERT_EQUAL(json_object_size(words), json_integer_value(json_object_get(config, "vocab_size")));
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(words, "[MASK]")), 4);
+    CU_ASSERT_TRUE(json_is_false(json_object_get(json_object_get(whole, "normalizer"), "lowercase")));
     CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(config, "architectures"), 0)),
                            next_sentence ? "BertForPreTraining" : "BertForMaskedLM");
     CU_ASSERT_EQUAL(json_integer_value(json_object_get(config, "intermediate_size")), 12);
     CU_ASSERT_TRUE(json_is_false(json_object_get(tokenizer, "do_lower_case")));
     json_decref(config);
     json_decref(tokenizer);
+    json_decref(whole);
     heed_model_free(model);
     folder_remove();
     test_release();

@@ -1,5 +1,6 @@
 /* config.json and tokenizer_config.json: each key to its place, and what Heed does not build is refused by name. */
 #include "convert/transformers.h"
+#include "convert/transformers_tokenizer.h"
 
 #include <math.h>
 

@@ -1,6 +1,7 @@
 /* A config.json of transformers', which the same bytes are taken for as a tokenizer_config.json: what is accepted is a configuration that
  * can be exported again. */
 #include "convert/transformers.h"
+#include "convert/transformers_tokenizer.h"
 #include "fuzz/target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {

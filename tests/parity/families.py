@@ -8,12 +8,13 @@ import tempfile
 
 import numpy as np
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, GPT2TokenizerFast, ModernBertConfig, ModernBertForMaskedLM
+from transformers import BertTokenizerFast, GPT2Config, GPT2LMHeadModel, GPT2TokenizerFast, ModernBertConfig, ModernBertForMaskedLM
 
 import bert
 import heed
 from bounds import GRADIENT_BOUND, LOGITS, LOSS, gradient_shares, relative
 from checks import check, finish
+from exported import check_tokenizer
 
 RAGGED = [40, 3, 64, 17, 64, 9, 33, 5]
 TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
@@ -165,6 +166,11 @@ def there_and_back(name, make):
         with torch.no_grad():
             same = torch.equal(returned.eval()(ids).logits, model.eval()(ids).logits)
         check(f"{name}: the same logits", same)
+        if isinstance(model, ModernBertForMaskedLM):
+            tokenizer = check_tokenizer(name, f"{folder}/back", BertTokenizerFast, ["w1 w7 [MASK] unheard", "", "w2"])
+            with torch.no_grad():
+                whole = model(**tokenizer(["w1 w7 [MASK]", "w2"], padding=True, return_tensors="pt")).logits
+            check(f"{name}: the model takes what its tokenizer gives", torch.isfinite(whole).all())
 
 
 def text_to_text(name):
@@ -183,6 +189,7 @@ def text_to_text(name):
         heed.run("export", checkpoint, "--output", f"{folder}/back")
         tokenizer = GPT2TokenizerFast.from_pretrained(f"{folder}/back")
         prompts = ["In the beginning God created", "naïve café 漢字 — don't!\n  two  spaces", "3.14"]
+        check_tokenizer(name, f"{folder}/back", GPT2TokenizerFast, [*prompts, "", "<|endoftext|> and on"])
         made = json.loads(heed.run("generate", checkpoint, *prompts, "--tokens", 60, "--temperature", 0, "--json"))["continuations"]
         for prompt, ours in zip(prompts, made):
             ids = tokenizer(prompt, return_tensors="pt").input_ids

@@ -17,6 +17,7 @@ from transformers import BertForMaskedLM, BertForPreTraining, BertModel, BertTok
 import bert
 import heed
 from checks import check, finish
+from exported import check_tokenizer
 
 SIZES = dict(vocab_size=320, num_hidden_layers=2, hidden_size=64, num_attention_heads=4, intermediate_size=192, max_position_embeddings=64)
 SENTENCES = ["The capital of France is [MASK].", "Ünïcode, naïve café: 漢字!", "it's 3.14 [SEP] isn't it", ""]
@@ -91,6 +92,7 @@ def tokenizers_agree(folder, cased):
     theirs = [tokenizer(s, add_special_tokens=False).input_ids for s in SENTENCES]
     check(f"{casing} tokenizer: ids", ours == theirs, "" if ours == theirs else f"{ours} {theirs}")
     check(f"{casing} tokenizer: longest input", tokenizer.model_max_length == SIZES["max_position_embeddings"])
+    check_tokenizer(f"{casing} tokenizer", f"{folder}/back", BertTokenizerFast, SENTENCES)
 
 
 def released_model(folder):
