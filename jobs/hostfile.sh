@@ -31,5 +31,5 @@ read -r processors cores <<<"$(awk '/^machine / { if (!p || $3 < p) p = $3; if (
 place slot "$most" "${THREADS:-$((cores > most ? cores / most : 1))}" "$cores" "$processors"
 launch -n "$ranks" --hostfile "$hosts" "${placing[@]}" --wdir "$PWD" "${HEED:-$PWD/build/bin/heed}" train "$config" --resume "$@"
 finish
-[ "$finished" != 75 ] || echo "exit code 75: saved; the same command goes on"
+[ "$finished" != 75 ] || echo "exit code 75: saved; the same command goes on" || true
 exit "$finished"

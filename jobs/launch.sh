@@ -10,6 +10,7 @@
 export OMPI_MCA_oob_tcp_keepalive_time=20 OMPI_MCA_oob_tcp_keepalive_intvl=5 OMPI_MCA_oob_tcp_keepalive_probes=4
 # How long the ranks of a job that failed have to end, in seconds, twice over: a rank that saved and exits 75 waits for it too.
 export OMPI_MCA_odls_base_sigkill_timeout=1
+[ "$(id -u)" != 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 # in a container
 # Containers mostly forbid reading a peer's memory.  hwloc's search for displays only prints errors.
 export OMPI_MCA_btl_vader_single_copy_mechanism="${OMPI_MCA_btl_vader_single_copy_mechanism:-none}" HWLOC_COMPONENTS=-gl
 
@@ -90,22 +91,24 @@ place() {
   done
 }
 
-stop_signal= mpirun_pid=
+stop_signal= mpirun_pid= at_once=
 
-# The ranks save at the next step and end with exit code 75.  A second Ctrl-C does not wait for that.
+# The ranks save at the next step and end with exit code 75.  A second Ctrl-C does not wait for that.  Nobody may be left to read what is said.
 pass_on() {
   if [ "$stop_signal$1" = INTINT ]; then
-    echo "once more: ending the ranks at once" >&2
+    at_once=1
     kill -HUP "$mpirun_pid" 2>/dev/null || true
+    echo "once more: ending the ranks at once" 2>/dev/null >&2 || true
     return
   fi
   stop_signal=$1
-  echo "$1: asking the ranks to save and stop" >&2
   [ -z "$mpirun_pid" ] || kill -USR1 "$mpirun_pid" 2>/dev/null || true
+  echo "$1: asking the ranks to save and stop" 2>/dev/null >&2 || true
 }
 
 catch_signals() {
   local signal
+  trap '' PIPE # of `… | tee log` the same Ctrl-C ends tee first
   for signal in USR1 TERM INT; do
     # shellcheck disable=SC2064
     trap "pass_on $signal" "$signal"
@@ -141,6 +144,8 @@ finish() {
   done
   finished=0
   wait "$mpirun_pid" || finished=$?
+  # Asked to end at once while the ranks end by themselves, mpirun itself may crash.
+  [ -z "$at_once" ] || [ "$finished" = 75 ] || finished=130
   mpirun_pid=
   trap - USR1 TERM INT
 }

@@ -65,7 +65,6 @@ arguments=(--host "localhost:$ranks" --bind-to none -n "$ranks" "$heed" train "$
 steps=${steps:-$(sed -n 's/^train:.*[{ ]steps: *\([0-9]*\).*/\1/p' "$config")}
 # On a machine that does other work as well, threads that wait by spinning would only slow each other down.
 export OMP_NUM_THREADS=$threads OMP_WAIT_POLICY=passive
-[ "$(id -u)" != 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
 if [ -n "$fresh" ]; then
   rm -rf "$run"

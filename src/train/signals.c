@@ -23,6 +23,7 @@ void heed_signals_install(void) {
   sigemptyset(&action.sa_mask);
   pending = interrupted = 0;
   signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes then fails a save with EFBIG, and training goes on */
+  signal(SIGPIPE, SIG_IGN); /* whoever reads the log may end first, as by the same Ctrl-C */
   for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++)
     if (numbers[i] != SIGHUP || (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)) /* nohup stays as it is */
       sigaction(numbers[i], &action, NULL);

@@ -55,5 +55,28 @@ static void places_follow_from_what_there_is(void) {
   }
 }
 
+/* Exit code of a job whose mpirun is this line of Perl, which gets `signals` times INT, and whose words nobody reads. */
+static int job(const char *mpirun, int signals) {
+  return command_run(
+      "d=$(mktemp -d); printf '#!/usr/bin/perl\n%s select(undef, undef, undef, 0.1) while 1;\n' >$d/mpirun; chmod +x $d/mpirun\n"
+      "cat >$d/job <<'END'\n"
+      ". " HEED_SOURCE "/jobs/launch.sh\n"
+      "(for i in $(seq %d); do sleep 0.5; kill -INT $$; done) &\n"
+      "launch; finish; exit $finished\n"
+      "END\n"
+      "PATH=$d:$PATH bash -c 'bash -euo pipefail '$d'/job 2>&1 | true; exit ${PIPESTATUS[0]}'; code=$?; rm -r $d; exit $code",
+      mpirun, signals);
+}
+
+/* The Ctrl-C of `… | tee log` ends tee too. */
+static void a_stop_reaches_the_ranks_unread(void) {
+  CU_ASSERT_EQUAL(job("$SIG{USR1} = sub { exit 75 };", 1), 75);
+}
+
+static void a_second_interrupt_is_130(void) {
+  CU_ASSERT_EQUAL(job("$SIG{USR1} = sub { }; $SIG{HUP} = sub { kill SEGV => $$ };", 2), 130);
+}
+
 HEED_TESTS({"machines of a host file", machines_of_a_host_file}, {"what is no host file is named", what_is_no_host_file_is_named},
-           {"places follow from what there is", places_follow_from_what_there_is})
+           {"places follow from what there is", places_follow_from_what_there_is},
+           {"a stop reaches the ranks unread", a_stop_reaches_the_ranks_unread}, {"a second interrupt is 130", a_second_interrupt_is_130})

@@ -138,6 +138,18 @@ static void stops_on_a_signal(void) {
   CU_ASSERT_EQUAL(atoi(command_output), 1);
 }
 
+/* Whoever reads the log may end first: the run goes on to its end, or saves where it is asked to stop. */
+static void outlives_its_reader(void) {
+  CU_ASSERT(
+      command_ended(command_run("cd %s && (" HEED_PROGRAM
+                                " train micro.yaml --set run.output=unread --set log.every_steps=1 2>&1; echo $? > ended) | head -n 1 "
+                                "&& cat ended",
+                                folder),
+                    0));
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "\n0\n"));
+  same_as_expected("unread");
+}
+
 /* Nobody's run ends for a picture of it. */
 static void trains_without_what_people_look_at(void) {
   CU_ASSERT(
@@ -283,9 +295,10 @@ static void evaluates_and_fills(void) {
 HEED_TESTS({"prepares data", prepares}, {"trains to the end", trains_to_the_end}, {"resumes on other ranks", resumes_on_other_ranks},
            {"resumes from several files", resumes_from_several_files}, {"resumes on its own data", resumes_on_its_own_data},
            {"in bf16 too", in_bf16_too}, {"loses nothing when killed in a save", loses_nothing_when_killed_in_a_save},
-           {"stops on a signal", stops_on_a_signal}, {"trains without what people look at", trains_without_what_people_look_at},
-           {"stops at the time limit", stops_at_the_time_limit}, {"refuses what does not fit", refuses_what_does_not_fit},
-           {"rolls back and goes on", rolls_back_and_goes_on}, {"names the rank whose memory changes", names_the_rank_whose_memory_changes},
+           {"stops on a signal", stops_on_a_signal}, {"outlives its reader", outlives_its_reader},
+           {"trains without what people look at", trains_without_what_people_look_at}, {"stops at the time limit", stops_at_the_time_limit},
+           {"refuses what does not fit", refuses_what_does_not_fit}, {"rolls back and goes on", rolls_back_and_goes_on},
+           {"names the rank whose memory changes", names_the_rank_whose_memory_changes},
            {"resume without a checkpoint starts", resume_without_a_checkpoint_starts},
            {"evaluates what a stop left out", evaluates_what_a_stop_left_out},
            {"starts from weights that fit", starts_from_weights_that_fit}, {"another vocabulary is refused", another_vocabulary_is_refused},
