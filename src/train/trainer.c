@@ -200,6 +200,12 @@ static bool is_time_to_save(const heed_session *s, const heed_guard *guard, bool
   return guard->skipped == 0 && guard->rollbacks == 0 && is_due(s->step, s->config->checkpoint.every_steps);
 }
 
+/* A stop waits for the end of skipped updates, of guard.skips at most: whoever resumes must not take weights for sound that a return to
+ * the last checkpoint may yet replace. */
+static bool is_to_stop(const heed_session *s, const heed_guard *guard, int64_t request) {
+  return request >= TIME_IS_UP && (guard->skipped == 0 || s->config->guard.skips == 0);
+}
+
 static heed_status run(heed_session *s) {
   const heed_config *config = s->config;
   heed_batch_source source = {next_batch, s->reader};
@@ -211,7 +217,8 @@ static heed_status run(heed_session *s) {
     evaluate(s);
   interval since = {.begun = heed_seconds()};
   heed_progress_begin(&bar, s->step, config->train.steps);
-  while (s->step < config->train.steps && request < TIME_IS_UP) {
+  bool stops = false;
+  while (s->step < config->train.steps && !stops) {
     double learning_rate;
     const int64_t rollbacks = since.rollbacks;
     const heed_step_result result = take_step(s, source, &since, &learning_rate);
@@ -219,7 +226,8 @@ static heed_status run(heed_session *s) {
     if ((judged = judge(s, &guard, &result, &since)) != HEED_OK)
       break;
     const bool rolled_back = since.rollbacks > rollbacks;
-    const bool last = s->step == config->train.steps || request >= TIME_IS_UP;
+    stops = is_to_stop(s, &guard, request);
+    const bool last = s->step == config->train.steps || stops;
     if (is_due(s->step, config->log.every_steps) || last)
       log_step(s, &since, &bar, learning_rate);
     else if (s->communication->rank == 0)

@@ -20,6 +20,24 @@ on_one_rank() { # RANKS WHICH PASSINGS WORDS
   same_bits run run.alone
 }
 
+# A stop that comes while updates are skipped waits for their end: what it saves is what a run that was never stopped had there.
+stopped_within() { # RANKS WHICH
+  local longer=(--set train.steps=130 --set guard.skips=100 --set checkpoint.every_steps=6)
+  before=(env HEED_FAILPOINT=step.gradients:8-107:error) sick=$2
+  begin_job "$1" run "${longer[@]}"
+  reached 'step 10: .* skipped' || lost "it ended before: $(tail -n 3 out)"
+  kill -USR1 "$pid"
+  end_job
+  ended 75
+  said '100 updates in a row were skipped'
+  sick=first
+  train 0 run.alone "${longer[@]}"
+  before=()
+  train "$(other_ranks "$1")" run --resume "${longer[@]}"
+  ended 0
+  same_bits run run.alone
+}
+
 hopeless() { # RANKS WHICH
   before=(env HEED_FAILPOINT=step.gradients:4-99:error) sick=$2
   train "$1" run --set guard.skips=2
@@ -40,6 +58,8 @@ for count in 2 4; do
   done
 done
 try 2-last-hopeless hopeless 2 last
+try 2-last-stopped-within stopped_within 2 last
+[ "$long" = 0 ] || for count in 1 2 4; do try "$count-first-stopped-within" stopped_within "$count" first; done
 for step in $(seq $((long ? 20 : 0))); do
   try "4-last-skip-$step" on_one_rank 4 last "$step" "step $step: the gradient is not finite; its update is skipped"
   [ "$step" -gt 19 ] || try "2-last-roll-back-$step" on_one_rank 2 last "$step-$((step + 4))" "step $((step + 4)): $rolled"
