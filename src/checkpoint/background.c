@@ -179,7 +179,8 @@ heed_status heed_checkpoint_end(heed_checkpoint_store *store, int64_t *step) {
 void heed_background_drop(heed_checkpoint_store *store) {
   heed_background *b = store->background;
   if (b) {
-    wait_for(b);
+    if (store->communication->rank == 0)
+      wait_for(b);
     heed_save_end(&b->save, HEED_FAILED);
   }
   free(b);

@@ -103,8 +103,10 @@ static heed_status write_texts(heed_save *s) {
 /* 1, on rank 0. */
 heed_status heed_save_prepare(heed_save *s) {
   char digits[17];
-  int folder = s->store->folder;
   HEED_TRY(heed_lock_check(s->store->lock));
+  if (s->replace) /* into a run */
+    HEED_TRY(heed_store_mend(s->store));
+  int folder = s->store->folder;
   s->manifest.info = s->info;
   s->manifest.info.config = s->manifest.info.vocabulary = NULL;
   HEED_TRY(add_items(s));

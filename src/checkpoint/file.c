@@ -78,6 +78,8 @@ heed_status heed_folder_open(int parent, const char *name, const char *shown, bo
                       S_ISLNK(is.st_mode) && !follow ? "; name the folder it leads to" : "");
   if (error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG)
     return heed_error(HEED_INVALID, "%s: there is no such folder", shown);
+  if (error == EMFILE || error == ENFILE) /* which says nothing of the folder */
+    return heed_error(HEED_FAILED, "%s: the folder cannot be opened: %s; raise `ulimit -n`", shown, strerror(error));
   return heed_error(HEED_IO, "%s: the folder cannot be opened: %s", shown, strerror(error));
 }
 

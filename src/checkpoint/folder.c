@@ -186,8 +186,8 @@ heed_status heed_checkpoint_steps(int checkpoints, const char *path, int64_t **s
   return status;
 }
 
-heed_status heed_checkpoint_folder_open_newest(heed_folder *folder, int checkpoints, const char *path, bool *found) {
-  int64_t *steps, count;
+heed_status heed_checkpoint_folder_open_newest(heed_folder *folder, int checkpoints, const char *path, bool *found, heed_steps *damaged) {
+  int64_t *steps, count, bad = 0, unread = 0;
   *found = false;
   HEED_TRY(heed_checkpoint_steps(checkpoints, path, &steps, &count));
   heed_status status = HEED_OK;
@@ -198,11 +198,21 @@ heed_status heed_checkpoint_folder_open_newest(heed_folder *folder, int checkpoi
                    : heed_error(HEED_FAILED, "out of memory for a path");
     free(shown);
     *found = status == HEED_OK;
+    unread += status == HEED_IO;
+    if (status == HEED_INVALID)
+      steps[bad++] = steps[i];
     if (status != HEED_OK && status != HEED_FAILED)
       heed_warn("%s; this checkpoint is passed over", heed_error_text());
   }
-  free(steps);
-  return status == HEED_FAILED ? status : HEED_OK;
+  if (damaged)
+    *damaged = (heed_steps){steps, bad};
+  else
+    free(steps);
+  if (status == HEED_FAILED || *found || unread == 0)
+    return status == HEED_FAILED ? status : HEED_OK;
+  return heed_error(HEED_IO,
+                    "%s: %lld of its %lld checkpoints could not be read (above: why), the others are no good; mend that and try again",
+                    path, (long long)unread, (long long)count);
 }
 
 bool heed_checkpoint_is(int folder) {
@@ -252,7 +262,7 @@ static heed_status open_newest_of_run(heed_folder *folder, int run, const char *
   bool found = false;
   char *shown;
   HEED_TRY(heed_checkpoints_open(run, path, &checkpoints, &shown));
-  heed_status status = heed_checkpoint_folder_open_newest(folder, checkpoints, shown, &found);
+  heed_status status = heed_checkpoint_folder_open_newest(folder, checkpoints, shown, &found, NULL);
   close(checkpoints);
   free(shown);
   if (status == HEED_OK && !found)

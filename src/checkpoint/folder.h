@@ -66,8 +66,13 @@ char *heed_checkpoint_path(const char *checkpoints, int64_t step);
 /** The steps of the checkpoints in an open folder, newest first.  \param[out] steps  allocated. */
 heed_status heed_checkpoint_steps(int checkpoints, const char *path, int64_t **steps, int64_t *count);
 
+typedef struct heed_steps {
+  int64_t *steps, count; /**< steps: allocated */
+} heed_steps;
+
 /** Opens the newest good checkpoint of the open folder `checkpoints`; bad ones are passed over with a warning that says why.
- *  \param[out] found  whether there is one. */
-heed_status heed_checkpoint_folder_open_newest(heed_folder *folder, int checkpoints, const char *path, bool *found);
+ *  \param[out] found  whether there is one.  \param[out] damaged  those passed over that are no good; NULL: not asked for.
+ *  Errors: HEED_IO when there is none but some that could not be read just now, HEED_FAILED when memory or descriptors are short. */
+heed_status heed_checkpoint_folder_open_newest(heed_folder *folder, int checkpoints, const char *path, bool *found, heed_steps *damaged);
 
 #endif

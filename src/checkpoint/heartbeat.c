@@ -49,10 +49,15 @@ static heed_status write_beat(heed_heartbeat *h, long beat) {
   return heed_file_sync(h->file, HEED_HEARTBEAT_FILE);
 }
 
-static bool is_ours(const heed_heartbeat *h) {
+/* UNKNOWN: there is no file, it cannot be read just now, or not all of it. */
+typedef enum owner { OURS, ANOTHERS, UNKNOWN } owner;
+
+static owner owner_of(const heed_heartbeat *h) {
   char text[BEAT_BYTES + 1];
   bool there;
-  return read_beat(h->folder, text, &there) == HEED_OK && there && strstr(text, h->token);
+  if (read_beat(h->folder, text, &there) != HEED_OK || !there || text[BEAT_BYTES - 1] != '\n')
+    return UNKNOWN;
+  return strstr(text, h->token) ? OURS : ANOTHERS;
 }
 
 static struct timespec span(double seconds) {
@@ -121,7 +126,7 @@ static void *beat(void *argument) {
     pthread_cond_timedwait(&h->wake, &h->lock, &until);
     if (h->stop)
       break;
-    if (!is_ours(h)) {
+    if (owner_of(h) == ANOTHERS) {
       atomic_store(&h->lost, true);
       break;
     }
@@ -180,7 +185,7 @@ void heed_heartbeat_release(heed_heartbeat *h) {
   pthread_cond_signal(&h->wake);
   pthread_mutex_unlock(&h->lock);
   pthread_join(h->thread, NULL);
-  if (is_ours(h))
+  if (owner_of(h) == OURS)
     unlinkat(h->folder, HEED_HEARTBEAT_FILE, 0);
   close(h->file);
   pthread_cond_destroy(&h->wake);

@@ -14,17 +14,34 @@
 
 typedef struct candidate {
   int64_t step;
-  bool sound; /* manifest and size are as written; not every byte is read again at each save */
+  bool sound;   /* manifest and sizes are as written, and no damage is known; not every byte is read again at each save */
+  bool unknown; /* it could not be read just now: it may be the best of all */
   double validation_loss;
 } candidate;
 
+static bool is_known_damaged(const heed_checkpoint_store *store, int64_t step) {
+  for (int64_t i = 0; i < store->damaged.count; i++)
+    if (store->damaged.steps[i] == step)
+      return true;
+  return false;
+}
+
+static void forget_damage(heed_checkpoint_store *store, int64_t step) {
+  for (int64_t i = 0; i < store->damaged.count; i++)
+    if (store->damaged.steps[i] == step)
+      store->damaged.steps[i] = -1;
+}
+
 static candidate judge(const heed_checkpoint_store *store, int64_t step) {
   candidate result = {.step = step, .validation_loss = NAN};
+  if (is_known_damaged(store, step))
+    return result;
   char name[32], *path = heed_checkpoint_path(store->path, step);
   heed_folder folder;
   heed_checkpoint_name(name, step);
   heed_status status = path ? heed_checkpoint_folder_open(&folder, store->folder, name, path, false, HEED_TRUST_MANIFEST) : HEED_FAILED;
-  result.sound = status == HEED_OK || status == HEED_FAILED; /* what memory or descriptors were short for may be the best of all */
+  result.sound = status == HEED_OK;
+  result.unknown = status == HEED_IO || status == HEED_FAILED;
   if (status == HEED_OK) {
     result.validation_loss = folder.manifest.info.validation_loss;
     heed_checkpoint_folder_close(&folder);
@@ -56,8 +73,9 @@ heed_status heed_checkpoint_discard(const heed_checkpoint_store *store, const ch
              : heed_error(HEED_IO, "%s/%s could not be removed: %s", store->path, trash, strerror(errno));
 }
 
-void heed_checkpoint_retire(const heed_checkpoint_store *store, int64_t step) {
+void heed_checkpoint_retire(heed_checkpoint_store *store, int64_t step) {
   int64_t *steps, count, sound = 0;
+  forget_damage(store, step);
   if (heed_checkpoint_steps(store->folder, store->path, &steps, &count) != HEED_OK) {
     heed_warn("old checkpoints stay: %s", heed_error_text());
     return;
@@ -68,7 +86,7 @@ void heed_checkpoint_retire(const heed_checkpoint_store *store, int64_t step) {
   int64_t best = candidates ? find_best(candidates, count) : -1;
   for (int64_t i = 0; candidates && i < count; i++) {
     /* A damaged one takes no good one's place, and goes once enough good ones are newer. */
-    bool stays = candidates[i].step == step || i == best || sound < store->keep;
+    bool stays = candidates[i].step == step || i == best || candidates[i].unknown || sound < store->keep;
     sound += candidates[i].sound;
     if (stays)
       continue;

@@ -45,21 +45,61 @@ static heed_status check_writable(int folder, const char *path) {
   return heed_error(HEED_IO, "%s: the folder cannot be written: %s", path, strerror(errno));
 }
 
-/* Rank 0's part of opening. */
-static heed_status take_folder(heed_checkpoint_store *store, const char *run) {
+static heed_status take_run(heed_checkpoint_store *store, const char *run) {
   HEED_TRY(heed_folder_make(run));
   HEED_TRY(heed_folder_open(AT_FDCWD, run, run, false, &store->run));
   if (heed_checkpoint_is(store->run)) /* whoever names it, an import's for example, would get its own weights and not the run's */
     return heed_error(HEED_INVALID, "%s: is a checkpoint, not a run's folder; choose another run.output", run);
   HEED_TRY(check_writable(store->run, run));
-  HEED_TRY(heed_lock_take(&store->lock, store->run, run));
+  return heed_lock_take(&store->lock, store->run, run);
+}
+
+static heed_status take_checkpoints(heed_checkpoint_store *store, const char *run) {
   if (mkdirat(store->run, HEED_CHECKPOINTS_FOLDER, 0777) == 0)
     HEED_TRY(heed_file_sync(store->run, run));
   else if (errno != EEXIST)
     return heed_error(HEED_IO, "%s: the folder cannot be made: %s", store->path, strerror(errno));
   HEED_TRY(heed_folder_open(store->run, HEED_CHECKPOINTS_FOLDER, store->path, false, &store->folder));
-  HEED_TRY(check_writable(store->folder, store->path));
+  return check_writable(store->folder, store->path);
+}
+
+/* Rank 0's part of opening. */
+static heed_status take_folder(heed_checkpoint_store *store, const char *run) {
+  HEED_TRY(take_run(store, run));
+  HEED_TRY(take_checkpoints(store, run));
   return sweep(store);
+}
+
+static void close_folder(int *folder) {
+  if (*folder >= 0)
+    close(*folder);
+  *folder = -1;
+}
+
+static bool is_removed(int folder) {
+  struct stat is;
+  return folder < 0 || fstat(folder, &is) != 0 || is.st_nlink == 0;
+}
+
+heed_status heed_store_mend(heed_checkpoint_store *store) {
+  if (!is_removed(store->folder))
+    return HEED_OK;
+  char *run = strndup(store->path, strlen(store->path) - strlen("/" HEED_CHECKPOINTS_FOLDER));
+  heed_status status = run ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a path");
+  if (status == HEED_OK && is_removed(store->run)) {
+    heed_lock_release(store->lock);
+    store->lock = NULL;
+    close_folder(&store->run);
+    status = take_run(store, run);
+  }
+  if (status == HEED_OK) {
+    close_folder(&store->folder);
+    status = take_checkpoints(store, run);
+  }
+  if (status == HEED_OK)
+    heed_warn("%s was removed, with the checkpoints in it; it is made again", store->path);
+  free(run);
+  return status;
 }
 
 heed_status heed_checkpoint_store_open(heed_checkpoint_store **opened, const char *run_folder, int64_t keep,
@@ -105,10 +145,9 @@ void heed_checkpoint_store_close(heed_checkpoint_store *store) {
     return;
   heed_background_drop(store);
   heed_lock_release(store->lock);
-  if (store->folder >= 0)
-    close(store->folder);
-  if (store->run >= 0)
-    close(store->run);
+  close_folder(&store->folder);
+  close_folder(&store->run);
+  free(store->damaged.steps);
   free(store->path);
   free(store);
 }
@@ -127,6 +166,12 @@ bool heed_checkpoint_store_is_empty(heed_checkpoint_store *store) {
   return empty;
 }
 
+static heed_status find_newest(heed_checkpoint_store *store, heed_folder *folder, bool *found) {
+  free(store->damaged.steps);
+  store->damaged = (heed_steps){0};
+  return heed_checkpoint_folder_open_newest(folder, store->folder, store->path, found, &store->damaged);
+}
+
 heed_status heed_checkpoint_newest(heed_checkpoint_store *store, char **path) {
   heed_communication *communication = store->communication;
   heed_folder folder = {0};
@@ -135,7 +180,7 @@ heed_status heed_checkpoint_newest(heed_checkpoint_store *store, char **path) {
   *path = NULL;
   heed_pulse_enter(HEED_PHASE_LOADING);
   if (communication->rank == 0)
-    status = heed_checkpoint_folder_open_newest(&folder, store->folder, store->path, &found);
+    status = find_newest(store, &folder, &found);
   int64_t bytes = found ? (int64_t)strlen(folder.path) + 1 : 0;
   HEED_TRY(communication->agree(communication, status));
   communication->broadcast(communication, &bytes, sizeof bytes);

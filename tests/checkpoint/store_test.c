@@ -1,7 +1,27 @@
-/* The run folder: what it must be, who may have it, and what stays in it. */
+/* The run folder: what it must be, who may have it, and what stays in it.
+ * wrap: openat */
+#include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 
 #include "fixture.h"
+
+static const char *unreadable; /* a name that cannot be opened just now */
+
+int __real_openat(int folder, const char *name, int flags, ...);
+int __wrap_openat(int folder, const char *name, int flags, ...);
+
+int __wrap_openat(int folder, const char *name, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+  va_end(arguments);
+  if (unreadable && strcmp(name, unreadable) == 0) {
+    errno = ESTALE;
+    return -1;
+  }
+  return __real_openat(folder, name, flags, mode);
+}
 
 static heed_status try_open(const char *path) {
   heed_checkpoint_store *store = NULL;
@@ -200,9 +220,83 @@ static void damaged_ones_do_not_count(void) {
   fixture_close(&f);
 }
 
+/* What is in memory is not lost for a folder that somebody removed. */
+static void removed_folders_are_made_again(void) {
+  static const char *const removed[] = {"runs/one/checkpoints", "runs/one", "runs"};
+  for (int i = 0; i < 3; i++) {
+    fixture f;
+    char path[128];
+    fixture_open(&f);
+    heed_checkpoint_store *store = fixture_store(&f, 2);
+    CU_ASSERT_EQUAL(fixture_save(&f, store, 1, NAN), HEED_OK);
+    snprintf(path, sizeof path, "%s/%s", f.folder, removed[i]);
+    CU_ASSERT_TRUE(heed_tree_remove(AT_FDCWD, path));
+    CU_ASSERT_EQUAL(fixture_save(&f, store, 2, NAN), HEED_OK);
+    CU_ASSERT_EQUAL(fixture_newest(&f, store), 2);
+    CU_ASSERT_EQUAL(fixture_save(&f, store, 3, NAN), HEED_OK);
+    CU_ASSERT_EQUAL(steps_there(&f), 1 << 2 | 1 << 3);
+    pid_t other = fork();
+    if (other == 0)
+      _exit(try_open(f.run) == HEED_INVALID ? 0 : 1); /* the lock is held there too */
+    int ended = -1;
+    CU_ASSERT(waitpid(other, &ended, 0) == other && ended == 0);
+    heed_checkpoint_store_close(store);
+    fixture_close(&f);
+  }
+}
+
+static void flip_a_bit(const char *path, off_t at) {
+  unsigned char byte;
+  int file = open(path, O_RDWR);
+  CU_ASSERT_EQUAL_FATAL(pread(file, &byte, 1, at), 1);
+  byte ^= 4;
+  CU_ASSERT_EQUAL(pwrite(file, &byte, 1, at), 1);
+  close(file);
+}
+
+/* A bit that was found flipped when a run was resumed: no good one goes for it, though its size is right. */
+static void damage_that_was_found_does_not_count(void) {
+  fixture f;
+  char *newest;
+  fixture_open(&f);
+  heed_checkpoint_store *store = fixture_store(&f, 2);
+  CU_ASSERT_EQUAL(fixture_save(&f, store, 1, 2.0), HEED_OK);
+  CU_ASSERT_EQUAL(fixture_save(&f, store, 5, 1.0), HEED_OK);
+  flip_a_bit(fixture_path(&f, 5, "state.h5"), 30000);
+  CU_ASSERT_EQUAL(heed_checkpoint_newest(store, &newest), HEED_OK);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(newest);
+  CU_ASSERT_PTR_NOT_NULL(strstr(newest, "step-00000001"));
+  free(newest);
+  CU_ASSERT_EQUAL(fixture_save(&f, store, 3, NAN), HEED_OK);
+  CU_ASSERT_EQUAL(steps_there(&f), 1 << 1 | 1 << 3 | 1 << 5);
+  CU_ASSERT_EQUAL(fixture_save(&f, store, 4, NAN), HEED_OK); /* two good ones are newer than 1, which has the lowest loss of good ones */
+  CU_ASSERT_EQUAL(steps_there(&f), 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5);
+  CU_ASSERT_EQUAL(fixture_save(&f, store, 5, 3.0), HEED_OK); /* good again */
+  CU_ASSERT_EQUAL(steps_there(&f), 1 << 1 | 1 << 4 | 1 << 5);
+  heed_checkpoint_store_close(store);
+  fixture_close(&f);
+}
+
+/* One that cannot be opened just now is neither counted nor removed. */
+static void what_cannot_be_read_stays(void) {
+  fixture f;
+  fixture_open(&f);
+  heed_checkpoint_store *store = fixture_store(&f, 2);
+  CU_ASSERT_EQUAL(fixture_save(&f, store, 1, 0.5), HEED_OK);
+  unreadable = "step-00000001";
+  for (int64_t step = 2; step <= 4; step++)
+    CU_ASSERT_EQUAL(fixture_save(&f, store, step, 1.0), HEED_OK);
+  unreadable = NULL;
+  CU_ASSERT_EQUAL(steps_there(&f), 1 << 1 | 1 << 3 | 1 << 4);
+  heed_checkpoint_store_close(store);
+  fixture_close(&f);
+}
+
 HEED_TESTS({"folders are made, other things refused", folders_are_made_and_other_things_refused},
            {"strange things inside are refused", strange_things_inside_are_refused},
            {"a folder that cannot be written is told", a_folder_that_cannot_be_written_is_told},
            {"a second job is refused until the first is dead", a_second_job_is_refused_until_the_first_is_dead},
            {"leftovers are swept, and nothing else", leftovers_are_swept_and_nothing_else},
-           {"the newest and the best stay", the_newest_and_the_best_stay}, {"damaged ones do not count", damaged_ones_do_not_count})
+           {"the newest and the best stay", the_newest_and_the_best_stay}, {"damaged ones do not count", damaged_ones_do_not_count},
+           {"damage that was found does not count", damage_that_was_found_does_not_count},
+           {"what cannot be read stays", what_cannot_be_read_stays}, {"removed folders are made again", removed_folders_are_made_again})
