@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -84,9 +85,38 @@ heed_status heed_output_check(const char *path) {
   return HEED_OK;
 }
 
+/* The name under which what a temporary file replaces is kept until all is done. */
+static const char *old_name(const char *name, char old[PATH_MAX]) {
+  snprintf(old, PATH_MAX, "%s.old", name);
+  return old;
+}
+
+/* Files that belong together: all old ones go aside before the first new one comes, and come back when not all new ones can. */
+static heed_status exchange(const heed_output_file *files, char *const names[], const int opened[], int count) {
+  heed_status status = HEED_OK;
+  char old[PATH_MAX], reason[512];
+  int aside = 0, placed = 0;
+  for (; count > 1 && aside < count && status == HEED_OK; aside += status == HEED_OK)
+    if (rename(files[aside].path, old_name(names[aside], old)) != 0 && errno != ENOENT)
+      status = heed_error(HEED_IO, "%s: could not be renamed: %s", files[aside].path, strerror(errno));
+  for (; placed < count && status == HEED_OK; placed += status == HEED_OK)
+    status = heed_output_end(files[placed].path, names[placed], opened[placed]);
+  if (status == HEED_OK) {
+    for (int i = 0; i < aside; i++)
+      unlink(old_name(names[i], old));
+    return HEED_OK;
+  }
+  snprintf(reason, sizeof reason, "%s", heed_error_text());
+  for (int i = 0; i < placed; i++)
+    unlink(files[i].path);
+  for (int i = 0; i < aside; i++)
+    rename(old_name(names[i], old), files[i].path);
+  return heed_error(status, "%s", reason);
+}
+
 heed_status heed_output_write_all(const heed_output_file *files, int count) {
   char *names[HEED_OUTPUT_FILES] = {NULL};
-  int opened[HEED_OUTPUT_FILES], begun = 0;
+  int opened[HEED_OUTPUT_FILES] = {0}, begun = 0;
   heed_status status = HEED_OK;
   for (int i = 0; i < count && status == HEED_OK; i++)
     status = check_kind(files[i].path);
@@ -99,8 +129,8 @@ heed_status heed_output_write_all(const heed_output_file *files, int count) {
     if (status == HEED_OK && fsync(opened[i]) != 0)
       status = heed_error(HEED_IO, "%s: could not be made durable: %s", files[i].path, strerror(errno));
   }
-  for (int i = 0; i < count && status == HEED_OK; i++)
-    status = heed_output_end(files[i].path, names[i], opened[i]);
+  if (status == HEED_OK)
+    status = exchange(files, names, opened, count);
   for (int i = 0; i < begun; i++) {
     if (status != HEED_OK)
       unlink(names[i]); /* one that has its name already is no longer there */

@@ -28,7 +28,8 @@ typedef struct heed_output_file {
 enum { HEED_OUTPUT_FILES = 2 };
 
 /** Up to HEED_OUTPUT_FILES whole files from memory that belong together: all are written and durable before the first gets its name.
- *  Errors: as heed_output_write. */
+ *  Old and new ones never stand side by side: an error leaves the old ones; a kill these, the new ones, or too few to be taken for either,
+ *  with what is not in its place beside it as PATH.tmp-… and PATH.tmp-….old.  Errors: as heed_output_write. */
 heed_status heed_output_write_all(const heed_output_file *files, int count);
 
 /** A whole file from memory, the same way.  Errors: HEED_INVALID when `path` is a folder or not to be written, HEED_IO. */
