@@ -2,13 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "heed/config.h"
+#include "heed/log.h"
 
 static bool is_there(const char *path) {
   struct stat about;
@@ -34,6 +37,10 @@ static bool holds(const char *path, const char *text, size_t bytes) {
   return same;
 }
 
+static heed_status refuse_foreign(const char *path) {
+  return heed_error(HEED_INVALID, "%s: is not a run's own, and would be replaced: move it, or choose another run.output", path);
+}
+
 heed_status heed_run_folder_check_config(const char *path) {
   heed_config config;
   char *text = NULL;
@@ -44,8 +51,7 @@ heed_status heed_run_folder_check_config(const char *path) {
     ours = heed_config_print(&config, &text) == HEED_OK && holds(path, text, strlen(text));
   heed_config_free(&config);
   free(text);
-  return ours ? HEED_OK
-              : heed_error(HEED_INVALID, "%s: is not a run's own, and would be replaced: move it, or choose another run.output", path);
+  return ours ? HEED_OK : refuse_foreign(path);
 }
 
 heed_status heed_run_folder_check_vocabulary(const char *path, const void *text, size_t bytes) {
@@ -53,4 +59,40 @@ heed_status heed_run_folder_check_vocabulary(const char *path, const void *text,
     return HEED_OK;
   return heed_error(HEED_INVALID,
                     "%s: is another vocabulary than data.vocabulary, and would be replaced: move it, or choose another run.output", path);
+}
+
+static bool is_file(const char *path, off_t *bytes) {
+  struct stat about;
+  bool is = lstat(path, &about) == 0 && S_ISREG(about.st_mode);
+  *bytes = is ? about.st_size : 0;
+  return is;
+}
+
+static heed_status set_aside(const char *path) {
+  char aside[PATH_MAX + 16];
+  for (int i = 1; i == 1 || is_there(aside); i++)
+    snprintf(aside, sizeof aside, "%s.%d", path, i);
+  if (rename(path, aside) != 0)
+    return heed_error(HEED_IO, "%s: could not be renamed to %s: %s", path, aside, strerror(errno));
+  heed_warn("%s is of an earlier run, of which nothing is saved: it is %s now", path, aside);
+  return HEED_OK;
+}
+
+heed_status heed_run_folder_spare(const char *folder) {
+  static const char *const names[] = {"metrics.jsonl", "samples.jsonl", "loss.svg", "report.html"};
+  enum { NAMES = sizeof names / sizeof *names, MEASURED = 2 };
+  char path[PATH_MAX];
+  off_t bytes;
+  snprintf(path, sizeof path, "%s/config.yaml", folder);
+  const bool ours = is_there(path);
+  for (int i = 0; i < NAMES; i++) {
+    snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+    if (!is_file(path, &bytes))
+      continue;
+    if (!ours)
+      return refuse_foreign(path);
+    if (i < MEASURED && bytes > 0)
+      HEED_TRY(set_aside(path));
+  }
+  return HEED_OK;
 }

@@ -269,6 +269,7 @@ static heed_status write_run_folder(heed_session *s) {
   if (s->fresh) {
     HEED_TRY(heed_run_folder_check_config(configuration));
     HEED_TRY(for_vocabulary(s, heed_run_folder_check_vocabulary));
+    HEED_TRY(heed_run_folder_spare(s->config->run.output));
   }
   HEED_TRY(heed_file_replace(configuration, s->config_text, strlen(s->config_text)));
   HEED_TRY(for_vocabulary(s, heed_file_replace));
