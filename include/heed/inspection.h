@@ -68,6 +68,9 @@ void heed_inspection_free(heed_inspection *inspection);
 /** Prints all numbers as one JSON object.  Errors: HEED_IO when the stream fails. */
 heed_status heed_inspection_print(const heed_inspection *inspection, FILE *out);
 
+/** Checks, before any work, that a page can be written to `path`: nothing is there, or a page.  Errors: HEED_INVALID, HEED_IO. */
+heed_status heed_inspection_check_output(const char *path);
+
 /** Writes the page: one HTML file that needs nothing else, in the place of an earlier one once it is whole.
  *  Its weights are rounded so that their square roots are whole multiples of 1/65,535, or of 1/255 where there are more than 4 million;
  *  its size is 8/3 or 4/3 bytes a weight.

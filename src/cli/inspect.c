@@ -6,7 +6,6 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "data/ill_formed.h"
-#include "data/output.h"
 #include "heed/inspection.h"
 #include "heed/log.h"
 
@@ -73,7 +72,7 @@ heed_status heed_command_inspect(int argc, char **argv) {
   heed_ill_formed ill_formed = {0};
   HEED_TRY(heed_parse_options(&argp, argc, argv, &o));
   if (o.output)
-    HEED_TRY(heed_output_check(o.output));
+    HEED_TRY(heed_inspection_check_output(o.output));
   heed_ill_formed_look(&ill_formed, &(heed_line){.text = o.text, .bytes = strlen(o.text), .path = "the text", .number = 1});
   if (o.second)
     heed_ill_formed_look(&ill_formed,

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "data/output.h"
 #include "inspect/json.h"
@@ -93,6 +94,20 @@ heed_status heed_page_print(const heed_inspection *in, FILE *out) {
   }
   fputs(at, out);
   return HEED_OK;
+}
+
+/* A page that was written before may be replaced, anything else is somebody's. */
+heed_status heed_inspection_check_output(const char *path) {
+  static const char beginning[] = "<!doctype html>";
+  char begins[sizeof beginning] = "";
+  HEED_TRY(heed_output_check(path));
+  FILE *file = fopen(path, "rb");
+  size_t got = file ? fread(begins, 1, sizeof begins - 1, file) : 0;
+  if (file)
+    fclose(file);
+  return got == 0 || strcasecmp(begins, beginning) == 0
+             ? HEED_OK
+             : heed_error(HEED_INVALID, "%s: exists and is no page; it is not replaced: remove it or choose another output", path);
 }
 
 heed_status heed_inspection_write(const heed_inspection *in, const char *path) {
