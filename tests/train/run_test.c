@@ -274,13 +274,16 @@ static void a_full_disk_is_no_success(void) {
   CU_ASSERT(command_ended(command_run(HEED_PROGRAM " evaluate %s/whole > /dev/full", folder), 74));
 }
 
+/* mpirun may forward standard output before what was said on standard error earlier. */
+#define NUMBERS_ALONE "--json 2>said || { cat said; false; }"
+
 static void evaluates_and_fills(void) {
   static char one[sizeof command_output];
-  CU_ASSERT(command_ended(command_run("cd %s && " HEED_PROGRAM " evaluate whole --json", folder), 0));
+  CU_ASSERT(command_ended(command_run("cd %s && " HEED_PROGRAM " evaluate whole " NUMBERS_ALONE, folder), 0));
   strcpy(one, command_output);
   CU_ASSERT_PTR_NOT_NULL(strstr(one, "\"accuracy_masked\""));
   CU_ASSERT(command_ended(command_run("cd %s && " HEED_MPIEXEC " --oversubscribe --bind-to none -n 4 " HEED_PROGRAM
-                                      " evaluate whole/checkpoints/step-00000012 --data validation.h5 --json",
+                                      " evaluate whole/checkpoints/step-00000012 --data validation.h5 " NUMBERS_ALONE,
                                       folder),
                           0));
   CU_ASSERT_STRING_EQUAL(one, command_output);
