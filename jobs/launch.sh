@@ -93,17 +93,18 @@ place() {
 
 stop_signal= mpirun_pid= at_once=
 
-# The ranks save at the next step and end with exit code 75.  A second Ctrl-C does not wait for that.  Nobody may be left to read what is said.
+# The ranks save at the next step and end with exit code 75.  A second Ctrl-C does not wait for that.  Nobody may be left to read what is
+# said.
 pass_on() {
   if [ "$stop_signal$1" = INTINT ]; then
     at_once=1
     kill -HUP "$mpirun_pid" 2>/dev/null || true
-    echo "once more: ending the ranks at once" 2>/dev/null >&2 || true
+    echo "once more: ending the ranks at once" >&2 2>/dev/null || true
     return
   fi
   stop_signal=$1
   [ -z "$mpirun_pid" ] || kill -USR1 "$mpirun_pid" 2>/dev/null || true
-  echo "$1: asking the ranks to save and stop" 2>/dev/null >&2 || true
+  echo "$1: asking the ranks to save and stop" >&2 2>/dev/null || true
 }
 
 catch_signals() {
@@ -145,7 +146,7 @@ finish() {
   finished=0
   wait "$mpirun_pid" || finished=$?
   # Asked to end at once while the ranks end by themselves, mpirun itself may crash.
-  [ -z "$at_once" ] || [ "$finished" = 75 ] || finished=130
+  [ -z "$at_once" ] || [ "$finished" = 0 ] || [ "$finished" = 75 ] || finished=130
   mpirun_pid=
   trap - USR1 TERM INT
 }

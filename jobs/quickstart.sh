@@ -102,7 +102,7 @@ else
   train on
 fi
 if [ "$finished" != 0 ]; then
-  [ "$finished" != 75 ] || echo "Saved; $0 goes on from there." >&2
+  [ "$finished" != 75 ] || echo "Saved; $0 goes on from there." >&2 || true
   exit "$finished"
 fi
 trained=$((SECONDS - started))

@@ -88,7 +88,8 @@ heed_status heed_checkpoint_end(heed_checkpoint_store *store, int64_t *step);
 heed_status heed_checkpoint_write(const char *path, const heed_checkpoint_info *info, const heed_checkpoint_tensors *tensors);
 
 /** Finds the newest good checkpoint of the run; bad ones are passed over with a warning that says why.  Collective.
- *  \param[out] path  allocated: the checkpoint's folder, or NULL when there is none. */
+ *  \param[out] path  allocated: the checkpoint's folder, or NULL when there is none.
+ *  Errors: HEED_IO when there is none but some that cannot be read just now, HEED_FAILED when memory or descriptors are short. */
 heed_status heed_checkpoint_newest(heed_checkpoint_store *store, char **path);
 
 /** Reads step, configuration and vocabulary.  `path` is a checkpoint folder, or a run folder (its newest good checkpoint is taken).

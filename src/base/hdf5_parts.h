@@ -14,7 +14,7 @@ struct heed_hdf5 {
   const char *name;
   uint64_t bytes;
   uint64_t root;                          /* header of the root group */
-  int64_t effort;                         /* left; falls with each access */
+  int64_t *spent, alone;                  /* effort, which grows with each access; `alone`: of this file, where it belongs to no others */
   uint64_t group;                         /* header of the group looked into last */
   char group_path[HEED_HDF5_MAX_GROUP];   /* its path, "" for the root */
   uint64_t page_numbers[HEED_HDF5_PAGES]; /* + 1; 0: no page there */

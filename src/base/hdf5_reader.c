@@ -7,9 +7,9 @@
 #include "base/file.h"
 #include "base/hdf5_parts.h"
 
-/* Effort: an access costs 1, and 32 more when it reads a page.  As many tensors as a manifest may name (196,610) cost 168 each.  50
- * millions are about a second: so long may all of them take, in one file or in 256. */
-enum { LEAST_EFFORT = 100000, FIND_EFFORT = 256, PAGE_EFFORT = 32, SUPERBLOCK = 96, LONGEST_NAME = 512, DEEPEST_TREE = 16 };
+/* Effort: an access costs 1, and 32 more when it reads a page.  As many tensors as a manifest may name (196,610) cost 33 millions; the
+ * limit, for all files that belong together, is about a second. */
+enum { EFFORT = 50000000, PAGE_EFFORT = 32, SUPERBLOCK = 96, LONGEST_NAME = 512, DEEPEST_TREE = 16 };
 
 static heed_status load_page(heed_hdf5 *h, uint64_t number, unsigned char **page) {
   uint64_t slot = number % HEED_HDF5_PAGES, first = number * HEED_HDF5_PAGE, left = h->bytes - first;
@@ -17,7 +17,7 @@ static heed_status load_page(heed_hdf5 *h, uint64_t number, unsigned char **page
   if (h->page_numbers[slot] == number + 1)
     return HEED_OK;
   h->page_numbers[slot] = 0;
-  h->effort -= PAGE_EFFORT;
+  *h->spent += PAGE_EFFORT;
   HEED_TRY(heed_file_read(h->file, h->name, *page, left < HEED_HDF5_PAGE ? left : HEED_HDF5_PAGE, (int64_t)first));
   h->page_numbers[slot] = number + 1;
   return HEED_OK;
@@ -26,7 +26,7 @@ static heed_status load_page(heed_hdf5 *h, uint64_t number, unsigned char **page
 heed_status heed_hdf5_get(heed_hdf5 *h, uint64_t at, void *to, size_t bytes) {
   if (bytes > h->bytes || at > h->bytes - bytes)
     return heed_error(HEED_INVALID, "its structure leads beyond the end of the file");
-  if (--h->effort < 0)
+  if (++*h->spent > EFFORT)
     return heed_error(HEED_INVALID, "its structure is too intricate; Heed writes a plain one");
   for (unsigned char *next = to; bytes > 0;) {
     unsigned char *page;
@@ -58,14 +58,14 @@ static heed_status read_superblock(heed_hdf5 *h) {
   return HEED_OK;
 }
 
-heed_status heed_hdf5_open(heed_hdf5 **hdf5, int file, const char *name, int64_t bytes, int64_t finds) {
+heed_status heed_hdf5_open(heed_hdf5 **hdf5, int file, const char *name, int64_t bytes, int64_t *spent) {
   heed_hdf5 *h = *hdf5 = calloc(1, sizeof *h);
   if (!h)
     return heed_error(HEED_FAILED, "out of memory for reading %s", name);
   h->file = file;
   h->name = name;
   h->bytes = (uint64_t)bytes;
-  h->effort = LEAST_EFFORT + FIND_EFFORT * finds;
+  h->spent = spent ? spent : &h->alone;
   heed_status status = read_superblock(h);
   if (status != HEED_OK) {
     heed_hdf5_close(h);

@@ -42,9 +42,9 @@ typedef struct heed_hdf5_dataset {
 typedef struct heed_hdf5 heed_hdf5;
 
 /** Takes an open file, which stays the caller's, and checks that it begins as an HDF5 file of Heed's does.
- *  \param[in] finds  how often something is going to be looked for, at most: bounds the steps that may take
+ *  \param[in,out] spent  effort so far on the files that belong together, of which the limit is one; 0 at first.  NULL: it is alone
  *  Errors: HEED_INVALID for another or a cut file, HEED_IO for a failed read, HEED_FAILED when memory is short. */
-heed_status heed_hdf5_open(heed_hdf5 **hdf5, int file, const char *name, int64_t bytes, int64_t finds);
+heed_status heed_hdf5_open(heed_hdf5 **hdf5, int file, const char *name, int64_t bytes, int64_t *spent);
 void heed_hdf5_close(heed_hdf5 *hdf5);
 
 /** Finds a dataset by its path, "/group/name".  Errors: HEED_INVALID with the path and why it is none that Heed reads; HEED_IO. */

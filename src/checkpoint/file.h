@@ -15,7 +15,8 @@
 heed_status heed_folder_make(const char *path);
 
 /** Opens the folder `name` of the open folder `parent` (AT_FDCWD for a path).  A symbolic link is refused unless `follow`.
- *  \param[in] shown  its name in messages.  Errors: HEED_INVALID for anything but a folder, HEED_IO when it cannot be opened. */
+ *  \param[in] shown  its name in messages.  Errors: HEED_INVALID for anything but a folder, HEED_IO when it cannot be opened,
+ *  HEED_FAILED when descriptors are short. */
 heed_status heed_folder_open(int parent, const char *name, const char *shown, bool follow, int *folder);
 
 /** A folder or file to be made: its name, and the folder that it is to be in, open. */

@@ -210,8 +210,7 @@ heed_status heed_checkpoint_folder_open_newest(heed_folder *folder, int checkpoi
     free(steps);
   if (status == HEED_FAILED || *found || unread == 0)
     return status == HEED_FAILED ? status : HEED_OK;
-  return heed_error(HEED_IO,
-                    "%s: %lld of its %lld checkpoints could not be read (above: why), the others are no good; mend that and try again",
+  return heed_error(HEED_IO, "%s: %lld of its %lld checkpoints cannot be read (above: why), and none is good; mend that and try again",
                     path, (long long)unread, (long long)count);
 }
 

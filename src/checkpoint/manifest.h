@@ -55,6 +55,7 @@ typedef struct heed_manifest {
   int file_count;
   heed_item *items;
   int64_t count, capacity;
+  int64_t spent;    /**< effort on the structure of its files */
   int32_t *by_path; /**< [count] the items in the order of their paths, of a manifest that was read */
 } heed_manifest;
 

@@ -39,7 +39,7 @@ heed_status heed_state_check(int file, heed_manifest *manifest, int index) {
   const heed_manifest_file *which = &manifest->files[index];
   char name[HEED_STATE_NAME];
   heed_state_name(name, index);
-  heed_status status = heed_hdf5_open(&hdf5, file, name, which->bytes, which->end - which->first);
+  heed_status status = heed_hdf5_open(&hdf5, file, name, which->bytes, &manifest->spent);
   if (status != HEED_OK)
     return heed_error_in(status, "%s", name);
   for (int64_t i = which->first; status == HEED_OK && i < which->end; i++) {

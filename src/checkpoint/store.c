@@ -86,7 +86,7 @@ heed_status heed_store_mend(heed_checkpoint_store *store) {
     return HEED_OK;
   char *run = strndup(store->path, strlen(store->path) - strlen("/" HEED_CHECKPOINTS_FOLDER));
   heed_status status = run ? HEED_OK : heed_error(HEED_FAILED, "out of memory for a path");
-  if (status == HEED_OK && is_removed(store->run)) {
+  if (status == HEED_OK && (!store->lock || is_removed(store->run))) { /* no lock: it was another job's when it was last tried */
     heed_lock_release(store->lock);
     store->lock = NULL;
     close_folder(&store->run);
@@ -166,10 +166,21 @@ bool heed_checkpoint_store_is_empty(heed_checkpoint_store *store) {
   return empty;
 }
 
+/* Also remembers which are damaged.  Those behind the newest good one are not looked at again: what was found of them stays known. */
 static heed_status find_newest(heed_checkpoint_store *store, heed_folder *folder, bool *found) {
-  free(store->damaged.steps);
-  store->damaged = (heed_steps){0};
-  return heed_checkpoint_folder_open_newest(folder, store->folder, store->path, found, &store->damaged);
+  heed_steps now = {0}, *before = &store->damaged;
+  heed_status status = heed_checkpoint_folder_open_newest(folder, store->folder, store->path, found, &now);
+  int64_t *all = realloc(now.steps, (size_t)(now.count + before->count + 1) * sizeof *all);
+  if (!all) {
+    free(now.steps);
+    return status;
+  }
+  for (int64_t i = 0; i < before->count; i++)
+    if (*found && before->steps[i] < folder->manifest.info.step)
+      all[now.count++] = before->steps[i];
+  free(before->steps);
+  *before = (heed_steps){all, now.count};
+  return status;
 }
 
 heed_status heed_checkpoint_newest(heed_checkpoint_store *store, char **path) {

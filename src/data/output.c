@@ -85,33 +85,34 @@ heed_status heed_output_check(const char *path) {
   return HEED_OK;
 }
 
+enum { OLD_NAME = PATH_MAX + 8 };
+
 /* The name under which what a temporary file replaces is kept until all is done. */
-static const char *old_name(const char *name, char old[PATH_MAX]) {
-  snprintf(old, PATH_MAX, "%s.old", name);
+static const char *old_name(const char *name, char old[OLD_NAME]) {
+  snprintf(old, OLD_NAME, "%s.old", name);
   return old;
 }
 
 /* Files that belong together: all old ones go aside before the first new one comes, and come back when not all new ones can. */
 static heed_status exchange(const heed_output_file *files, char *const names[], const int opened[], int count) {
   heed_status status = HEED_OK;
-  char old[PATH_MAX], reason[512];
-  int aside = 0, placed = 0;
+  char old[OLD_NAME], reason[2048];
+  int aside = 0;
   for (; count > 1 && aside < count && status == HEED_OK; aside += status == HEED_OK)
     if (rename(files[aside].path, old_name(names[aside], old)) != 0 && errno != ENOENT)
       status = heed_error(HEED_IO, "%s: could not be renamed: %s", files[aside].path, strerror(errno));
-  for (; placed < count && status == HEED_OK; placed += status == HEED_OK)
-    status = heed_output_end(files[placed].path, names[placed], opened[placed]);
-  if (status == HEED_OK) {
-    for (int i = 0; i < aside; i++)
-      unlink(old_name(names[i], old));
-    return HEED_OK;
-  }
+  for (int i = 0; i < count && status == HEED_OK; i++)
+    status = heed_output_end(files[i].path, names[i], opened[i]);
   snprintf(reason, sizeof reason, "%s", heed_error_text());
-  for (int i = 0; i < placed; i++)
-    unlink(files[i].path);
-  for (int i = 0; i < aside; i++)
-    rename(old_name(names[i], old), files[i].path);
-  return heed_error(status, "%s", reason);
+  for (int i = 0; i < aside; i++) {
+    if (status == HEED_OK) {
+      unlink(old_name(names[i], old));
+    } else {
+      unlink(files[i].path); /* the new one, if it came */
+      rename(old_name(names[i], old), files[i].path);
+    }
+  }
+  return status == HEED_OK ? HEED_OK : heed_error(status, "%s", reason);
 }
 
 heed_status heed_output_write_all(const heed_output_file *files, int count) {

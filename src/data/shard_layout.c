@@ -2,8 +2,6 @@
 
 #include "base/hdf5_reader.h"
 
-enum { FINDS = 12 }; /* what read_layout looks for */
-
 static heed_status read_array(heed_hdf5 *hdf5, const char *path, heed_hdf5_type narrow, heed_hdf5_type wide, heed_shard_array *array) {
   heed_hdf5_dataset set;
   HEED_TRY(heed_hdf5_find(hdf5, path, &set));
@@ -40,7 +38,7 @@ static heed_status read_layout(heed_shard_layout *layout, heed_hdf5 *hdf5) {
 heed_status heed_shard_layout_read(heed_shard_layout *layout, int file, int64_t bytes, const char *path) {
   heed_hdf5 *hdf5;
   *layout = (heed_shard_layout){0};
-  heed_status status = heed_hdf5_open(&hdf5, file, path, bytes, FINDS);
+  heed_status status = heed_hdf5_open(&hdf5, file, path, bytes, NULL);
   if (status == HEED_OK) {
     status = read_layout(layout, hdf5);
     heed_hdf5_close(hdf5);

@@ -1,5 +1,6 @@
 #include "inspect/page.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -102,9 +103,10 @@ heed_status heed_inspection_check_output(const char *path) {
   char begins[sizeof beginning] = "";
   HEED_TRY(heed_output_check(path));
   FILE *file = fopen(path, "rb");
-  size_t got = file ? fread(begins, 1, sizeof begins - 1, file) : 0;
-  if (file)
-    fclose(file);
+  if (!file)
+    return errno == ENOENT ? HEED_OK : heed_error(HEED_INVALID, "%s: cannot be read, and is not replaced: %s", path, strerror(errno));
+  size_t got = fread(begins, 1, sizeof begins - 1, file);
+  fclose(file);
   return got == 0 || strcasecmp(begins, beginning) == 0
              ? HEED_OK
              : heed_error(HEED_INVALID, "%s: exists and is no page; it is not replaced: remove it or choose another output", path);

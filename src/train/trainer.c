@@ -217,7 +217,7 @@ static heed_status run(heed_session *s) {
     evaluate(s);
   interval since = {.begun = heed_seconds()};
   heed_progress_begin(&bar, s->step, config->train.steps);
-  bool stops = false;
+  bool stops = false, waits = false;
   while (s->step < config->train.steps && !stops) {
     double learning_rate;
     const int64_t rollbacks = since.rollbacks;
@@ -227,6 +227,9 @@ static heed_status run(heed_session *s) {
       break;
     const bool rolled_back = since.rollbacks > rollbacks;
     stops = is_to_stop(s, &guard, request);
+    if (request >= TIME_IS_UP && !stops && !waits)
+      heed_info("step %lld: stopping once an update is made again, or the last checkpoint's weights are back", (long long)s->step);
+    waits = request >= TIME_IS_UP && !stops;
     const bool last = s->step == config->train.steps || stops;
     if (is_due(s->step, config->log.every_steps) || last)
       log_step(s, &since, &bar, learning_rate);
@@ -235,7 +238,7 @@ static heed_status run(heed_session *s) {
     double paused = heed_seconds();
     if (request == SAVE_IS_WRITTEN)
       finish_save(s);
-    if (evaluation_is_due(s) && request < TIME_IS_UP) /* a save that was asked for does not wait for an evaluation */
+    if (evaluation_is_due(s) && !stops) /* a save that was asked for does not wait for an evaluation */
       evaluate(s);
     if (last || is_time_to_save(s, &guard, rolled_back))
       saved = save(s, last);

@@ -245,6 +245,38 @@ static void removed_folders_are_made_again(void) {
   }
 }
 
+/* A job that takes the folder of a removed run keeps it to itself. */
+static void a_removed_folder_may_be_anothers(void) {
+  fixture f;
+  int taken[2], done[2];
+  char byte = 0;
+  fixture_open(&f);
+  heed_checkpoint_store *store = fixture_store(&f, 2);
+  CU_ASSERT_EQUAL(fixture_save(&f, store, 1, NAN), HEED_OK);
+  CU_ASSERT_TRUE(heed_tree_remove(AT_FDCWD, f.run));
+  CU_ASSERT_EQUAL_FATAL(pipe(taken) | pipe(done), 0);
+  pid_t other = fork();
+  if (other == 0) {
+    heed_checkpoint_store *theirs = NULL;
+    bool has = heed_checkpoint_store_open(&theirs, f.run, 2, heed_alone()) == HEED_OK && write(taken[1], "x", 1) == 1;
+    _exit(has && read(done[0], &byte, 1) == 1 ? 0 : 1);
+  }
+  CU_ASSERT_EQUAL_FATAL(read(taken[0], &byte, 1), 1);
+  for (int64_t step = 2; step <= 3; step++) {
+    CU_ASSERT_EQUAL(fixture_save(&f, store, step, NAN), HEED_INVALID);
+    CU_ASSERT_PTR_NOT_NULL(strstr(heed_error_text(), "another job is using this run folder"));
+  }
+  CU_ASSERT_EQUAL(steps_there(&f), 0);
+  int ended = -1;
+  CU_ASSERT_TRUE(write(done[1], "x", 1) == 1 && waitpid(other, &ended, 0) == other && ended == 0);
+  CU_ASSERT_EQUAL(fixture_save(&f, store, 4, NAN), HEED_OK);
+  CU_ASSERT_EQUAL(steps_there(&f), 1 << 4);
+  for (int i = 0; i < 2; i++)
+    close(taken[i]), close(done[i]);
+  heed_checkpoint_store_close(store);
+  fixture_close(&f);
+}
+
 static void flip_a_bit(const char *path, off_t at) {
   unsigned char byte;
   int file = open(path, O_RDWR);
@@ -273,6 +305,13 @@ static void damage_that_was_found_does_not_count(void) {
   CU_ASSERT_EQUAL(steps_there(&f), 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5);
   CU_ASSERT_EQUAL(fixture_save(&f, store, 5, 3.0), HEED_OK); /* good again */
   CU_ASSERT_EQUAL(steps_there(&f), 1 << 1 | 1 << 4 | 1 << 5);
+  flip_a_bit(fixture_path(&f, 4, "state.h5"), 30000);
+  flip_a_bit(fixture_path(&f, 5, "state.h5"), 30000);
+  CU_ASSERT_EQUAL(fixture_newest(&f, store), 1);
+  CU_ASSERT_EQUAL(fixture_save(&f, store, 6, NAN), HEED_OK);
+  CU_ASSERT_EQUAL(fixture_newest(&f, store), 6); /* now 4 and 5 are not looked at, but still known */
+  CU_ASSERT_EQUAL(fixture_save(&f, store, 7, NAN), HEED_OK);
+  CU_ASSERT_EQUAL(steps_there(&f), 1 << 1 | 1 << 6 | 1 << 7);
   heed_checkpoint_store_close(store);
   fixture_close(&f);
 }
@@ -299,4 +338,5 @@ HEED_TESTS({"folders are made, other things refused", folders_are_made_and_other
            {"leftovers are swept, and nothing else", leftovers_are_swept_and_nothing_else},
            {"the newest and the best stay", the_newest_and_the_best_stay}, {"damaged ones do not count", damaged_ones_do_not_count},
            {"damage that was found does not count", damage_that_was_found_does_not_count},
-           {"what cannot be read stays", what_cannot_be_read_stays}, {"removed folders are made again", removed_folders_are_made_again})
+           {"what cannot be read stays", what_cannot_be_read_stays}, {"removed folders are made again", removed_folders_are_made_again},
+           {"a removed folder may be another's", a_removed_folder_may_be_anothers})

@@ -1,5 +1,5 @@
 /* A BPE vocabulary is two files: whatever stops their exchange for new ones, an old and a new one are never taken for a vocabulary.
- * wrap: rename */
+ * wrap: rename fsync */
 #include "data/vocabulary_output.h"
 
 #include <errno.h>
@@ -14,6 +14,7 @@
 
 static int left = -1; /* renames until one fails, or the program is killed; −1: until never */
 static bool kills;
+static int syncs_left = -1;
 
 int __real_rename(const char *from, const char *to);
 int __wrap_rename(const char *from, const char *to);
@@ -26,6 +27,17 @@ int __wrap_rename(const char *from, const char *to) {
     return -1;
   }
   return __real_rename(from, to);
+}
+
+int __real_fsync(int file);
+int __wrap_fsync(int file);
+
+int __wrap_fsync(int file) {
+  if (syncs_left-- == 0) {
+    errno = EIO;
+    return -1;
+  }
+  return __real_fsync(file);
 }
 
 static heed_tokenizer *open_folder(const char *name) {
@@ -77,6 +89,24 @@ static void an_error_keeps_the_old(void) {
   }
 }
 
+/* Where there was none before, there is none after an error either. */
+static void an_error_leaves_no_half(void) {
+  heed_tokenizer *tokenizer = open_folder("300");
+  int failed = 0;
+  CU_ASSERT_PTR_NOT_NULL_FATAL(tokenizer);
+  for (;; failed++) {
+    syncs_left = failed;
+    heed_status status = heed_vocabulary_write(folder_path("new"), tokenizer);
+    syncs_left = -1;
+    if (status == HEED_OK)
+      break;
+    CU_ASSERT_EQUAL(status, HEED_IO);
+    CU_ASSERT_NOT_EQUAL(access(folder_path("new"), F_OK), 0);
+  }
+  CU_ASSERT_EQUAL(failed, 6); /* both files, and each again with the folder when it gets its name */
+  heed_tokenizer_free(tokenizer);
+}
+
 static void a_kill_mixes_nothing(void) {
   kills = true;
   for (int renames = 0; renames < 4; renames++) {
@@ -88,5 +118,5 @@ static void a_kill_mixes_nothing(void) {
   kills = false;
 }
 
-HEED_TESTS({"prepares", prepares}, {"an error keeps the old", an_error_keeps_the_old}, {"a kill mixes nothing", a_kill_mixes_nothing},
-           {"cleans up", folder_remove})
+HEED_TESTS({"prepares", prepares}, {"an error keeps the old", an_error_keeps_the_old}, {"an error leaves no half", an_error_leaves_no_half},
+           {"a kill mixes nothing", a_kill_mixes_nothing}, {"cleans up", folder_remove})

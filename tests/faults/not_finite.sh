@@ -22,14 +22,15 @@ on_one_rank() { # RANKS WHICH PASSINGS WORDS
 
 # A stop that comes while updates are skipped waits for their end: what it saves is what a run that was never stopped had there.
 stopped_within() { # RANKS WHICH
-  local longer=(--set train.steps=130 --set guard.skips=100 --set checkpoint.every_steps=6)
-  before=(env HEED_FAILPOINT=step.gradients:8-107:error) sick=$2
+  local longer=(--set train.steps=1030 --set guard.skips=1000 --set checkpoint.every_steps=6 --set log.every_steps=1030)
+  before=(env HEED_FAILPOINT=step.gradients:8-1007:error) sick=$2
   begin_job "$1" run "${longer[@]}"
   reached 'step 10: .* skipped' || lost "it ended before: $(tail -n 3 out)"
   kill -USR1 "$pid"
   end_job
   ended 75
-  said '100 updates in a row were skipped'
+  said 'step [0-9]*: stopping once an update is made again'
+  said '1000 updates in a row were skipped'
   sick=first
   train 0 run.alone "${longer[@]}"
   before=()

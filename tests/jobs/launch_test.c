@@ -55,26 +55,32 @@ static void places_follow_from_what_there_is(void) {
   }
 }
 
-/* Exit code of a job whose mpirun is this line of Perl, which gets `signals` times INT, and whose words nobody reads. */
-static int job(const char *mpirun, int signals) {
+/* Exit code of a job whose mpirun is this line of Perl, and which gets `signals` times INT; `reader` reads what it says. */
+static int job(const char *mpirun, int signals, const char *reader) {
   return command_run(
-      "d=$(mktemp -d); printf '#!/usr/bin/perl\n%s select(undef, undef, undef, 0.1) while 1;\n' >$d/mpirun; chmod +x $d/mpirun\n"
+      "d=$(mktemp -d); printf '#!/usr/bin/perl\nalarm 60; %s select(undef, undef, undef, 0.1) while 1;\n' >$d/mpirun; chmod +x $d/mpirun\n"
       "cat >$d/job <<'END'\n"
       ". " HEED_SOURCE "/jobs/launch.sh\n"
+      "launch\n"
       "(for i in $(seq %d); do sleep 0.5; kill -INT $$; done) &\n"
-      "launch; finish; exit $finished\n"
+      "finish; exit $finished\n"
       "END\n"
-      "PATH=$d:$PATH bash -c 'bash -euo pipefail '$d'/job 2>&1 | true; exit ${PIPESTATUS[0]}'; code=$?; rm -r $d; exit $code",
-      mpirun, signals);
+      "PATH=$d:$PATH bash -c 'bash -euo pipefail '$d'/job 2>&1 | %s; exit ${PIPESTATUS[0]}'; code=$?; rm -r $d; exit $code",
+      mpirun, signals, reader);
 }
 
 /* The Ctrl-C of `… | tee log` ends tee too. */
 static void a_stop_reaches_the_ranks_unread(void) {
-  CU_ASSERT_EQUAL(job("$SIG{USR1} = sub { exit 75 };", 1), 75);
+  static const char *const readers[] = {"true", "cat"};
+  for (int i = 0; i < 2; i++)
+    CU_ASSERT_EQUAL(job("$SIG{USR1} = sub { $SIG{USR1} = q(IGNORE); exit 75 };", 1, readers[i]), 75);
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "INT: asking the ranks to save and stop\n"));
 }
 
 static void a_second_interrupt_is_130(void) {
-  CU_ASSERT_EQUAL(job("$SIG{USR1} = sub { }; $SIG{HUP} = sub { kill SEGV => $$ };", 2), 130);
+  CU_ASSERT_EQUAL(job("$SIG{USR1} = q(IGNORE); $SIG{HUP} = sub { kill SEGV => $$ };", 2, "cat"), 130);
+  CU_ASSERT_PTR_NOT_NULL(strstr(command_output, "once more: ending the ranks at once\n"));
+  CU_ASSERT_EQUAL(job("$SIG{USR1} = q(IGNORE); $SIG{HUP} = sub { exit 75 };", 2, "cat"), 75); /* it had saved */
 }
 
 HEED_TESTS({"machines of a host file", machines_of_a_host_file}, {"what is no host file is named", what_is_no_host_file_is_named},
