@@ -21,6 +21,7 @@ to_the_end() { # RANKS KIBIBYTES
 
 # Room is made while it trains: it goes on and saves again.
 while_it_trains() { # RANKS
+  local limit=600 # thousands of steps, on processors that may have other work
   mount_small 1200k || lost "the tmpfs cannot be mounted"
   trap 'umount "$work/disk"' EXIT
   begin_job "$1" disk/run "${far[@]}"
