@@ -42,8 +42,8 @@ static void links_are_measured(void) {
   CU_ASSERT_EQUAL(heed_world_measure_link(world, &link), HEED_OK);
   if (world->rank + 1 == world->size) {
     CU_ASSERT(link.seconds == 0 && link.bytes_per_second == 0);
-  } else { /* between 10 MB/s and 10 TB/s, 10 ns and a second */
-    CU_ASSERT(link.bytes_per_second > 1e7 && link.bytes_per_second < 1e13);
+  } else { /* between 100 kB/s, where processors have other work, and 10 TB/s; 10 ns and a second */
+    CU_ASSERT(link.bytes_per_second > 1e5 && link.bytes_per_second < 1e13);
     CU_ASSERT(link.seconds > 1e-8 && link.seconds < 1);
   }
 }
