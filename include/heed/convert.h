@@ -43,7 +43,7 @@ void heed_import_report_free(heed_import_report *report);
  *  tokenizer_config.json and tokenizer.json, from a checkpoint or a run's newest good one.  transformers loads it as BertForMaskedLM
  *  (BertForPreTraining when the model was trained on next sentences), GPT2LMHeadModel or ModernBertForMaskedLM.  Weights keep their bits.
  *  It appears whole or not at all.  Rank-local.  Errors: HEED_INVALID, also for options that none of these classes has; HEED_IO,
- * HEED_FAILED. */
+ *  HEED_FAILED. */
 heed_status heed_export(const char *checkpoint, const char *output);
 
 #endif

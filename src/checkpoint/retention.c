@@ -19,22 +19,17 @@ typedef struct candidate {
   double validation_loss;
 } candidate;
 
-static bool is_known_damaged(const heed_checkpoint_store *store, int64_t step) {
+/* Where the step stands among those known to be damaged; NULL: it does not. */
+static int64_t *find_damaged(const heed_checkpoint_store *store, int64_t step) {
   for (int64_t i = 0; i < store->damaged.count; i++)
     if (store->damaged.steps[i] == step)
-      return true;
-  return false;
-}
-
-static void forget_damage(heed_checkpoint_store *store, int64_t step) {
-  for (int64_t i = 0; i < store->damaged.count; i++)
-    if (store->damaged.steps[i] == step)
-      store->damaged.steps[i] = -1;
+      return &store->damaged.steps[i];
+  return NULL;
 }
 
 static candidate judge(const heed_checkpoint_store *store, int64_t step) {
   candidate result = {.step = step, .validation_loss = NAN};
-  if (is_known_damaged(store, step))
+  if (find_damaged(store, step))
     return result;
   char name[32], *path = heed_checkpoint_path(store->path, step);
   heed_folder folder;
@@ -74,8 +69,9 @@ heed_status heed_checkpoint_discard(const heed_checkpoint_store *store, const ch
 }
 
 void heed_checkpoint_retire(heed_checkpoint_store *store, int64_t step) {
-  int64_t *steps, count, sound = 0;
-  forget_damage(store, step);
+  int64_t *steps, count, sound = 0, *damaged = find_damaged(store, step);
+  if (damaged) /* saved anew */
+    *damaged = -1;
   if (heed_checkpoint_steps(store->folder, store->path, &steps, &count) != HEED_OK) {
     heed_warn("old checkpoints stay: %s", heed_error_text());
     return;

@@ -29,7 +29,7 @@ heed_status heed_store_mend(heed_checkpoint_store *store);
 void heed_background_drop(heed_checkpoint_store *store);
 
 /** Retires what is no longer kept after `step` was committed: the newest `keep` good checkpoints, the best, what cannot be read just now,
- * and `step` itself stay. Rank 0.  What goes wrong here is a warning: the commit stands. */
+ *  and `step` itself stay.  Rank 0.  What goes wrong here is a warning: the commit stands. */
 void heed_checkpoint_retire(heed_checkpoint_store *store, int64_t step);
 
 /** Renames a folder of the store away and removes it: a kill in between leaves nothing that looks like a checkpoint. */

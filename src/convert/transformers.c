@@ -4,11 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/config_fields.h"
 #include "base/json.h"
-#include "heed/log.h"
 
 /* The value at a path of keys with dots between them; NULL where there is none, or null. */
 static const json_t *value_at(const json_t *json, const char *path) {

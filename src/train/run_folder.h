@@ -16,9 +16,9 @@ heed_status heed_run_folder_check_config(const char *path);
 /** Checks that there is nothing at `path`, or this text: a file of the vocabulary.  Errors: HEED_INVALID. */
 heed_status heed_run_folder_check_vocabulary(const char *path, const void *text, size_t bytes);
 
-/** Spares what people look at (metrics.jsonl, samples.jsonl, loss.svg, report.html).  Without a config.yaml beside it it is no run's, and
- * must not be there.  Otherwise an earlier run's metrics.jsonl and samples.jsonl, unless empty, get another name: metrics.jsonl.1, or the
- * first that is free.  Errors: HEED_INVALID, HEED_IO. */
+/** Spares what people look at (metrics.jsonl, samples.jsonl, loss.svg, report.html).  Without a config.yaml beside them they are no run's,
+ *  and must not be there.  Otherwise an earlier run's metrics.jsonl and samples.jsonl, unless empty, get another name: metrics.jsonl.1, or
+ *  the first that is free.  Errors: HEED_INVALID, HEED_IO. */
 heed_status heed_run_folder_spare(const char *folder);
 
 #endif
